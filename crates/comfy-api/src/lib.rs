@@ -1,0 +1,1 @@
+//! Wire types of ComfyUI's HTTP and websocket API, and nothing else.

@@ -1,0 +1,1 @@
+//! Latent diffusion on burn: weights, text encoders, networks, schedules and samplers.

@@ -1,0 +1,1 @@
+//! Runs prompts: queue, scheduler, caches, events, history and interruption.

@@ -1,0 +1,1 @@
+//! The derive macros with which a node declares its inputs and outputs.

@@ -1,0 +1,1 @@
+//! ComfyUI's built-in node classes and the socket types that travel between them.

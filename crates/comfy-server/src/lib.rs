@@ -1,0 +1,1 @@
+//! The HTTP and websocket server: router, state, storage and the command line.

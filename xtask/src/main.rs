@@ -1,0 +1,2 @@
+//! Checks and generators: `cargo xtask`.
+fn main() {}
