@@ -1,1 +1,6 @@
 //! Latent diffusion on burn: weights, text encoders, networks, schedules and samplers.
+
+pub mod error;
+pub mod weights;
+
+pub use error::{Error, Result};

@@ -1,0 +1,238 @@
+//! One file of weights.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use memmap2::Mmap;
+use safetensors::Dtype;
+
+use super::element;
+use super::header::{Declaration, Fault, Header};
+use super::scope::Scope;
+use crate::error::{Error, Result};
+
+/// A safetensors file, mapped into memory. Its header is read and checked; tensors are read when asked for.
+pub struct Weights {
+    path: PathBuf,
+    content: Content,
+    tensors: BTreeMap<String, Tracked>,
+    metadata: BTreeMap<String, String>,
+}
+
+/// Where the bytes are.
+enum Content {
+    Mapped(Mmap),
+    Owned(Vec<u8>),
+}
+
+/// A tensor, and whether anything has asked for it.
+struct Tracked {
+    declaration: Declaration,
+    used: AtomicBool,
+}
+
+impl Weights {
+    /// Opens a file and reads its header.
+    pub fn open(path: &Path) -> Result<Self> {
+        let io = |source| Error::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
+        if !metadata.is_file() {
+            return Err(io(std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                "not a file",
+            )));
+        }
+        if metadata.len() == 0 {
+            return Err(Error::NotSafetensors {
+                path: path.to_owned(),
+                reason: "it is empty".to_owned(),
+            });
+        }
+        Self::read(path, Content::Mapped(map(&file).map_err(io)?))
+    }
+
+    /// Weights held in memory, in the format of the file; `name` stands for the path in messages.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
+        Self::read(Path::new(name), Content::Owned(bytes))
+    }
+
+    fn read(path: &Path, content: Content) -> Result<Self> {
+        let path = path.to_owned();
+        match Header::read(content.bytes()) {
+            Ok(header) => {
+                let track = |(name, declaration)| {
+                    (
+                        name,
+                        Tracked {
+                            declaration,
+                            used: AtomicBool::new(false),
+                        },
+                    )
+                };
+                Ok(Self {
+                    path,
+                    content,
+                    tensors: header.tensors.into_iter().map(track).collect(),
+                    metadata: header.metadata,
+                })
+            }
+            Err(Fault::NotSafetensors(reason)) => Err(Error::NotSafetensors { path, reason }),
+            Err(Fault::Damaged(reason)) => Err(Error::DamagedWeights { path, reason }),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's free text, by key.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// The scope of all names.
+    pub fn root(&self) -> Scope<'_> {
+        Scope::root(self)
+    }
+
+    /// The names that start with `prefix`, sorted.
+    pub fn names<'a, 'p>(&'a self, prefix: &'p str) -> impl Iterator<Item = &'a str> + use<'a, 'p> {
+        self.tensors
+            .range::<str, _>(prefix..)
+            .map(|(name, _)| name.as_str())
+            .take_while(move |name| name.starts_with(prefix))
+    }
+
+    /// Whether there is a tensor of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// The shape of a tensor, without counting it as used.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors
+            .get(name)
+            .map(|tensor| tensor.declaration.shape.as_slice())
+    }
+
+    /// The element type of a tensor.
+    pub fn element(&self, name: &str) -> Option<Dtype> {
+        self.tensors
+            .get(name)
+            .map(|tensor| tensor.declaration.element)
+    }
+
+    /// The stored bytes of all tensors below `prefix`, in total.
+    pub fn stored_bytes(&self, prefix: &str) -> usize {
+        self.names(prefix)
+            .filter_map(|name| self.tensors.get(name))
+            .map(|tensor| tensor.declaration.bytes.len())
+            .sum()
+    }
+
+    /// The values of a tensor in C order; integers and small floats are converted.
+    pub fn values(&self, name: &str) -> Result<Vec<f32>> {
+        let Some(tensor) = self.tensors.get(name) else {
+            return Err(self.missing(name));
+        };
+        tensor.used.store(true, Ordering::Relaxed);
+        let declaration = &tensor.declaration;
+        element::decode(
+            declaration.element,
+            &self.content.bytes()[declaration.bytes.clone()],
+        )
+        .ok_or_else(|| Error::TensorElement {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            element: declaration.element.to_string(),
+        })
+    }
+
+    /// The names below `prefix` that nothing has read so far, sorted. To be asked once the model below `prefix` is built.
+    pub fn unused<'a, 'p>(
+        &'a self,
+        prefix: &'p str,
+    ) -> impl Iterator<Item = &'a str> + use<'a, 'p> {
+        self.names(prefix).filter(|name| {
+            self.tensors
+                .get(*name)
+                .is_some_and(|tensor| !tensor.used.load(Ordering::Relaxed))
+        })
+    }
+
+    /// Counts a tensor as used though its values are not needed.
+    pub(super) fn mark_used(&self, name: &str) {
+        if let Some(tensor) = self.tensors.get(name) {
+            tensor.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The error for a tensor that is not there, with what is there in its place.
+    pub(super) fn missing(&self, name: &str) -> Error {
+        const SHOWN: usize = 4;
+        let place = name.rsplit_once('.').map_or("", |(place, _)| place);
+        let prefix = if place.is_empty() {
+            String::new()
+        } else {
+            format!("{place}.")
+        };
+        let mut nearby: Vec<_> = self
+            .names(&prefix)
+            .take(SHOWN + 1)
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let more = nearby.len() > SHOWN;
+        nearby.truncate(SHOWN);
+        let nearby = match (nearby.is_empty(), place.is_empty()) {
+            (true, true) => "; it has none at all".to_owned(),
+            (true, false) => format!("; it has nothing below `{place}`"),
+            (false, _) => format!(
+                "; in its place are {}{}",
+                nearby.join(", "),
+                if more { ", …" } else { "" }
+            ),
+        };
+        Error::MissingTensor {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            nearby,
+        }
+    }
+}
+
+impl std::fmt::Debug for Weights {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Weights")
+            .field("path", &self.path)
+            .field("tensors", &self.tensors.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Content {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "mapping a file is unsafe by nature; reading two gigabytes into memory instead would double what a model takes"
+)]
+fn map(file: &File) -> std::io::Result<Mmap> {
+    // SAFETY: the map is read-only and its bytes are only ever copied out, as plain integers, so any content is sound. What stays is
+    // another process cutting the file short while it is mapped, which ends the process with a bus error; weights are replaced by
+    // renaming, not by writing into them, and every program that maps them takes this for granted.
+    unsafe { Mmap::map(file) }
+}

@@ -1,0 +1,14 @@
+//! Reading weights: one memory-mapped safetensors file, names, shapes and element types first, tensors when asked for.
+//!
+//! Opening a file reads its header and nothing else, and the header is checked as a whole against the file's length, so that
+//! whatever [`Weights`] lists can be read. Models are built from a [`Scope`], a place within the file's names; widths come from
+//! [`Scope::shape`], never from a table of known models.
+
+mod element;
+mod file;
+mod header;
+mod scope;
+
+pub use file::Weights;
+pub use safetensors::Dtype;
+pub use scope::Scope;

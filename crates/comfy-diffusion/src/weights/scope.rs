@@ -1,0 +1,160 @@
+//! A place within the names of a file.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use burn::tensor::{Tensor, TensorData};
+use safetensors::Dtype;
+
+use super::Weights;
+use crate::device::ComputeDevice;
+use crate::error::{Error, Result};
+
+/// The tensors of a file whose names start with a prefix; models are built from it.
+///
+/// Names are given relative to the scope: in `scope.enter("encoder").enter(0)`, `weight` is `encoder.0.weight` of the file.
+#[derive(Debug, Clone)]
+pub struct Scope<'a> {
+    weights: &'a Weights,
+    /// Empty, or ending in a dot.
+    prefix: String,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn root(weights: &'a Weights) -> Self {
+        Self {
+            weights,
+            prefix: String::new(),
+        }
+    }
+
+    /// The scope below `name`, which may have several parts (`encoder.layers.0`) or none.
+    #[must_use]
+    pub fn enter(&self, name: impl Display) -> Self {
+        let mut prefix = format!("{}{name}", self.prefix);
+        if !prefix.is_empty() && !prefix.ends_with('.') {
+            prefix.push('.');
+        }
+        Self {
+            weights: self.weights,
+            prefix,
+        }
+    }
+
+    /// The file.
+    pub fn weights(&self) -> &'a Weights {
+        self.weights
+    }
+
+    /// What all names in this scope start with: empty, or ending in a dot.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The full name of a tensor in this scope.
+    pub fn full_name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Whether there is a tensor of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.weights.contains(&self.full_name(name))
+    }
+
+    /// Whether there are tensors below `name`.
+    pub fn has_scope(&self, name: impl Display) -> bool {
+        self.weights
+            .names(&self.enter(name).prefix)
+            .next()
+            .is_some()
+    }
+
+    /// The first parts of all names in this scope, sorted as text.
+    pub fn children(&self) -> BTreeSet<&'a str> {
+        self.weights
+            .names(&self.prefix)
+            .filter_map(|name| name.get(self.prefix.len()..))
+            .map(|rest| rest.split_once('.').map_or(rest, |(first, _)| first))
+            .collect()
+    }
+
+    /// How many of the scopes `name.0`, `name.1`, … there are, without a gap.
+    pub fn count(&self, name: &str) -> usize {
+        let list = self.enter(name);
+        (0..).take_while(|index| list.has_scope(index)).count()
+    }
+
+    /// The shape of a tensor.
+    pub fn shape(&self, name: &str) -> Result<&'a [usize]> {
+        let name = self.full_name(name);
+        self.weights
+            .shape(&name)
+            .ok_or_else(|| self.weights.missing(&name))
+    }
+
+    /// The shape of a tensor that must have `D` dimensions.
+    pub fn dims<const D: usize>(&self, name: &str) -> Result<[usize; D]> {
+        let shape = self.shape(name)?;
+        shape
+            .try_into()
+            .map_err(|_| self.shape_error(name, format!("{D} dimensions"), shape))
+    }
+
+    /// The element type of a tensor.
+    pub fn element(&self, name: &str) -> Result<Dtype> {
+        let name = self.full_name(name);
+        self.weights
+            .element(&name)
+            .ok_or_else(|| self.weights.missing(&name))
+    }
+
+    /// A tensor of exactly this shape, converted to `f32`, on the device.
+    pub fn tensor<const D: usize>(
+        &self,
+        name: &str,
+        expected: [usize; D],
+        device: &ComputeDevice,
+    ) -> Result<Tensor<D>> {
+        let shape = self.shape(name)?;
+        if shape != expected {
+            return Err(self.shape_error(name, format!("{expected:?}"), shape));
+        }
+        let values = self.values(name)?;
+        Ok(Tensor::from_data(
+            TensorData::new(values, expected),
+            device.tensor_device(),
+        ))
+    }
+
+    /// As [`Scope::tensor`], or `None` if there is no tensor of this name.
+    pub fn optional_tensor<const D: usize>(
+        &self,
+        name: &str,
+        expected: [usize; D],
+        device: &ComputeDevice,
+    ) -> Result<Option<Tensor<D>>> {
+        self.has(name)
+            .then(|| self.tensor(name, expected, device))
+            .transpose()
+    }
+
+    /// The values of a tensor in C order, converted to `f32`.
+    pub fn values(&self, name: &str) -> Result<Vec<f32>> {
+        self.weights.values(&self.full_name(name))
+    }
+
+    /// Says that a tensor is known but its values are not needed, so that it is not reported as unused.
+    pub fn ignore(&self, name: &str) {
+        self.weights.mark_used(&self.full_name(name));
+    }
+
+    /// The error for a tensor of this scope whose shape breaks a rule.
+    pub fn shape_error(&self, name: &str, expected: impl Into<String>, found: &[usize]) -> Error {
+        Error::TensorShape {
+            path: self.weights.path().to_owned(),
+            name: self.full_name(name),
+            expected: expected.into(),
+            found: found.to_vec(),
+        }
+    }
+}
