@@ -1,1 +1,13 @@
 //! Wire types of ComfyUI's HTTP and websocket API, and nothing else.
+
+pub mod blocking;
+pub mod error;
+pub mod events;
+pub mod history;
+pub mod object_info;
+pub mod prompt;
+pub mod queue;
+pub mod system;
+pub mod upload;
+pub mod view;
+pub mod workflow;
