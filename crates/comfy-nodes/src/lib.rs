@@ -1,1 +1,3 @@
-//! ComfyUI's built-in node classes and the socket types that travel between them.
+//! `ComfyUI`'s built-in node classes and the socket types that travel between them.
+
+pub mod folders;
