@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod random;
+pub mod text;
 pub mod weights;
 
 pub use error::{Error, Result};

@@ -1,0 +1,11 @@
+//! From a prompt to the vectors that steer a network.
+//!
+//! A prompt is parsed into weighted segments ([`weighting`]), each is tokenised ([`clip_tokenizer`]) or read from an embedding file
+//! ([`embedding`]), the tokens are packed into chunks ([`token`]), a text encoder turns chunks into vectors ([`clip_model`]), and the
+//! weights are applied to these ([`encode`]).
+
+pub mod clip_tokenizer;
+pub mod embedding;
+pub mod token;
+mod vocabulary;
+pub mod weighting;
