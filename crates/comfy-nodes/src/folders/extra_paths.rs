@@ -141,17 +141,14 @@ fn expand_with(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> PathBuf {
         let (before, from_dollar) = rest.split_at(dollar);
         expanded.push_str(before);
         let after = &from_dollar[1..];
-        let (name, length) = match after
-            .strip_prefix('{')
-            .and_then(|inner| inner.split_once('}'))
-        {
-            Some((name, _)) => (name, name.len() + 3),
-            None => {
-                let end = after
-                    .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-                    .unwrap_or(after.len());
-                (&after[..end], end + 1)
-            }
+        let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+        let (name, length) = if let Some((name, _)) = braced {
+            (name, name.len() + 3)
+        } else {
+            let end = after
+                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .unwrap_or(after.len());
+            (&after[..end], end + 1)
         };
         match lookup(name).filter(|_| !name.is_empty()) {
             Some(value) => expanded.push_str(&value),
