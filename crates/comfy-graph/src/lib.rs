@@ -1,1 +1,48 @@
 //! Node schemas, prompts, validation, execution order, cache signatures and the Node trait; no tensors, no input or output.
+//!
+//! Three kinds of reader come here:
+//!
+//! - Authors of nodes derive [`NodeSpec`], implement [`Node`] and register their class in a [`NodeRegistry`].
+//! - The engine validates a prompt with [`validate()`], orders it with [`order`], finds earlier results by [`signature`]
+//!   and runs a [`NodeClass`] with [`Inputs`] and a [`NodeContext`].
+//! - The server asks a [`NodeSchema`] for its `/object_info` entry.
+
+extern crate self as comfy_graph;
+
+mod builder;
+mod catalog;
+mod choice;
+mod context;
+mod error;
+mod hidden;
+mod input;
+mod node;
+mod output;
+mod prompt;
+mod python;
+mod registry;
+mod schema;
+mod services;
+mod socket;
+mod value;
+
+pub mod python_json;
+pub mod testing;
+
+pub use builder::{InputBuilder, SchemaBuilder};
+pub use catalog::{Catalog, EmptyCatalog};
+pub use choice::Choice;
+pub use comfy_node_derive::{Choice, NodeSpec, Outputs};
+pub use context::{Host, NodeContext, Preview, PreviewFormat};
+pub use error::{InputError, NodeError, RegistryError};
+pub use hidden::{ExtraPngInfo, PromptJson, UniqueId};
+pub use input::{Input, Inputs, Section, Slot};
+pub use node::{Constants, Node, NodeSpec};
+pub use output::Outputs;
+pub use prompt::{Link, Prompt, PromptError, PromptNode};
+pub use registry::{NodeClass, NodeRegistry};
+pub use schema::{InputSpec, NodeSchema, OutputSpec, SocketType};
+pub use serde_json::Value as Json;
+pub use services::Services;
+pub use socket::{Number, Socket, Widget};
+pub use value::Value;

@@ -1,0 +1,116 @@
+//! Types of values that travel along the wires of a graph.
+
+use crate::{Catalog, Json, python_json};
+use std::any::Any;
+
+/// A value that travels along a wire.
+///
+/// Types with a [`from_json`](Self::from_json) can also be typed into a widget.
+pub trait Socket: Any + Send + Sync + Clone {
+    /// The name on the wire, such as `IMAGE`. `*` fits every socket; `A,B` fits both.
+    const TYPE: &'static str;
+
+    /// Reads a widget value; `None` when `json` is not of this type or out of its range.
+    ///
+    /// Validation has converted the value before: an `INT` comes as a number, a `STRING` as a string.
+    fn from_json(json: &Json) -> Option<Self> {
+        let _ = json;
+        None
+    }
+
+    /// The widget value for `self`, by which sockets of one wire type but of different Rust types understand each other.
+    fn to_json(&self) -> Option<Json> {
+        None
+    }
+
+    /// The choices of a combo; on the wire the list then takes the place of [`TYPE`](Self::TYPE).
+    fn choices(catalog: &dyn Catalog) -> Option<Vec<String>> {
+        let _ = catalog;
+        None
+    }
+}
+
+/// A socket with a widget.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no widget, so it has no `default`",
+    label = "values of this type only come along wires"
+)]
+pub trait Widget: Socket {
+    /// The type in which a node declares settings such as the default.
+    ///
+    /// For `f32` that is `f64`, so that `0.1` reaches clients as `0.1` and not as `0.10000000149011612`.
+    type Setting: Into<Json>;
+}
+
+/// A widget with a range.
+#[diagnostic::on_unimplemented(
+    message = "`min`, `max`, `step` and `round` are for numbers, not for `{Self}`",
+    label = "not a number"
+)]
+pub trait Number: Widget {}
+
+macro_rules! scalar {
+    ($rust:ty, $wire:literal, $setting:ty, $read:expr, $write:expr) => {
+        impl Socket for $rust {
+            const TYPE: &'static str = $wire;
+
+            fn from_json(json: &Json) -> Option<Self> {
+                let read: fn(&Json) -> Option<Self> = $read;
+                read(json)
+            }
+
+            fn to_json(&self) -> Option<Json> {
+                let write: fn(&Self) -> Json = $write;
+                Some(write(self))
+            }
+        }
+
+        impl Widget for $rust {
+            type Setting = $setting;
+        }
+    };
+}
+
+scalar!(i64, "INT", i64, Json::as_i64, |value| Json::from(*value));
+scalar!(u64, "INT", u64, Json::as_u64, |value| Json::from(*value));
+scalar!(
+    i32,
+    "INT",
+    i32,
+    |json| json.as_i64()?.try_into().ok(),
+    |value| Json::from(*value)
+);
+scalar!(
+    u32,
+    "INT",
+    u32,
+    |json| json.as_u64()?.try_into().ok(),
+    |value| Json::from(*value)
+);
+scalar!(f64, "FLOAT", f64, python_json::as_f64, |value| {
+    python_json::from_f64(*value)
+});
+scalar!(
+    f32,
+    "FLOAT",
+    f64,
+    |json| python_json::as_f64(json).map(|value| value as f32),
+    |value| python_json::from_f64(f64::from(*value))
+);
+scalar!(bool, "BOOLEAN", bool, Json::as_bool, |value| Json::from(
+    *value
+));
+scalar!(
+    String,
+    "STRING",
+    String,
+    |json| json.as_str().map(str::to_owned),
+    |value| Json::from(value.as_str())
+);
+
+impl Number for i64 {}
+impl Number for u64 {}
+impl Number for i32 {}
+impl Number for u32 {}
+impl Number for f64 {}
+impl Number for f32 {}

@@ -1,0 +1,147 @@
+//! Runs a single node, for the tests of its author.
+
+use crate::{
+    Host, Inputs, Json, Node, NodeContext, NodeError, Preview, Services, Slot, Socket, Value,
+};
+use indexmap::IndexMap;
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// A node, its inputs and its surroundings.
+///
+/// ```
+/// # use comfy_graph::{Node, NodeContext, NodeError, NodeSpec};
+/// # /// Adds two numbers.
+/// # #[derive(NodeSpec)]
+/// # #[node(id = "Add", category = "math")]
+/// # struct Add {
+/// #     /// The first number.
+/// #     a: i64,
+/// #     /// The second number.
+/// #     b: i64,
+/// # }
+/// # impl Node for Add {
+/// #     type Output = i64;
+/// #     fn run(self, _: &mut NodeContext<'_>) -> Result<i64, NodeError> { Ok(self.a + self.b) }
+/// # }
+/// use comfy_graph::testing::NodeTester;
+///
+/// let sum = NodeTester::<Add>::new().wire("a", 1_i64).set("b", 2).run()?;
+/// assert_eq!(sum, 3);
+/// # Ok::<(), NodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct NodeTester<N> {
+    inputs: Inputs,
+    services: Services,
+    prompt: Json,
+    extra_pnginfo: Json,
+    node: std::marker::PhantomData<fn() -> N>,
+}
+
+/// What a node did besides returning its outputs.
+#[derive(Debug, Default)]
+pub struct Trace {
+    /// What clients would get: lists by key.
+    pub ui: IndexMap<String, Vec<Json>>,
+    /// The steps it reported, with the pictures.
+    pub progress: Vec<(u64, u64, Option<Preview>)>,
+}
+
+impl<N: Node> Default for NodeTester<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<N: Node> NodeTester<N> {
+    /// Without inputs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            inputs: Inputs::new().hidden("unique_id", "1"),
+            services: Services::new(),
+            prompt: Json::Null,
+            extra_pnginfo: Json::Null,
+            node: std::marker::PhantomData,
+        }
+    }
+
+    /// Gives a value along a wire.
+    #[must_use]
+    pub fn wire<T: Socket>(mut self, name: &str, value: T) -> Self {
+        self.inputs.insert(name, Slot::Wire(Value::new(value)));
+        self
+    }
+
+    /// Gives a widget value.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Into<Json>) -> Self {
+        self.inputs.insert(name, Slot::Literal(value.into()));
+        self
+    }
+
+    /// Offers a service.
+    #[must_use]
+    pub fn service<T: Any + Send + Sync>(mut self, service: Arc<T>) -> Self {
+        self.services.insert(service);
+        self
+    }
+
+    /// Pretends that the node is part of this prompt; hidden inputs of the usual names get it.
+    #[must_use]
+    pub fn prompt(mut self, prompt: Json, extra_pnginfo: Json) -> Self {
+        self.inputs.insert("prompt", Slot::Hidden(prompt.clone()));
+        self.inputs
+            .insert("extra_pnginfo", Slot::Hidden(extra_pnginfo.clone()));
+        self.prompt = prompt;
+        self.extra_pnginfo = extra_pnginfo;
+        self
+    }
+
+    /// Runs the node.
+    pub fn run(self) -> Result<N::Output, NodeError> {
+        self.trace().map(|(output, _)| output)
+    }
+
+    /// Runs the node and tells what else it did.
+    pub fn trace(mut self) -> Result<(N::Output, Trace), NodeError> {
+        let host = Recorder::default();
+        let mut context = NodeContext::new(
+            "1",
+            &self.prompt,
+            &self.extra_pnginfo,
+            &self.services,
+            &host,
+        );
+        let output = N::from_inputs(&mut self.inputs)?.run(&mut context)?;
+        let ui = context.take_ui();
+        let progress = host.progress.into_inner();
+        Ok((output, Trace { ui, progress }))
+    }
+}
+
+/// Writes down what a node reports.
+#[derive(Default)]
+struct Recorder {
+    progress: RefCell<Vec<(u64, u64, Option<Preview>)>>,
+    kept: RefCell<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+impl Host for Recorder {
+    fn progress(&self, value: u64, max: u64, preview: Option<Preview>) {
+        self.progress.borrow_mut().push((value, max, preview));
+    }
+
+    fn interrupted(&self) -> bool {
+        false
+    }
+
+    fn instance(
+        &self,
+        make: &mut dyn FnMut() -> Arc<dyn Any + Send + Sync>,
+    ) -> Arc<dyn Any + Send + Sync> {
+        self.kept.borrow_mut().get_or_insert_with(make).clone()
+    }
+}
