@@ -1,7 +1,11 @@
 //! Latent diffusion on burn: weights, text encoders, networks, schedules and samplers.
 
+pub mod device;
 pub mod error;
+pub mod ops;
 pub mod random;
+pub mod sampling;
+pub mod residency;
 pub mod text;
 pub mod weights;
 

@@ -1,0 +1,155 @@
+//! An opened device.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::Device;
+
+use super::self_test;
+use super::{Adapter, DeviceKind, DevicePlan, DeviceRequest};
+use crate::error::{Error, Result};
+use crate::ops::Strategies;
+use crate::residency::Residency;
+
+/// A device that tensors can be made on. Cheap to clone; clones are the same device.
+#[derive(Debug, Clone)]
+pub struct ComputeDevice {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    device: Device,
+    plan: DevicePlan,
+    strategies: Strategies,
+    residency: Residency,
+}
+
+/// Scratch memory of one operator on a graphics card.
+const CARD_SCRATCH: usize = 256 << 20;
+
+/// Scratch memory of one operator on a software driver, some of which allow no tensor above 128 MiB.
+const SOFTWARE_SCRATCH: usize = 32 << 20;
+
+impl ComputeDevice {
+    /// The processor, without a survey and a self-test.
+    pub fn cpu() -> Self {
+        let plan = DevicePlan::processor(DeviceRequest::Cpu, "asked for".to_owned());
+        Self::new(Device::flex(), plan, Strategies::HOST)
+    }
+
+    fn new(device: Device, plan: DevicePlan, strategies: Strategies) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                device,
+                plan,
+                strategies,
+                residency: Residency::default(),
+            }),
+        }
+    }
+
+    pub(super) fn open(plan: &DevicePlan) -> Result<Self> {
+        let (device, wanted) = match &plan.adapter {
+            None => (Device::flex(), Strategies::HOST),
+            Some(adapter) => {
+                // Only the native compilers (SPIR-V, MSL) know matrix units; burn picks them by the features it is built with.
+                let matrix_units = match adapter.api {
+                    super::GraphicsApi::Vulkan => cfg!(feature = "vulkan"),
+                    super::GraphicsApi::Metal => cfg!(feature = "metal"),
+                    super::GraphicsApi::Dx12 => false,
+                };
+                let scratch = if adapter.is_software() {
+                    SOFTWARE_SCRATCH
+                } else {
+                    CARD_SCRATCH
+                };
+                let matrix_units = matrix_units && !adapter.is_software();
+                (
+                    open_adapter(adapter)?,
+                    Strategies::graphics(matrix_units, scratch),
+                )
+            }
+        };
+        let strategies = self_test::settle(&device, wanted)?;
+        tracing::info!(
+            kind = ?plan.kind, api = %plan.api, name = %plan.name, reason = %plan.reason, ?strategies,
+            "compute device opened"
+        );
+        Ok(Self::new(device, plan.clone(), strategies))
+    }
+
+    /// The device in burn's terms.
+    pub fn tensor_device(&self) -> &Device {
+        &self.inner.device
+    }
+
+    /// How this device computes its operators.
+    pub fn strategies(&self) -> &Strategies {
+        &self.inner.strategies
+    }
+
+    /// What is loaded on this device.
+    pub fn residency(&self) -> &Residency {
+        &self.inner.residency
+    }
+
+    /// What was opened.
+    pub fn info(&self) -> &DevicePlan {
+        &self.inner.plan
+    }
+
+    /// Whether this is the processor.
+    pub fn is_cpu(&self) -> bool {
+        self.inner.plan.kind == DeviceKind::Cpu
+    }
+
+    /// Computes small examples of every operator and compares them with their plain formulas.
+    ///
+    /// # Errors
+    ///
+    /// With the operator's name and the size of the difference, if one is too large.
+    pub fn self_test(&self) -> Result<()> {
+        self_test::check_all(&self.inner.device, &self.inner.strategies)
+    }
+
+    /// Waits until everything that was asked of the device is done.
+    ///
+    /// # Errors
+    ///
+    /// If the device reports that something failed.
+    pub fn synchronise(&self) -> Result<()> {
+        self.inner
+            .device
+            .sync()
+            .map_err(|error| Error::Device(format!("the device failed: {error}")))
+    }
+
+    /// Gives memory that no tensor uses back to the system, as far as the device allows.
+    pub fn release_memory(&self) {
+        self.inner.device.memory_cleanup();
+    }
+}
+
+/// Brings up an adapter, once: the runtime knows devices by their adapter and cannot open one twice.
+fn open_adapter(adapter: &Adapter) -> Result<Device> {
+    static OPENED: Mutex<Vec<(Adapter, Device)>> = Mutex::new(Vec::new());
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, device)) = opened.iter().find(|(known, _)| known == adapter) {
+        return Ok(device.clone());
+    }
+    let attempt = || {
+        Device::wgpu_options()
+            .graphics_api(adapter.api.runtime())
+            .device_kind(adapter.selector())
+            .init()
+    };
+    let Adapter {
+        api, name, driver, ..
+    } = adapter;
+    let device = catch_unwind(AssertUnwindSafe(attempt))
+        .map_err(|_| Error::Device(format!("cannot open {name} ({api}, {driver}): its driver failed")))?
+        .map_err(|error| Error::Device(format!("cannot open {name} ({api}, {driver}): {error}")))?;
+    opened.push((adapter.clone(), device.clone()));
+    Ok(device)
+}

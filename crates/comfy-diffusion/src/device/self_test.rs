@@ -1,0 +1,93 @@
+//! Whether a device's operators give the right values.
+//!
+//! Graphics drivers and their kernels have been wrong in silence, so every device computes a few small examples when it is
+//! opened. An operator that differs from its plain formula is computed in another way from then on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::tensor::Device;
+
+use crate::error::{Error, Result};
+use crate::ops::reference::{self, Example};
+use crate::ops::{AttentionStrategy, ConvolutionStrategy, Kernels, Strategies};
+
+/// The largest relative difference (of Euclidean norms) that passes.
+const TOLERANCE: f64 = 1e-3;
+
+/// The wanted strategies, with those that fail replaced by others that pass.
+pub(super) fn settle(device: &Device, wanted: Strategies) -> Result<Strategies> {
+    let mut settled = wanted;
+    let kernels = [wanted.kernels, Kernels::Burn].map(|kernels| Strategies {
+        kernels,
+        ..settled
+    });
+    settled = first_right(device, "linear layers and norms", &kernels, &reference::BASIC)?;
+    let convolutions = [
+        wanted.convolution,
+        ConvolutionStrategy::Gather,
+        ConvolutionStrategy::Burn,
+    ];
+    let convolutions = convolutions.map(|convolution| Strategies {
+        convolution,
+        ..settled
+    });
+    let examples = &reference::CONVOLUTIONS;
+    settled = first_right(device, "convolutions", &convolutions, examples)?;
+    let attentions = [wanted.attention, AttentionStrategy::Sliced].map(|attention| Strategies {
+        attention,
+        ..settled
+    });
+    first_right(device, "attention", &attentions, &reference::ATTENTIONS)
+}
+
+/// The first of these strategies that passes all examples.
+fn first_right(
+    device: &Device,
+    what: &str,
+    candidates: &[Strategies],
+    examples: &[Example],
+) -> Result<Strategies> {
+    let mut last = String::new();
+    for (index, strategies) in candidates.iter().enumerate() {
+        if candidates[..index].contains(strategies) {
+            continue;
+        }
+        match check(device, strategies, examples) {
+            Ok(()) => return Ok(*strategies),
+            Err(problem) => {
+                tracing::warn!(what, ?strategies, %problem, "an operator is wrong on this device; trying another way");
+                last = problem;
+            }
+        }
+    }
+    Err(Error::Device(format!(
+        "{what} are wrong on this device in every way known here: {last}"
+    )))
+}
+
+/// Every operator, in the strategies given.
+pub(super) fn check_all(device: &Device, strategies: &Strategies) -> Result<()> {
+    let lists: [&[Example]; 3] = [
+        &reference::BASIC,
+        &reference::CONVOLUTIONS,
+        &reference::ATTENTIONS,
+    ];
+    for examples in lists {
+        check(device, strategies, examples)
+            .map_err(|problem| Error::Device(format!("self-test failed: {problem}")))?;
+    }
+    Ok(())
+}
+
+fn check(device: &Device, strategies: &Strategies, examples: &[Example]) -> Result<(), String> {
+    for example in examples {
+        let difference = catch_unwind(AssertUnwindSafe(|| example.difference(device, strategies)))
+            .map_err(|_| format!("{example:?} could not be computed"))?;
+        if !difference.is_finite() || difference > TOLERANCE {
+            return Err(format!(
+                "{example:?} differs by {difference:.1e} of its size, at most {TOLERANCE:.0e} is right"
+            ));
+        }
+    }
+    Ok(())
+}

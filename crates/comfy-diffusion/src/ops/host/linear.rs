@@ -1,0 +1,148 @@
+//! Linear layers.
+
+use burn::backend::flex::FlexTensor;
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::gemm::{Matrix, Output, Threads, product};
+use super::{contiguous, into_values, strided, tensor, values};
+
+/// `[batch, tokens, inputs]` to `[batch, tokens, outputs]`.
+pub(in crate::ops) fn linear(
+    x: Tensor<3>,
+    weight: &Tensor<2>,
+    bias: Option<&Tensor<1>>,
+) -> Tensor<3> {
+    let [batch, tokens, inputs] = x.dims();
+    let [outputs, _] = weight.dims();
+    let (weight, bias) = (contiguous(weight.clone()), bias.cloned().map(contiguous));
+    let weight = Matrix::dense(values(&weight), outputs, inputs).transposed();
+    let mut all = vec![0.0; batch * tokens * outputs];
+    if let Some(bias) = &bias {
+        let bias = values(bias);
+        all.par_chunks_exact_mut(outputs.max(1))
+            .with_min_len(64)
+            .for_each(|row| row.copy_from_slice(bias));
+    }
+    let x = Tokens::of(x);
+    let accumulate = bias.is_some();
+    // Tokens of consecutive images are consecutive rows unless the images are transposed.
+    if let Some(rows) = x.as_one(batch, tokens, inputs) {
+        let output = Output {
+            values: &mut all,
+            row_stride: outputs,
+            accumulate,
+        };
+        product(output, rows, weight, 1.0, Threads::All);
+    } else {
+        let images = all.chunks_exact_mut((tokens * outputs).max(1));
+        for (index, image) in images.enumerate() {
+            let output = Output {
+                values: image,
+                row_stride: outputs,
+                accumulate,
+            };
+            let rows = x.image(index, tokens, inputs);
+            product(output, rows, weight, 1.0, Threads::All);
+        }
+    }
+    tensor(all, [batch, tokens, outputs])
+}
+
+/// `[batch, tokens, inputs]` to `[batch, outputs, tokens]`, plus `residual`.
+pub(in crate::ops) fn linear_to_channels(
+    x: Tensor<3>,
+    weight: &Tensor<2>,
+    bias: Option<&Tensor<1>>,
+    residual: Option<Tensor<3>>,
+) -> Tensor<3> {
+    let [batch, tokens, inputs] = x.dims();
+    let [outputs, _] = weight.dims();
+    let (weight, bias) = (contiguous(weight.clone()), bias.cloned().map(contiguous));
+    let weight = Matrix::dense(values(&weight), outputs, inputs);
+    let accumulate = bias.is_some() || residual.is_some();
+    let mut all = match residual {
+        Some(residual) => into_values(residual),
+        None => vec![0.0; batch * tokens * outputs],
+    };
+    if let Some(bias) = &bias {
+        let bias = values(bias);
+        all.par_chunks_exact_mut(tokens.max(1))
+            .enumerate()
+            .for_each(|(index, row)| {
+                let bias = bias[index % outputs];
+                for value in row {
+                    *value += bias;
+                }
+            });
+    }
+    let x = Tokens::of(x);
+    let images = all.chunks_exact_mut((tokens * outputs).max(1));
+    for (index, image) in images.enumerate() {
+        let output = Output {
+            values: image,
+            row_stride: tokens,
+            accumulate,
+        };
+        let columns = x.image(index, tokens, inputs).transposed();
+        product(output, weight, columns, 1.0, Threads::All);
+    }
+    tensor(all, [batch, outputs, tokens])
+}
+
+/// `[batch, tokens, features]` as it lies in memory.
+struct Tokens {
+    tensor: FlexTensor,
+    offset: usize,
+    strides: [usize; 3],
+}
+
+impl Tokens {
+    fn of(x: Tensor<3>) -> Self {
+        let x = strided(x);
+        let strides: Vec<usize> = x
+            .layout()
+            .strides()
+            .iter()
+            .filter_map(|&stride| usize::try_from(stride).ok())
+            .collect();
+        if let Ok(strides) = <[usize; 3]>::try_from(strides) {
+            let offset = x.layout().start_offset();
+            return Self {
+                tensor: x,
+                offset,
+                strides,
+            };
+        }
+        // Reversed views have negative strides.
+        let x = x.to_contiguous();
+        let shape = x.layout().shape();
+        let strides = [shape[1] * shape[2], shape[2], 1];
+        Self {
+            tensor: x,
+            offset: 0,
+            strides,
+        }
+    }
+
+    fn matrix(&self, start: usize, rows: usize, columns: usize) -> Matrix<'_> {
+        Matrix {
+            values: self.tensor.storage::<f32>().get(start..).unwrap_or(&[]),
+            rows,
+            columns,
+            row_stride: self.strides[1],
+            column_stride: self.strides[2],
+        }
+    }
+
+    /// The tokens of one image.
+    fn image(&self, index: usize, tokens: usize, features: usize) -> Matrix<'_> {
+        self.matrix(self.offset + index * self.strides[0], tokens, features)
+    }
+
+    /// The tokens of all images, if they are rows of one matrix.
+    fn as_one(&self, batch: usize, tokens: usize, features: usize) -> Option<Matrix<'_>> {
+        (batch == 1 || self.strides[0] == tokens * self.strides[1])
+            .then(|| self.matrix(self.offset, batch * tokens, features))
+    }
+}

@@ -1,0 +1,77 @@
+//! The ways in which operators can be computed.
+
+/// How one device computes the operators that have more than one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strategies {
+    /// Linear layers, norms, activations, resampling.
+    pub kernels: Kernels,
+    /// Convolutions with kernels larger than one pixel.
+    pub convolution: ConvolutionStrategy,
+    /// Attention.
+    pub attention: AttentionStrategy,
+    /// The most bytes that one intermediate of an operator (attention scores, gathered patches) may take; larger problems are
+    /// computed in slices.
+    pub scratch_bytes: usize,
+}
+
+/// Whose kernels compute linear layers, norms and activations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernels {
+    /// Our own, on the processor: they read burn's CPU tensors in place.
+    Host,
+    /// Burn's, on any device.
+    Burn,
+}
+
+/// How a convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConvolutionStrategy {
+    /// Patches are gathered in tiles and multiplied with the weights as they lie in the file; on the processor.
+    HostTiles,
+    /// Burn's convolution: the best of its kernels on devices with matrix units, a plain loop on others.
+    Burn,
+    /// Patches are gathered by slicing and multiplied with the weights by burn's matrix product.
+    Gather,
+}
+
+/// How attention is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttentionStrategy {
+    /// Blocks of queries against all keys, heads read in place; on the processor.
+    HostBlocks,
+    /// Burn's attention, which picks a fused kernel where it has one, on heads padded with zeros to a multiple of
+    /// `head_multiple`.
+    Fused {
+        /// What the head size must be a multiple of for the fused kernels.
+        head_multiple: usize,
+    },
+    /// Two matrix products with a softmax between, for as many queries at a time as [`Strategies::scratch_bytes`] allows.
+    Sliced,
+}
+
+impl Strategies {
+    /// What the processor does best: our own kernels.
+    pub const HOST: Self = Self {
+        kernels: Kernels::Host,
+        convolution: ConvolutionStrategy::HostTiles,
+        attention: AttentionStrategy::HostBlocks,
+        scratch_bytes: 16 << 20,
+    };
+
+    /// What a graphics device does best if its compiler has matrix units (`matrix_units`) or has none.
+    ///
+    /// Without matrix units burn's convolution is a plain loop per output value, several times slower than gathering the
+    /// patches and using the matrix product, which is tiled.
+    pub fn graphics(matrix_units: bool, scratch_bytes: usize) -> Self {
+        Self {
+            kernels: Kernels::Burn,
+            convolution: if matrix_units {
+                ConvolutionStrategy::Burn
+            } else {
+                ConvolutionStrategy::Gather
+            },
+            attention: AttentionStrategy::Fused { head_multiple: 16 },
+            scratch_bytes,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a failing test may panic, and a test that needs hardware says when it is missing"
+)]
+
+use super::reference::Example;
+use super::*;
+use crate::device::{ComputeDevice, DevicePlan, DeviceRequest};
+
+/// A dozen shapes of every operator that has more than one kernel, and the odd cases of the rest.
+fn examples() -> Vec<Example> {
+    let mut list = Vec::new();
+    list.extend(
+        [
+            [1, 1, 1, 1],
+            [1, 1, 320, 1280],
+            [2, 77, 128, 32],
+            [2, 64, 32, 256],
+            [1, 4096, 16, 24],
+            [3, 5, 7, 11],
+            [2, 16, 64, 64],
+            [1, 100, 33, 65],
+            [2, 1, 128, 128],
+            [1, 256, 256, 3],
+            [4, 9, 13, 512],
+            [1, 513, 40, 77],
+        ]
+        .map(Example::Linear),
+    );
+    for sizes in [[1, 12, 7, 5], [2, 64, 32, 32], [2, 1, 128, 128], [2, 30, 64, 96]] {
+        list.push(Example::Projection(sizes, false));
+        list.push(Example::Projection(sizes, true));
+    }
+    let same = Geometry::same(3);
+    list.extend([
+        Example::Convolution([1, 1, 1, 1, 1], 3, same),
+        Example::Convolution([2, 4, 32, 8, 8], 3, same),
+        Example::Convolution([1, 32, 4, 12, 8], 3, same),
+        Example::Convolution([2, 128, 128, 1, 1], 3, same),
+        Example::Convolution([2, 64, 96, 2, 3], 3, same),
+        Example::Convolution([1, 3, 32, 40, 33], 3, same),
+        Example::Convolution([1, 40, 24, 70, 70], 3, same),
+        Example::Convolution([2, 32, 32, 8, 8], 3, Geometry::HALVE),
+        Example::Convolution([1, 16, 32, 7, 5], 3, Geometry::HALVE),
+        Example::Convolution([1, 32, 32, 9, 6], 3, Geometry::HALVE_PAD_END),
+        Example::Convolution([2, 8, 16, 64, 64], 3, Geometry::HALVE_PAD_END),
+        Example::Convolution([2, 104, 208, 4, 4], 1, Geometry::same(1)),
+        Example::Convolution([1, 8, 8, 9, 5], 1, Geometry::same(1)),
+        Example::Convolution([1, 5, 6, 9, 8], 5, Geometry::same(5)),
+        Example::Convolution([1, 512, 8, 100, 90], 3, same),
+    ]);
+    list.extend([
+        Example::Attention([1, 1, 1, 1, 4], Mask::None),
+        Example::Attention([2, 64, 64, 8, 4], Mask::None),
+        Example::Attention([2, 64, 77, 8, 4], Mask::None),
+        Example::Attention([2, 16, 77, 8, 8], Mask::None),
+        Example::Attention([2, 4, 154, 8, 16], Mask::None),
+        Example::Attention([1, 300, 300, 2, 40], Mask::None),
+        Example::Attention([1, 130, 77, 3, 80], Mask::None),
+        Example::Attention([2, 20, 20, 2, 160], Mask::None),
+        Example::Attention([1, 64, 64, 1, 512], Mask::None),
+        Example::Attention([1, 1024, 1024, 1, 40], Mask::None),
+        Example::Attention([2, 77, 77, 2, 64], Mask::Causal),
+        Example::Attention([1, 300, 300, 2, 24], Mask::Causal),
+        Example::Attention([3, 5, 5, 1, 7], Mask::Causal),
+    ]);
+    for silu in [false, true] {
+        list.extend(
+            [[2, 32, 8, 8], [1, 64, 1, 1], [2, 96, 3, 5], [1, 128, 64, 33], [1, 320, 4, 4]]
+                .map(|shape| Example::GroupNorm(shape, 32, silu)),
+        );
+    }
+    list.extend([[2, 64, 32], [1, 1, 768], [2, 77, 100], [1, 300, 320]].map(Example::LayerNorm));
+    list.extend([1, 31, 1000, 40_000].map(Example::Activations));
+    list.extend([[1, 1, 1, 1], [2, 3, 4, 5], [1, 64, 32, 16]].map(Example::Upsample));
+    list
+}
+
+fn compare(device: &ComputeDevice, strategies: &Strategies, list: &[Example]) {
+    let mut wrong = Vec::new();
+    for example in list {
+        let difference = example.difference(device.tensor_device(), strategies);
+        if difference.is_nan() || difference > 3e-6 {
+            wrong.push(format!("{example:?}: {difference:.1e}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{strategies:?}:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn host_kernels_follow_the_formulas() {
+    let device = ComputeDevice::cpu();
+    compare(&device, &Strategies::HOST, &examples());
+}
+
+/// The ways of graphics devices are burn operations, so they can be tried on the processor too.
+#[test]
+fn graphics_strategies_follow_the_formulas_on_the_processor() {
+    let device = ComputeDevice::cpu();
+    for matrix_units in [false, true] {
+        let strategies = Strategies::graphics(matrix_units, 1 << 20);
+        compare(&device, &strategies, &examples());
+    }
+    let sliced = Strategies {
+        attention: AttentionStrategy::Sliced,
+        ..Strategies::graphics(true, 1 << 18)
+    };
+    compare(&device, &sliced, &examples());
+}
+
+#[test]
+fn a_graphics_device_follows_the_formulas_if_there_is_one() {
+    let request = DeviceRequest::WebGpu;
+    let plan = match DevicePlan::survey(request) {
+        Ok(plan) => plan,
+        Err(error) => {
+            eprintln!("SKIPPED, no operator was checked on a graphics device: {error}");
+            return;
+        }
+    };
+    eprintln!("checking operators on {} through {}", plan.name, plan.api);
+    let device = plan.open().unwrap();
+    // Every shape costs seconds of compilation on a software driver.
+    let list: Vec<Example> = if plan.is_software() {
+        software_examples()
+    } else {
+        examples()
+    };
+    compare(&device, device.strategies(), &list);
+}
+
+/// A dozen shapes that need few different kernels.
+fn software_examples() -> Vec<Example> {
+    vec![
+        Example::Linear([2, 64, 32, 256]),
+        Example::Linear([2, 77, 128, 32]),
+        Example::Projection([2, 64, 32, 32], false),
+        Example::Convolution([2, 4, 32, 8, 8], 3, Geometry::same(3)),
+        Example::Convolution([2, 32, 32, 8, 8], 3, Geometry::HALVE),
+        Example::Convolution([1, 32, 32, 9, 6], 3, Geometry::HALVE_PAD_END),
+        Example::Attention([2, 64, 64, 8, 4], Mask::None),
+        Example::Attention([2, 64, 77, 8, 4], Mask::None),
+        Example::GroupNorm([2, 32, 8, 8], 32, false),
+        Example::LayerNorm([2, 64, 32]),
+        Example::Activations(1000),
+        Example::Upsample([2, 3, 4, 5]),
+    ]
+}
