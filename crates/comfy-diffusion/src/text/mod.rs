@@ -2,10 +2,16 @@
 //!
 //! A prompt is parsed into weighted segments ([`weighting`]), each is tokenised ([`clip_tokenizer`]) or read from an embedding file
 //! ([`embedding`]), the tokens are packed into chunks ([`token`]), a text encoder turns chunks into vectors ([`clip_model`]), and the
-//! weights are applied to these ([`encode`]).
+//! weights are applied to these. [`Clip`] is the whole of it for one model.
 
+mod clip;
+pub mod clip_model;
 pub mod clip_tokenizer;
 pub mod embedding;
+mod encode;
 pub mod token;
 mod vocabulary;
 pub mod weighting;
+
+pub use clip::{Clip, SingleClip, TextEncoder, TextOptions};
+pub use encode::EncodedText;

@@ -145,15 +145,48 @@ impl Weights {
         };
         tensor.used.store(true, Ordering::Relaxed);
         let declaration = &tensor.declaration;
-        element::decode(
-            declaration.element,
-            &self.content.bytes()[declaration.bytes.clone()],
-        )
-        .ok_or_else(|| Error::TensorElement {
+        let stored = &self.content.bytes()[declaration.bytes.clone()];
+        self.decode(name, declaration.element, stored)
+    }
+
+    /// Some rows of a tensor of two dimensions, one after the other, as [`Weights::values`] would give them; the rest is not read.
+    pub fn rows(&self, name: &str, rows: &[usize]) -> Result<Vec<f32>> {
+        let Some(tensor) = self.tensors.get(name) else {
+            return Err(self.missing(name));
+        };
+        tensor.used.store(true, Ordering::Relaxed);
+        let declaration = &tensor.declaration;
+        let [count, _] = *declaration.shape.as_slice() else {
+            return Err(self.shape_error(name, "two dimensions"));
+        };
+        let stored = &self.content.bytes()[declaration.bytes.clone()];
+        let row_bytes = stored.len() / count.max(1);
+        let mut picked = Vec::with_capacity(row_bytes * rows.len());
+        for &row in rows {
+            if row >= count {
+                return Err(self.shape_error(name, format!("more than {row} rows")));
+            }
+            picked.extend_from_slice(&stored[row * row_bytes..(row + 1) * row_bytes]);
+        }
+        self.decode(name, declaration.element, &picked)
+    }
+
+    fn decode(&self, name: &str, element: Dtype, bytes: &[u8]) -> Result<Vec<f32>> {
+        element::decode(element, bytes).ok_or_else(|| Error::TensorElement {
             path: self.path.clone(),
             name: name.to_owned(),
-            element: declaration.element.to_string(),
+            element: element.to_string(),
         })
+    }
+
+    /// The error for a tensor whose shape breaks a rule.
+    pub(super) fn shape_error(&self, name: &str, expected: impl Into<String>) -> Error {
+        Error::TensorShape {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            expected: expected.into(),
+            found: self.shape(name).unwrap_or_default().to_vec(),
+        }
     }
 
     /// The names below `prefix` that nothing has read so far, sorted. To be asked once the model below `prefix` is built.

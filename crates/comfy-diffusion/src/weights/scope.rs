@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use burn::tensor::{Tensor, TensorData};
+use half::f16;
 use safetensors::Dtype;
 
 use super::Weights;
@@ -18,6 +19,8 @@ pub struct Scope<'a> {
     weights: &'a Weights,
     /// Empty, or ending in a dot.
     prefix: String,
+    /// Whether values are rounded to 16-bit floats.
+    rounds_to_half: bool,
 }
 
 impl<'a> Scope<'a> {
@@ -25,6 +28,7 @@ impl<'a> Scope<'a> {
         Self {
             weights,
             prefix: String::new(),
+            rounds_to_half: false,
         }
     }
 
@@ -36,8 +40,20 @@ impl<'a> Scope<'a> {
             prefix.push('.');
         }
         Self {
-            weights: self.weights,
             prefix,
+            ..self.clone()
+        }
+    }
+
+    /// The same place, with values rounded to the nearest 16-bit float as they are read.
+    ///
+    /// That is how text encoders have been run since the first models, whatever precision their files have; their output differs
+    /// visibly less from other programs' when the weights do not differ.
+    #[must_use]
+    pub fn rounded_to_half(&self) -> Self {
+        Self {
+            rounds_to_half: true,
+            ..self.clone()
         }
     }
 
@@ -140,7 +156,23 @@ impl<'a> Scope<'a> {
 
     /// The values of a tensor in C order, converted to `f32`.
     pub fn values(&self, name: &str) -> Result<Vec<f32>> {
-        self.weights.values(&self.full_name(name))
+        let values = self.weights.values(&self.full_name(name))?;
+        Ok(self.rounded(values))
+    }
+
+    /// Some rows of a tensor of two dimensions, one after the other; the rest is not read.
+    pub fn rows(&self, name: &str, rows: &[usize]) -> Result<Vec<f32>> {
+        let values = self.weights.rows(&self.full_name(name), rows)?;
+        Ok(self.rounded(values))
+    }
+
+    fn rounded(&self, mut values: Vec<f32>) -> Vec<f32> {
+        if self.rounds_to_half {
+            for value in &mut values {
+                *value = f16::from_f32(*value).to_f32();
+            }
+        }
+        values
     }
 
     /// Says that a tensor is known but its values are not needed, so that it is not reported as unused.
