@@ -24,6 +24,7 @@ mod registry;
 mod schema;
 mod services;
 mod socket;
+mod validate;
 mod value;
 
 pub mod python_json;
@@ -45,4 +46,5 @@ pub use schema::{InputSpec, NodeSchema, OutputSpec, SocketType};
 pub use serde_json::Value as Json;
 pub use services::Services;
 pub use socket::{Number, Socket, Widget};
+pub use validate::{Invalid, Validated, validate};
 pub use value::Value;
