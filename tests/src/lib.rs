@@ -1,1 +1,23 @@
-//! Integration tests against the running HTTP API.
+//! What the integration tests share: a server on a free port, clients for HTTP and websockets that send exactly what they are told to,
+//! and comparison of answers with recorded ones.
+//!
+//! For tests only: everything panics with a message that says what went wrong.
+
+pub mod browser;
+pub mod difference;
+pub mod http;
+pub mod multipart;
+pub mod picture;
+pub mod prompts;
+pub mod server;
+pub mod websocket;
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

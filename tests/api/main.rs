@@ -1,0 +1,23 @@
+//! Integration tests against the running server: what clients send and what they get back.
+//!
+//! Each test starts a server of its own on a free port, or shares [`support::shared`] when it leaves no traces that others would see.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says on the terminal what it left out"
+)]
+
+mod bad_files;
+mod bad_requests;
+mod blocking_prompts;
+mod http_recordings;
+mod page;
+mod paths;
+mod shared;
+mod shutdown;
+mod slow_clients;
+mod upload_and_view;
+mod vulkan;
+mod websocket_recordings;
+mod workflows;

@@ -1,0 +1,151 @@
+//! Whole workflows: the same pictures and the same history entries as recorded.
+
+use comfy_fixtures::assert_same_picture;
+use comfy_tests::difference::{Rule, differences};
+use comfy_tests::picture;
+use serde_json::{Value, json};
+
+use crate::shared::shared;
+
+/// Runs a recorded workflow and compares its history entry and its pictures.
+fn check(name: &str) {
+    let server = shared();
+    let client = server.client();
+    let prompt = comfy_fixtures::json(&format!("workflows/{name}/prompt.json"));
+    let recorded = comfy_fixtures::json(&format!("workflows/{name}/history.json"));
+    let body = json!({"prompt": prompt, "client_id": recorded["prompt"][3]["client_id"]});
+    let answer = client.post("/prompt", &body).expect(200).json();
+    assert_eq!(answer["node_errors"], json!({}), "node errors of {name}");
+    let prompt_id = answer["prompt_id"]
+        .as_str()
+        .expect("a prompt id")
+        .to_owned();
+    let entry = client.wait_for(&prompt_id);
+
+    let rules = [
+        ("prompt.0", Rule::SameType),
+        ("prompt.1", Rule::SameType),
+        ("**.prompt_id", Rule::SameType),
+        ("**.timestamp", Rule::SameType),
+        // Counts up with every picture saved, and what is cached depends on the prompts before.
+        ("outputs.*.images.*.filename", Rule::SameType),
+        ("status.messages.*.*.nodes", Rule::SameType),
+    ];
+    let found = differences(&entry, &recorded, &rules);
+    assert!(
+        found.is_empty(),
+        "the history entry of {name} differs:\n{}",
+        found.join("\n")
+    );
+    assert_names(&entry, &prompt);
+
+    let pictures = client.pictures_of(&entry);
+    for (index, bytes) in pictures.iter().enumerate() {
+        let got = picture::decode(bytes);
+        let want = picture::decode(&comfy_fixtures::bytes(&format!(
+            "workflows/{name}/out{index}.png"
+        )));
+        assert_eq!(
+            (got.width, got.height, got.channels),
+            (want.width, want.height, want.channels),
+            "size of picture {index} of {name}"
+        );
+        let difference = assert_same_picture(
+            &format!("picture {index} of {name}"),
+            &got.pixels,
+            &want.pixels,
+        );
+        eprintln!("{name} picture {index}: {difference:?}");
+        let embedded: Value =
+            serde_json::from_str(&got.texts["prompt"]).expect("the text chunk is JSON");
+        let without_hashes = differences(&embedded, &prompt, &[("*.is_changed", Rule::Present)]);
+        let without_hashes: Vec<_> = without_hashes
+            .iter()
+            .filter(|line| !line.contains(".is_changed: unexpected"))
+            .collect();
+        assert!(
+            without_hashes.is_empty(),
+            "the prompt inside picture {index} of {name} differs: {without_hashes:?}"
+        );
+        assert_eq!(
+            got.texts["prompt"].contains("\": \""),
+            want.texts["prompt"].contains("\": \""),
+            "spaces in the text chunk as Python writes them"
+        );
+    }
+}
+
+/// File names are `<prefix>_<five digits>_.png`, and count up within one output.
+fn assert_names(entry: &Value, prompt: &Value) {
+    for (node, output) in entry["outputs"].as_object().expect("outputs") {
+        let prefix = prompt[node]["inputs"]["filename_prefix"]
+            .as_str()
+            .expect("a prefix");
+        let numbers: Vec<u32> = output["images"]
+            .as_array()
+            .expect("images")
+            .iter()
+            .map(|image| {
+                let name = image["filename"].as_str().expect("a name");
+                let number = name
+                    .strip_prefix(&format!("{prefix}_"))
+                    .and_then(|rest| rest.strip_suffix("_.png"));
+                let number =
+                    number.unwrap_or_else(|| panic!("{name} is not {prefix}_<number>_.png"));
+                assert_eq!(number.len(), 5, "digits in {name}");
+                number
+                    .parse()
+                    .unwrap_or_else(|_| panic!("{name} has no number"))
+            })
+            .collect();
+        assert!(
+            numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+            "numbers of one output: {numbers:?}"
+        );
+    }
+}
+
+macro_rules! workflows {
+    ($($test:ident: $folder:literal),* $(,)?) => {
+        $(#[test]
+        fn $test() {
+            check($folder);
+        })*
+
+        /// Every recorded workflow has its test above.
+        #[test]
+        fn none_is_left_out() {
+            let mut tested = vec![$($folder),*];
+            tested.sort_unstable();
+            let folders = std::fs::read_dir(comfy_fixtures::path("workflows")).unwrap();
+            let mut recorded: Vec<String> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
+            recorded.sort();
+            assert_eq!(tested, recorded);
+        }
+    };
+}
+
+workflows! {
+    txt2img: "txt2img",
+    txt2img_96x72: "txt2img_96x72",
+    txt2img_128: "txt2img_128",
+    txt2img_batch2: "txt2img_batch2",
+    img2img: "img2img",
+    cfg1: "cfg1",
+    clip_skip2: "clip_skip2",
+    long_prompt: "long_prompt",
+    empty_prompts: "empty_prompts",
+    advanced_two_stage: "advanced_two_stage",
+    dpmpp_2m_karras: "dpmpp_2m_karras",
+    dpmpp_2m_sde: "dpmpp_2m_sde",
+    img_scale_area: "img_scale_area",
+    img_scale_bicubic: "img_scale_bicubic",
+    img_scale_bilinear: "img_scale_bilinear",
+    img_scale_lanczos: "img_scale_lanczos",
+    img_scale_nearest_exact: "img_scale_nearest-exact",
+    img_scale_down_area: "img_scale_down_area",
+    img_scale_down_bicubic: "img_scale_down_bicubic",
+    img_scale_down_bilinear: "img_scale_down_bilinear",
+    img_scale_down_lanczos: "img_scale_down_lanczos",
+    img_scale_down_nearest_exact: "img_scale_down_nearest-exact",
+}

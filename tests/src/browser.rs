@@ -1,0 +1,169 @@
+//! A headless Chromium, driven through its `DevTools` protocol.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tungstenite::{Message, WebSocket};
+
+use crate::http::Client;
+
+/// A running browser with one page.
+#[derive(Debug)]
+pub struct Browser {
+    process: Child,
+    // Removed when the browser is gone.
+    _profile: TempDir,
+    socket: WebSocket<TcpStream>,
+    last_id: u64,
+    problems: Vec<String>,
+}
+
+impl Browser {
+    /// Starts a browser; nothing when none is installed.
+    pub fn start() -> Option<Self> {
+        let name = [
+            "chromium",
+            "chromium-browser",
+            "google-chrome",
+            "google-chrome-stable",
+        ]
+        .into_iter()
+        .find(|name| {
+            Command::new(name)
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
+        })?;
+        let profile =
+            tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        let mut process = Command::new(name)
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--remote-debugging-port=0",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg("about:blank")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let mut lines = BufReader::new(process.stderr.take().expect("it is piped")).lines();
+        let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let rest = line.split_once("DevTools listening on ws://")?.1;
+            Some(rest.split('/').next().unwrap_or_default().to_owned())
+        });
+        let address =
+            address.unwrap_or_else(|| panic!("{name} ended without opening its debugging port"));
+        // Nobody reads the rest, but the pipe must not fill up.
+        std::thread::spawn(move || lines.for_each(drop));
+        let client = Client::new(
+            address
+                .parse()
+                .unwrap_or_else(|error| panic!("{address}: {error}")),
+        );
+        let pages = client.get_json("/json/list");
+        let url = pages
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|page| page["type"] == "page")
+            .and_then(|page| page["webSocketDebuggerUrl"].as_str());
+        let url = url.unwrap_or_else(|| panic!("no page in {pages}"));
+        let (socket, _) = tungstenite::client(url, client.connect())
+            .unwrap_or_else(|error| panic!("cannot connect to {url}: {error}"));
+        let mut browser = Self {
+            process,
+            _profile: profile,
+            socket,
+            last_id: 0,
+            problems: Vec::new(),
+        };
+        for domain in ["Page", "Runtime", "Log"] {
+            browser.command(&format!("{domain}.enable"), &json!({}));
+        }
+        Some(browser)
+    }
+
+    /// Opens an address.
+    pub fn open(&mut self, url: &str) {
+        let answer = self.command("Page.navigate", &json!({"url": url}));
+        assert!(
+            answer.get("errorText").is_none(),
+            "cannot open {url}: {answer}"
+        );
+    }
+
+    /// The value of a JavaScript expression on the page.
+    pub fn evaluate(&mut self, expression: &str) -> Value {
+        let answer = self.command(
+            "Runtime.evaluate",
+            &json!({"expression": expression, "returnByValue": true, "awaitPromise": true}),
+        );
+        assert!(
+            answer.get("exceptionDetails").is_none(),
+            "{expression}: {answer}"
+        );
+        answer["result"]["value"].clone()
+    }
+
+    /// Errors that the page threw or the browser logged so far.
+    pub fn problems(&self) -> Vec<String> {
+        self.problems.clone()
+    }
+
+    fn command(&mut self, method: &str, parameters: &Value) -> Value {
+        self.last_id += 1;
+        let message =
+            json!({"id": self.last_id, "method": method, "params": parameters}).to_string();
+        self.socket
+            .send(Message::text(message))
+            .unwrap_or_else(|error| panic!("{method}: {error}"));
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_mins(1) {
+            let Message::Text(text) = self
+                .socket
+                .read()
+                .unwrap_or_else(|error| panic!("{method}: {error}"))
+            else {
+                continue;
+            };
+            let message: Value =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{method}: {error}"));
+            if message["id"] == self.last_id {
+                assert!(message.get("error").is_none(), "{method}: {message}");
+                return message["result"].clone();
+            }
+            self.note(&message);
+        }
+        panic!("{method}: no answer within a minute");
+    }
+
+    fn note(&mut self, event: &Value) {
+        match event["method"].as_str() {
+            Some("Runtime.exceptionThrown") => self
+                .problems
+                .push(event["params"]["exceptionDetails"].to_string()),
+            Some("Log.entryAdded") if event["params"]["entry"]["level"] == "error" => {
+                self.problems.push(event["params"]["entry"].to_string())
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
