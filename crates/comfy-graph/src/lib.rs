@@ -27,7 +27,9 @@ mod socket;
 mod validate;
 mod value;
 
+pub mod order;
 pub mod python_json;
+pub mod signature;
 pub mod testing;
 
 pub use builder::{InputBuilder, SchemaBuilder};
