@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use comfy_tests::browser::Browser;
 use comfy_tests::server::TestServer;
+use comfy_tests::skipped;
 use serde_json::Value;
 
 #[test]
 fn the_page_makes_a_picture() {
     let Some(mut browser) = Browser::start() else {
-        eprintln!("SKIPPED: no chromium on this machine, the page was not tested");
+        skipped("no chromium on this machine, the page was not tested");
         return;
     };
     let server = TestServer::start();

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use comfy_server::PreviewMethod;
+use comfy_nodes::runtime::PreviewMethod;
 use comfy_tests::prompts::{scale_image, text_to_image};
 use comfy_tests::server::TestServer;
 use comfy_tests::websocket::Socket;

@@ -1,19 +1,17 @@
 //! A whole workflow on a Vulkan device, software or not.
 
+use comfy_nodes::device::{DevicePlan, DeviceRequest};
 use comfy_tests::picture;
+use comfy_tests::skipped;
 use comfy_tests::server::TestServer;
 
 /// Each new shape of a matrix product or convolution is compiled on first use, which takes a software driver seconds; Mesa keeps what it
 /// compiled in its own cache in the user's cache directory, so a second run is faster.
 #[test]
 fn txt2img_on_vulkan() {
-    let request = "vulkan"
-        .parse()
-        .unwrap_or_else(|_| panic!("vulkan is a device"));
-    if let Err(error) = comfy_server::DevicePlan::survey(request) {
-        eprintln!(
-            "SKIPPED: no Vulkan device on this machine ({error}), the workflow was not run on one"
-        );
+    let request = DeviceRequest::Vulkan;
+    if let Err(error) = DevicePlan::survey(request) {
+        skipped(&format!("no Vulkan device on this machine ({error}), the workflow was not run on one"));
         return;
     }
     let server = TestServer::start_with(|config| config.device = request, |_| {});

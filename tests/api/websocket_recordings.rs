@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comfy_server::PreviewMethod;
+use comfy_nodes::runtime::PreviewMethod;
 use comfy_tests::difference::{PathRule, Rule, differences};
 use comfy_tests::prompts::PATIENCE;
 use comfy_tests::server::{TestServer, write};

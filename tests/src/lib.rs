@@ -21,3 +21,10 @@ pub fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+/// Says on the terminal, past the test runner's capture, that something was not tested.
+pub fn skipped(why: &str) {
+    use std::io::Write as _;
+
+    let _ = writeln!(std::io::stderr(), "\nSKIPPED: {why}");
+}

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use comfy_graph::{NodeRegistry, RegistryError};
+use comfy_nodes::device::DeviceRequest;
 use comfy_server::{Config, RunningServer, Server};
 use tempfile::TempDir;
 
@@ -26,30 +28,28 @@ impl TestServer {
 
     /// As [`TestServer::start`], after `configure` changed its configuration and `prepare` its directories.
     pub fn start_with(configure: impl FnOnce(&mut Config), prepare: impl FnOnce(&Path)) -> Self {
-        let base = tempfile::Builder::new()
-            .prefix("comfy-test-")
-            .tempdir()
-            .unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        Self::start_with_nodes(configure, prepare, |_| Ok(()))
+    }
+
+    /// As [`TestServer::start_with`], with more nodes.
+    pub fn start_with_nodes(
+        configure: impl FnOnce(&mut Config),
+        prepare: impl FnOnce(&Path),
+        register: impl FnOnce(&mut NodeRegistry) -> Result<(), RegistryError> + Send + 'static,
+    ) -> Self {
+        let base = tempfile::Builder::new().prefix("comfy-test-").tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
         fill(base.path());
         prepare(base.path());
         let mut config = Config {
             port: 0,
             base_directory: base.path().to_owned(),
-            device: "cpu"
-                .parse()
-                .unwrap_or_else(|_| panic!("the CPU is a device")),
+            device: DeviceRequest::Cpu,
             shutdown_grace: Duration::from_secs(1),
             ..Config::default()
         };
         configure(&mut config);
-        let running = Server::builder(config)
-            .start()
-            .unwrap_or_else(|error| panic!("the server does not start: {error}"));
-        Self {
-            client: Client::new(running.address()),
-            base,
-            running: Some(running),
-        }
+        let running = Server::builder(config).nodes(register).start().unwrap_or_else(|error| panic!("the server does not start: {error}"));
+        Self { client: Client::new(running.address()), base, running: Some(running) }
     }
 
     /// A client of this server.
