@@ -2,8 +2,8 @@
 
 use comfy_nodes::device::{DevicePlan, DeviceRequest};
 use comfy_tests::picture;
-use comfy_tests::skipped;
 use comfy_tests::server::TestServer;
+use comfy_tests::skipped;
 
 /// Each new shape of a matrix product or convolution is compiled on first use, which takes a software driver seconds; Mesa keeps what it
 /// compiled in its own cache in the user's cache directory, so a second run is faster.
@@ -11,7 +11,9 @@ use comfy_tests::server::TestServer;
 fn txt2img_on_vulkan() {
     let request = DeviceRequest::Vulkan;
     if let Err(error) = DevicePlan::survey(request) {
-        skipped(&format!("no Vulkan device on this machine ({error}), the workflow was not run on one"));
+        skipped(&format!(
+            "no Vulkan device on this machine ({error}), the workflow was not run on one"
+        ));
         return;
     }
     let server = TestServer::start_with(|config| config.device = request, |_| {});

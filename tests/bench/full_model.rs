@@ -8,7 +8,11 @@
 //! recorded one. PYTHON is an interpreter that has torch, diffusers and safetensors; both sides take turns, so that a busy machine
 //! slows both. Without a network nothing is fetched: weights and configuration are made here.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers that talks on the terminal")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program for developers that talks on the terminal"
+)]
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -32,7 +36,12 @@ static FINAL_LATENT: Mutex<Vec<f32>> = Mutex::new(Vec::new());
 
 /// Hands the sampled latent to this program.
 #[derive(Debug, NodeSpec)]
-#[node(id = "LatentProbe", name = "Latent Probe", category = "bench", output_node)]
+#[node(
+    id = "LatentProbe",
+    name = "Latent Probe",
+    category = "bench",
+    output_node
+)]
 struct LatentProbe {
     /// The latent to look at.
     samples: Latent,
@@ -49,7 +58,12 @@ impl Node for LatentProbe {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let value = |flag: &str| arguments.iter().position(|argument| argument == flag).and_then(|index| arguments.get(index + 1));
+    let value = |flag: &str| {
+        arguments
+            .iter()
+            .position(|argument| argument == flag)
+            .and_then(|index| arguments.get(index + 1))
+    };
     let device = value("--device").map_or("cpu", String::as_str);
     let rounds: usize = value("--rounds").map_or(3, |text| text.parse().unwrap());
     let checkpoint = comfy_fixtures::checkpoint("sd15_full_fp16");
@@ -57,20 +71,32 @@ fn main() {
 
     let server = TestServer::start_with_nodes(
         |config| config.device = device.parse().unwrap(),
-        |base| comfy_tests::server::place(&checkpoint, &base.join("models/checkpoints/full.safetensors")),
+        |base| {
+            comfy_tests::server::place(
+                &checkpoint,
+                &base.join("models/checkpoints/full.safetensors"),
+            )
+        },
         |registry| registry.register::<LatentProbe>().map(drop),
     );
     let client = server.client();
-    println!("device: {}", client.get_json("/system_stats")["devices"][0]["name"]);
+    println!(
+        "device: {}",
+        client.get_json("/system_stats")["devices"][0]["name"]
+    );
     let mut torch = value("--pytorch").map(|python| Torch::start(python, &checkpoint));
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
         // The first round loads the weights: it is told, but not counted.
         let run = run(&client, round);
-        let error = comfy_fixtures::relative_l2(&FINAL_LATENT.lock().unwrap(), &golden.f32("final"));
+        let error =
+            comfy_fixtures::relative_l2(&FINAL_LATENT.lock().unwrap(), &golden.f32("final"));
         println!("round {round}: {run}, final latent differs by {error:.2e}");
-        assert!(error <= 1e-4, "the final latent is not the recorded one: relative error {error:.3e}");
+        assert!(
+            error <= 1e-4,
+            "the final latent is not the recorded one: relative error {error:.3e}"
+        );
         let torch_step = torch.as_mut().map(Torch::run);
         if let Some((seconds, peak)) = torch_step {
             println!("  PyTorch: {seconds:.2} s a step, peak {peak:.0} MiB");
@@ -80,10 +106,17 @@ fn main() {
             theirs.extend(torch_step.map(|(seconds, _)| seconds));
         }
     }
-    println!("comfy-server: {:.2} s a step (median of {rounds}), peak memory {:.0} MiB", median(&mut ours), peak_memory().unwrap_or(f64::NAN));
+    println!(
+        "comfy-server: {:.2} s a step (median of {rounds}), peak memory {:.0} MiB",
+        median(&mut ours),
+        peak_memory().unwrap_or(f64::NAN)
+    );
     if !theirs.is_empty() {
         let (ours, theirs) = (median(&mut ours), median(&mut theirs));
-        println!("PyTorch: {theirs:.2} s a step; comfy-server takes {:.2} times as long", ours / theirs);
+        println!(
+            "PyTorch: {theirs:.2} s a step; comfy-server takes {:.2} times as long",
+            ours / theirs
+        );
     }
 }
 
@@ -94,7 +127,11 @@ struct Run {
 
 impl std::fmt::Display for Run {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{:.2} s a step, {:.2} s in all", self.step, self.total)
+        write!(
+            formatter,
+            "{:.2} s a step, {:.2} s in all",
+            self.step, self.total
+        )
     }
 }
 
@@ -102,7 +139,13 @@ impl std::fmt::Display for Run {
 fn run(client: &Client, round: usize) -> Run {
     let mut socket = Socket::connect(client, Some("bench"));
     let start = Instant::now();
-    let answer = client.post("/prompt", &json!({"prompt": prompt(round), "client_id": "bench"})).expect(200).json();
+    let answer = client
+        .post(
+            "/prompt",
+            &json!({"prompt": prompt(round), "client_id": "bench"}),
+        )
+        .expect(200)
+        .json();
     let mut marks = Vec::new();
     socket.hear_until(Duration::from_mins(30), |message| {
         let at_sampler = message.data()["node"] == "3";
@@ -112,10 +155,21 @@ fn run(client: &Client, round: usize) -> Run {
         is_end(message)
     });
     let entry = client.wait_for(answer["prompt_id"].as_str().unwrap());
-    assert_eq!(entry["status"]["status_str"], "success", "{}", entry["status"]);
-    assert_eq!(marks.len(), STEPS + 1, "one mark at the start and one after each step");
+    assert_eq!(
+        entry["status"]["status_str"], "success",
+        "{}",
+        entry["status"]
+    );
+    assert_eq!(
+        marks.len(),
+        STEPS + 1,
+        "one mark at the start and one after each step"
+    );
     // The first step also loads the model: the others tell.
-    Run { step: (marks[STEPS] - marks[1]) / (STEPS - 1) as f64, total: start.elapsed().as_secs_f64() }
+    Run {
+        step: (marks[STEPS] - marks[1]) / (STEPS - 1) as f64,
+        total: start.elapsed().as_secs_f64(),
+    }
 }
 
 fn is_end(message: &Heard) -> bool {
@@ -142,7 +196,9 @@ fn prompt(round: usize) -> Value {
 /// The largest resident size of this process so far, in MiB.
 fn peak_memory() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
 }
 
@@ -161,12 +217,25 @@ struct Torch {
 impl Torch {
     fn start(python: &str, checkpoint: &std::path::Path) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/pytorch_steps.py");
-        let mut process = Command::new(python).arg(script).arg(checkpoint).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = Command::new(python)
+            .arg(script)
+            .arg(checkpoint)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let input = process.stdin.take().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
-        let ready = output.next().expect("the script says what it runs on").unwrap();
+        let ready = output
+            .next()
+            .expect("the script says what it runs on")
+            .unwrap();
         println!("PyTorch: {ready}");
-        Self { process, input, output }
+        Self {
+            process,
+            input,
+            output,
+        }
     }
 
     /// Seconds a step, and the peak memory in MiB.

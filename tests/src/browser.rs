@@ -94,13 +94,14 @@ impl Browser {
         Some(browser)
     }
 
-    /// Opens an address.
+    /// Opens an address and waits until the page is loaded.
     pub fn open(&mut self, url: &str) {
         let answer = self.command("Page.navigate", &json!({"url": url}));
         assert!(
             answer.get("errorText").is_none(),
             "cannot open {url}: {answer}"
         );
+        self.hear(url, |message| message["method"] == "Page.loadEventFired");
     }
 
     /// The value of a JavaScript expression on the page.
@@ -123,29 +124,35 @@ impl Browser {
 
     fn command(&mut self, method: &str, parameters: &Value) -> Value {
         self.last_id += 1;
-        let message =
-            json!({"id": self.last_id, "method": method, "params": parameters}).to_string();
+        let id = self.last_id;
+        let message = json!({"id": id, "method": method, "params": parameters}).to_string();
         self.socket
             .send(Message::text(message))
             .unwrap_or_else(|error| panic!("{method}: {error}"));
+        let answer = self.hear(method, |message| message["id"] == id);
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// The next message that `is_wanted` accepts; complaints on the way are kept.
+    fn hear(&mut self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         while start.elapsed() < Duration::from_mins(1) {
-            let Message::Text(text) = self
+            let message = self
                 .socket
                 .read()
-                .unwrap_or_else(|error| panic!("{method}: {error}"))
-            else {
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            let Message::Text(text) = message else {
                 continue;
             };
             let message: Value =
-                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{method}: {error}"));
-            if message["id"] == self.last_id {
-                assert!(message.get("error").is_none(), "{method}: {message}");
-                return message["result"].clone();
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{what}: {error}"));
+            if is_wanted(&message) {
+                return message;
             }
             self.note(&message);
         }
-        panic!("{method}: no answer within a minute");
+        panic!("{what}: no answer within a minute");
     }
 
     fn note(&mut self, event: &Value) {
@@ -165,5 +172,27 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_can_be_used_and_its_errors_are_seen() {
+        let Some(mut browser) = Browser::start() else {
+            return crate::skipped(
+                "no chromium on this machine, the browser's driver was not tested",
+            );
+        };
+        browser
+            .open("data:text/html,<button onclick=\"document.title = 'pressed'\">press</button>");
+        browser.evaluate("document.querySelector('button').click()");
+        assert_eq!(browser.evaluate("document.title"), "pressed");
+        assert_eq!(browser.problems(), Vec::<String>::new());
+        browser.evaluate("setTimeout(() => { throw new Error('boom') }, 0)");
+        browser.evaluate("new Promise(done => setTimeout(done, 100))");
+        assert!(browser.problems().concat().contains("boom"));
     }
 }

@@ -37,7 +37,10 @@ impl TestServer {
         prepare: impl FnOnce(&Path),
         register: impl FnOnce(&mut NodeRegistry) -> Result<(), RegistryError> + Send + 'static,
     ) -> Self {
-        let base = tempfile::Builder::new().prefix("comfy-test-").tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        let base = tempfile::Builder::new()
+            .prefix("comfy-test-")
+            .tempdir()
+            .unwrap_or_else(|error| panic!("no temporary directory: {error}"));
         fill(base.path());
         prepare(base.path());
         let mut config = Config {
@@ -48,8 +51,15 @@ impl TestServer {
             ..Config::default()
         };
         configure(&mut config);
-        let running = Server::builder(config).nodes(register).start().unwrap_or_else(|error| panic!("the server does not start: {error}"));
-        Self { client: Client::new(running.address()), base, running: Some(running) }
+        let running = Server::builder(config)
+            .nodes(register)
+            .start()
+            .unwrap_or_else(|error| panic!("the server does not start: {error}"));
+        Self {
+            client: Client::new(running.address()),
+            base,
+            running: Some(running),
+        }
     }
 
     /// A client of this server.
