@@ -1,0 +1,190 @@
+//! How far the nodes of one prompt are, and the `progress_state` messages about it.
+
+use comfy_api::events::{NodeProgress, NodeState, ProgressState};
+use indexmap::IndexMap;
+use serde_json::Number;
+
+/// Up to this many touched nodes every message names all of them, as ComfyUI's do.
+const COMPLETE_UP_TO: usize = 1024;
+
+/// Beyond that a message names this many nodes: the ones touched last.
+///
+/// A message for every step with every node in it grows with the square of the number of nodes: 100,000 nodes would
+/// make more than a terabyte. Every node is still reported each time its own state changes.
+const LATEST: usize = 32;
+
+/// The progress of one prompt.
+pub(crate) struct ProgressBook {
+    prompt_id: String,
+    nodes: IndexMap<String, Entry>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    value: Number,
+    max: Number,
+    state: NodeState,
+}
+
+impl ProgressBook {
+    pub(crate) fn new(prompt_id: String) -> Self {
+        Self {
+            prompt_id,
+            nodes: IndexMap::new(),
+        }
+    }
+
+    /// A node begins.
+    pub(crate) fn start(&mut self, node_id: &str) -> ProgressState {
+        self.set(
+            node_id,
+            Entry {
+                value: float(0.0),
+                max: float(1.0),
+                state: NodeState::Running,
+            },
+        )
+    }
+
+    /// A node has done `value` of `max` steps.
+    pub(crate) fn update(&mut self, node_id: &str, value: u64, max: u64) -> ProgressState {
+        self.set(
+            node_id,
+            Entry {
+                value: value.into(),
+                max: max.into(),
+                state: NodeState::Running,
+            },
+        )
+    }
+
+    /// A node has run, or was found in the cache.
+    pub(crate) fn finish(&mut self, node_id: &str) -> ProgressState {
+        let max = self
+            .nodes
+            .get(node_id)
+            .map_or_else(|| Number::from(1), |entry| entry.max.clone());
+        self.set(
+            node_id,
+            Entry {
+                value: max.clone(),
+                max,
+                state: NodeState::Finished,
+            },
+        )
+    }
+
+    fn set(&mut self, node_id: &str, entry: Entry) -> ProgressState {
+        let index = match self.nodes.get_index_of(node_id) {
+            Some(index) => {
+                self.nodes[index] = entry;
+                index
+            }
+            None => self.nodes.insert_full(node_id.to_owned(), entry).0,
+        };
+        self.message(index)
+    }
+
+    /// The message after a change of node number `changed`.
+    fn message(&self, changed: usize) -> ProgressState {
+        let count = self.nodes.len();
+        let first = if count <= COMPLETE_UP_TO {
+            0
+        } else {
+            count - LATEST
+        };
+        let earlier = (changed < first).then_some(changed);
+        let nodes = earlier
+            .into_iter()
+            .chain(first..count)
+            .filter_map(|index| self.nodes.get_index(index))
+            .map(|(node_id, entry)| (node_id.clone(), self.report(node_id, entry)))
+            .collect();
+        ProgressState {
+            prompt_id: self.prompt_id.clone(),
+            nodes,
+        }
+    }
+
+    fn report(&self, node_id: &str, entry: &Entry) -> NodeProgress {
+        NodeProgress {
+            value: entry.value.clone(),
+            max: entry.max.clone(),
+            state: entry.state,
+            node_id: node_id.to_owned(),
+            prompt_id: self.prompt_id.clone(),
+            display_node_id: node_id.to_owned(),
+            parent_node_id: None,
+            real_node_id: node_id.to_owned(),
+        }
+    }
+}
+
+fn float(value: f64) -> Number {
+    Number::from_f64(value).expect("0 and 1 are finite")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn node(value: &serde_json::Value, max: &serde_json::Value, state: &str) -> serde_json::Value {
+        json!({"value": value, "max": max, "state": state, "node_id": "3", "prompt_id": "p", "display_node_id": "3",
+            "parent_node_id": null, "real_node_id": "3"})
+    }
+
+    fn wire(state: &ProgressState) -> serde_json::Value {
+        serde_json::to_value(state).expect("it serialises")
+    }
+
+    #[test]
+    fn the_numbers_are_comfyuis() {
+        let mut book = ProgressBook::new("p".to_owned());
+        let message = |node: serde_json::Value| json!({"prompt_id": "p", "nodes": {"3": node}});
+        assert_eq!(
+            wire(&book.start("3")),
+            message(node(&json!(0.0), &json!(1.0), "running"))
+        );
+        assert_eq!(
+            wire(&book.update("3", 1, 4)),
+            message(node(&json!(1), &json!(4), "running"))
+        );
+        assert_eq!(
+            wire(&book.finish("3")),
+            message(node(&json!(4), &json!(4), "finished"))
+        );
+        // A node from the cache never began.
+        let mut book = ProgressBook::new("p".to_owned());
+        assert_eq!(
+            wire(&book.finish("3")),
+            message(node(&json!(1), &json!(1), "finished"))
+        );
+    }
+
+    #[test]
+    fn nodes_are_named_in_the_order_in_which_they_were_touched() {
+        let mut book = ProgressBook::new("p".to_owned());
+        book.start("4");
+        book.finish("4");
+        book.start("2");
+        let state = book.start("3");
+        assert_eq!(state.nodes.keys().collect::<Vec<_>>(), ["4", "2", "3"]);
+        assert_eq!(state.nodes["4"].value, float(1.0));
+    }
+
+    #[test]
+    fn a_giant_prompt_names_the_changed_node_and_the_latest() {
+        let mut book = ProgressBook::new("p".to_owned());
+        for index in 0..COMPLETE_UP_TO {
+            assert_eq!(book.start(&index.to_string()).nodes.len(), index + 1);
+        }
+        let state = book.start("last");
+        assert_eq!(state.nodes.len(), LATEST);
+        assert_eq!(state.nodes.last().map(|(id, _)| id.as_str()), Some("last"));
+        let state = book.finish("0");
+        assert_eq!(state.nodes.len(), LATEST + 1);
+        assert_eq!(state.nodes["0"].state, NodeState::Finished);
+    }
+}

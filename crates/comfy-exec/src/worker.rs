@@ -1,0 +1,58 @@
+//! The worker thread: the only place where code of nodes runs.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use comfy_api::queue::FreeRequest;
+
+use crate::cache::{InstanceCache, ResultCache};
+use crate::engine::{Shared, Task};
+use crate::run::{self, Memory};
+
+/// Owns everything that only one thread may touch.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    memory: Memory,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let memory = Memory {
+            results: ResultCache::new(shared.options.cache),
+            instances: InstanceCache::default(),
+        };
+        Self { shared, memory }
+    }
+
+    /// Works until the engine is closed.
+    pub(crate) fn work(mut self) {
+        while let Some(task) = self.shared.next_task() {
+            match task {
+                Task::Run(job, interrupt) => {
+                    let finished = run::run(&self.shared, &mut self.memory, &job, &interrupt);
+                    // The job keeps the prompt alive; the history has what it needs of it.
+                    drop(job);
+                    self.shared.finish(finished);
+                }
+                Task::Free(request) => self.free(request),
+            }
+        }
+    }
+
+    fn free(&mut self, request: FreeRequest) {
+        if request.free_memory {
+            self.memory.results.clear();
+            self.memory.instances.clear();
+        }
+        self.shared.free_models(request);
+    }
+}
+
+impl Shared {
+    /// Frees what nodes hold outside of their results.
+    pub(crate) fn free_models(&self, request: FreeRequest) {
+        if catch_unwind(AssertUnwindSafe(|| (self.options.on_free)(request))).is_err() {
+            tracing::error!("freeing memory panicked");
+        }
+    }
+}

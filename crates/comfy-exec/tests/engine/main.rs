@@ -1,0 +1,18 @@
+//! The engine with toy nodes: no tensor, no model, no server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test may fail by panicking, and reads better without borrows"
+)]
+
+mod caching;
+mod closing;
+mod diffusion;
+mod failing;
+mod history;
+mod interrupting;
+mod queueing;
+mod recorder;
+mod scale;
+mod toys;
+mod transcripts;

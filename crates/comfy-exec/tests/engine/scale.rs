@@ -1,0 +1,79 @@
+//! Giant prompts: time and messages grow with the number of nodes, not with its square.
+
+use std::time::{Duration, Instant};
+
+use comfy_exec::CachePolicy;
+use serde_json::{Map, Value, json};
+
+use crate::recorder::Bench;
+use crate::toys::{node, registry, services};
+
+/// A chain of sums with one number shown at its end.
+fn chain(length: usize) -> Value {
+    let mut prompt = Map::new();
+    prompt.insert("0".to_owned(), node("Constant", json!({"value": 1})));
+    for index in 1..length {
+        prompt.insert(
+            index.to_string(),
+            node("Sum", json!({"a": [(index - 1).to_string(), 0]})),
+        );
+    }
+    prompt.insert(
+        "show".to_owned(),
+        node("Show", json!({"value": [(length - 1).to_string(), 0]})),
+    );
+    Value::Object(prompt)
+}
+
+/// Many independent outputs of one source.
+fn star(outputs: usize) -> Value {
+    let mut prompt = Map::new();
+    prompt.insert("source".to_owned(), node("Constant", json!({"value": 1})));
+    for index in 0..outputs {
+        prompt.insert(
+            format!("sum {index}"),
+            node("Sum", json!({"a": ["source", 0], "plus": index})),
+        );
+        prompt.insert(
+            format!("show {index}"),
+            node("Show", json!({"value": [format!("sum {index}"), 0]})),
+        );
+    }
+    Value::Object(prompt)
+}
+
+fn check(prompt: Value, nodes: usize) {
+    for cache in [CachePolicy::Classic, CachePolicy::None] {
+        let (services, ledger) = services();
+        let bench = Bench::new(registry(), services, cache);
+        bench
+            .recorder
+            .forgets
+            .store(true, std::sync::atomic::Ordering::Relaxed);
+        let begin = Instant::now();
+        let submitted = bench.submit(prompt.clone());
+        let entry = bench
+            .engine
+            .completion(&submitted.prompt_id)
+            .unwrap()
+            .blocking_recv()
+            .unwrap();
+        let elapsed = begin.elapsed();
+        assert!(entry.status.completed);
+        assert_eq!(ledger.take_ran().len(), nodes);
+        assert!(
+            elapsed < Duration::from_secs(60),
+            "{nodes} nodes took {elapsed:?}"
+        );
+    }
+}
+
+#[test]
+fn a_deep_prompt() {
+    check(chain(20_000), 20_001);
+}
+
+#[test]
+fn a_wide_prompt() {
+    check(star(10_000), 20_001);
+}
