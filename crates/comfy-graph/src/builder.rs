@@ -48,11 +48,10 @@ impl<T: Input> InputBuilder<T> {
 
     /// The value of the widget in a new node. A prompt must give a value all the same.
     #[must_use]
-    pub fn default(self, value: impl Into<Setting<T>>) -> Self
+    pub fn default(self, value: Setting<T>) -> Self
     where
         T::Socket: Widget,
     {
-        let value: Setting<T> = value.into();
         self.setting("default", value)
     }
 
@@ -81,22 +80,19 @@ where
 {
     /// The least value accepted.
     #[must_use]
-    pub fn min(self, value: impl Into<Setting<T>>) -> Self {
-        let value: Setting<T> = value.into();
+    pub fn min(self, value: Setting<T>) -> Self {
         self.setting("min", value)
     }
 
     /// The greatest value accepted.
     #[must_use]
-    pub fn max(self, value: impl Into<Setting<T>>) -> Self {
-        let value: Setting<T> = value.into();
+    pub fn max(self, value: Setting<T>) -> Self {
         self.setting("max", value)
     }
 
     /// The step of the widget; other values are accepted too.
     #[must_use]
-    pub fn step(self, value: impl Into<Setting<T>>) -> Self {
-        let value: Setting<T> = value.into();
+    pub fn step(self, value: Setting<T>) -> Self {
         self.setting("step", value)
     }
 

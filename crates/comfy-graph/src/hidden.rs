@@ -1,14 +1,15 @@
 //! Inputs that the engine fills in.
 
 use crate::{Input, InputError, Json, Section, Slot, Socket};
+use std::sync::Arc;
 
 /// The whole prompt as it runs, with the fingerprints that were found; JSON null outside an engine.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PromptJson(pub Json);
+pub struct PromptJson(pub Arc<Json>);
 
 /// What the client wants written into saved pictures (`extra_data.extra_pnginfo`), or JSON null.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ExtraPngInfo(pub Json);
+pub struct ExtraPngInfo(pub Arc<Json>);
 
 /// The id of the node in its prompt; results of a node that asks for it are only reused under the same id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +32,11 @@ macro_rules! hidden {
 
             fn read(_: &str, slot: Option<Slot>) -> Result<Self, InputError> {
                 let json = match slot {
-                    Some(Slot::Hidden(json) | Slot::Literal(json)) => json,
-                    Some(Slot::Wire(_)) | None => Json::Null,
+                    Some(Slot::Hidden(json)) => json,
+                    Some(Slot::Literal(json)) => Arc::new(json),
+                    Some(Slot::Wire(_)) | None => Arc::default(),
                 };
-                let read: fn(Json) -> Self = $read;
+                let read: fn(Arc<Json>) -> Self = $read;
                 Ok(read(json))
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::{InputError, Json, Socket, Value};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Where an input is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,8 +33,8 @@ pub enum Slot {
     Wire(Value),
     /// A value that stands in the prompt.
     Literal(Json),
-    /// A value that the engine adds.
-    Hidden(Json),
+    /// A value that the engine adds, shared by all nodes that ask for it.
+    Hidden(Arc<Json>),
 }
 
 /// A type that a field of a node may have.
@@ -67,7 +68,8 @@ impl<T: Socket> Input for T {
         })?;
         let value = match &slot {
             Slot::Wire(value) => value.get(),
-            Slot::Literal(json) | Slot::Hidden(json) => T::from_json(json),
+            Slot::Literal(json) => T::from_json(json),
+            Slot::Hidden(json) => T::from_json(json),
         };
         value.ok_or_else(|| InputError::Unfit {
             name: name.into(),
@@ -95,7 +97,8 @@ impl Slot {
                 Some(json) => format!("{} {}", value.socket(), shortened(&json)),
                 None => value.socket().to_owned(),
             },
-            Self::Literal(json) | Self::Hidden(json) => shortened(json),
+            Self::Literal(json) => shortened(json),
+            Self::Hidden(json) => shortened(json),
         }
     }
 }
@@ -136,7 +139,7 @@ impl Inputs {
     /// Adds a hidden value.
     #[must_use]
     pub fn hidden(self, name: &str, value: impl Into<Json>) -> Self {
-        self.with(name, Slot::Hidden(value.into()))
+        self.with(name, Slot::Hidden(Arc::new(value.into())))
     }
 
     fn with(mut self, name: &str, slot: Slot) -> Self {

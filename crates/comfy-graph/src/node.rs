@@ -19,7 +19,7 @@ use serde_json::Map;
 ///     #[input(multiline)]
 ///     text: String,
 ///     /// How often it appears.
-///     #[input(default = 2u32, min = 1u32, max = 100u32)]
+///     #[input(default = 2, min = 1, max = 100)]
 ///     times: u32,
 /// }
 /// ```

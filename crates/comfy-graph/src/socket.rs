@@ -38,7 +38,8 @@ pub trait Socket: Any + Send + Sync + Clone {
 pub trait Widget: Socket {
     /// The type in which a node declares settings such as the default.
     ///
-    /// For `f32` that is `f64`, so that `0.1` reaches clients as `0.1` and not as `0.10000000149011612`.
+    /// For `f32` that is `f64`, so that `0.1` reaches clients as `0.1` and not as `0.10000000149011612`; for `String` it is
+    /// `&'static str`.
     type Setting: Into<Json>;
 }
 
@@ -103,7 +104,7 @@ scalar!(bool, "BOOLEAN", bool, Json::as_bool, |value| Json::from(
 scalar!(
     String,
     "STRING",
-    String,
+    &'static str,
     |json| json.as_str().map(str::to_owned),
     |value| Json::from(value.as_str())
 );

@@ -4,4 +4,4 @@ mod convert;
 mod text;
 
 pub(crate) use convert::{Exception, compare, convert, equal, shown};
-pub(crate) use text::{float_repr, repr, string_repr, text, type_name};
+pub(crate) use text::{float_repr, text, type_name};
