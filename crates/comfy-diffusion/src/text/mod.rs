@@ -13,5 +13,8 @@ pub mod token;
 mod vocabulary;
 pub mod weighting;
 
+#[cfg(test)]
+mod tests;
+
 pub use clip::{Clip, SingleClip, TextEncoder, TextOptions};
 pub use encode::EncodedText;

@@ -12,3 +12,6 @@ mod scope;
 pub use file::Weights;
 pub use safetensors::Dtype;
 pub use scope::Scope;
+
+#[cfg(test)]
+mod tests;
