@@ -380,3 +380,47 @@ fn memory_is_freed_and_taken_again() {
         );
     }
 }
+
+#[test]
+fn every_route_has_a_twin_below_api() {
+    let client = shared().client();
+    for target in [
+        "/embeddings",
+        "/extensions",
+        "/features",
+        "/models",
+        "/models/checkpoints",
+        "/object_info/SaveImage",
+        "/view?filename=ref_img.png&type=input&clientId=x&rand=0.5",
+        "/view?filename=missing.png",
+        "/history/nobody",
+    ] {
+        let (plain, twin) = (client.get(target), client.get(&format!("/api{target}")));
+        assert_eq!(plain.status, twin.status, "{target}");
+        assert_eq!(plain.body, twin.body, "{target}");
+        assert_eq!(
+            plain.header("Content-Type"),
+            twin.header("Content-Type"),
+            "{target}"
+        );
+    }
+    for target in ["/queue", "/history", "/free", "/interrupt"] {
+        client
+            .post(&format!("/api{target}"), &json!({}))
+            .expect(200);
+    }
+    client
+        .post("/api/prompt", &json!({"prompt": {}}))
+        .expect(400);
+    let socket = Request::new("GET", "/api/ws")
+        .header("Upgrade", "websocket")
+        .header("Sec-WebSocket-Version", "13")
+        .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let answer = client.send(&socket);
+    // The client's own `Connection: close` makes it no upgrade; the route is there all the same.
+    assert!(
+        matches!(answer.status, 101 | 400 | 426),
+        "{}",
+        answer.status
+    );
+}
