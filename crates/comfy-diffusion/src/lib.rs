@@ -2,6 +2,8 @@
 
 pub mod device;
 pub mod error;
+mod model;
+pub mod models;
 pub mod ops;
 pub mod random;
 pub mod sampling;
@@ -10,3 +12,4 @@ pub mod text;
 pub mod weights;
 
 pub use error::{Error, Result};
+pub use model::Model;

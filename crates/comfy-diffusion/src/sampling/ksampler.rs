@@ -104,31 +104,6 @@ fn whole_schedule(
     sigmas
 }
 
-/// The noise levels of a `KSampler`: see [`KSamplerSteps`].
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the inputs of one node, in its order"
-)]
-pub fn ksampler_sigmas(
-    sampling: &ModelSampling,
-    scheduler: &Scheduler,
-    sampler: &dyn Method,
-    steps: usize,
-    denoise: f64,
-    start: Option<usize>,
-    end: Option<usize>,
-    force_full_denoise: bool,
-) -> Result<Vec<f32>> {
-    KSamplerSteps {
-        steps,
-        denoise,
-        start,
-        end,
-        force_full_denoise,
-    }
-    .sigmas(sampling, scheduler, sampler)
-}
-
 #[cfg(test)]
 mod tests {
     use super::KSamplerSteps;

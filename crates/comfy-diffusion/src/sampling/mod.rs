@@ -2,20 +2,31 @@
 //!
 //! A [`Scheduler`] chooses noise levels, a [`Sampler`] goes down them, and asks a [`Denoise`] at each for the clean latent.
 
+mod batching;
+mod conditioning;
 mod denoise;
+mod guidance;
+mod host;
 mod ksampler;
+mod latent_format;
+mod mask;
 mod model_sampling;
 mod noise;
 mod noise_table;
+pub mod preview;
 mod run;
+mod sample;
 pub mod samplers;
 pub mod schedulers;
 
+pub use conditioning::{Conditioning, ProgressRange};
 pub use denoise::{Denoise, Guided};
-pub use ksampler::{KSamplerSteps, ksampler_sigmas};
+pub use ksampler::KSamplerSteps;
+pub use latent_format::LatentFormat;
 pub use model_sampling::{ModelSampling, Prediction};
 pub use noise::{BrownianNoise, StepNoise, prepare_noise};
 pub use noise_table::NoiseTable;
 pub use run::{Observe, Run, Step};
+pub use sample::{SampleRequest, sample};
 pub use samplers::{Method, SAMPLERS, Sampler, find_sampler};
 pub use schedulers::{SCHEDULERS, Scheduler, find_scheduler};

@@ -1,0 +1,20 @@
+//! A diffusion model as samplers use it.
+
+use crate::device::ComputeDevice;
+use crate::models::Network;
+use crate::residency::Resident;
+use crate::sampling::{LatentFormat, ModelSampling};
+
+/// A network, what its input and output mean, and where it runs. A handle: cheap to clone, and valid while the weights are
+/// unloaded.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The network, loaded when first used.
+    pub network: Resident<dyn Network>,
+    /// The noise levels it was trained at and what it predicts.
+    pub sampling: ModelSampling,
+    /// The scale of its latents.
+    pub latent_format: LatentFormat,
+    /// Where it runs.
+    pub device: ComputeDevice,
+}

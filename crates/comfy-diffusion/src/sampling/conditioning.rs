@@ -1,0 +1,73 @@
+//! What a picture is to show, as the network takes it.
+
+use burn::tensor::Tensor;
+
+use super::ModelSampling;
+
+/// An encoded text, and when and how strongly it counts.
+#[derive(Clone, Debug)]
+pub struct Conditioning {
+    /// The encoded tokens [batch, tokens, width]; a batch of one serves every picture.
+    pub cond: Tensor<3>,
+    /// The text as one vector [batch, width], for networks that want it.
+    pub pooled: Option<Tensor<2>>,
+    /// Its weight among the conditions of the same list.
+    pub strength: f64,
+    /// The part of the way, from 0 to 1, on which it counts.
+    pub range: ProgressRange,
+}
+
+/// A part of the way from pure noise (0) to the clean latent (1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProgressRange {
+    /// Where it begins.
+    pub start: f64,
+    /// Where it ends.
+    pub end: f64,
+}
+
+impl ProgressRange {
+    /// The whole way.
+    pub const ALL: Self = Self {
+        start: 0.0,
+        end: 1.0,
+    };
+
+    /// Whether a noise level lies in it, its ends included.
+    pub fn contains(&self, sigma: f32, sampling: &ModelSampling) -> bool {
+        let sigma = f64::from(sigma);
+        sigma <= sampling.table.percent_to_sigma(self.start)
+            && sigma >= sampling.table.percent_to_sigma(self.end)
+    }
+}
+
+impl Conditioning {
+    /// A condition that counts all the way.
+    pub fn new(cond: Tensor<3>, pooled: Option<Tensor<2>>) -> Self {
+        Self {
+            cond,
+            pooled,
+            strength: 1.0,
+            range: ProgressRange::ALL,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProgressRange;
+    use crate::sampling::{ModelSampling, Prediction};
+
+    #[test]
+    fn ranges_follow_the_noise_levels() {
+        let sampling = ModelSampling::stable_diffusion(Prediction::Epsilon);
+        let contains = |start, end, sigma| ProgressRange { start, end }.contains(sigma, &sampling);
+        for sigma in [1e6, 14.6, 1.0, 0.0] {
+            assert!(contains(0.0, 1.0, sigma));
+        }
+        // Half of the way is σ = 1.6156.
+        assert!(contains(0.0, 0.5, 1.7) && !contains(0.0, 0.5, 1.5));
+        assert!(!contains(0.5, 1.0, 1.7) && contains(0.5, 1.0, 1.5));
+        assert!(!contains(0.6, 0.4, 1.6));
+    }
+}

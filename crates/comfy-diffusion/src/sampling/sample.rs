@@ -1,0 +1,123 @@
+//! A whole run: noise is added, the sampler goes down the levels, and the result is scaled back.
+
+use burn::tensor::Tensor;
+
+use super::guidance::GuidedModel;
+use super::host::{from_values, values};
+use super::mask::{MaskedModel, fit_mask};
+use super::samplers::Method;
+use super::{Conditioning, Denoise, Observe, Run};
+
+use crate::random::TorchGenerator;
+use crate::{Error, Model, Result};
+
+/// What is sampled, and how.
+#[derive(Clone)]
+pub struct SampleRequest<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// What the picture is to show.
+    pub positive: &'a [Conditioning],
+    /// What the picture is not to show.
+    pub negative: &'a [Conditioning],
+    /// The latent [batch, channels, height, width] to begin with, in the autoencoder's scale; zeros to begin from noise.
+    pub latent: Tensor<4>,
+    /// Normal noise of the latent's shape, or zeros if the latent has noise in it already.
+    pub noise: Tensor<4>,
+    /// The scale of classifier-free guidance. At 1 the negative conditions are not looked at.
+    pub cfg: f64,
+    /// The way down the noise levels.
+    pub sampler: &'a dyn Method,
+    /// The noise levels, descending.
+    pub sigmas: Vec<f32>,
+    /// 1 where the latent is sampled and 0 where it is kept, [masks, 1, height, width] of any size.
+    pub noise_mask: Option<Tensor<4>>,
+    /// The seed of the noise that the sampler itself adds.
+    pub seed: u64,
+}
+
+/// Samples a latent and returns it in the autoencoder's scale. Without noise levels the latent is returned as it is; with
+/// one it only gets that much noise.
+///
+/// # Errors
+///
+/// [`Error::Interrupted`] when `observe` breaks, [`Error::NotFinite`] when the result is not made of numbers, and whatever
+/// loading or calling the network gives.
+pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<Tensor<4>> {
+    let Some(&first) = request.sigmas.first() else {
+        return Ok(request.latent);
+    };
+    let network = request.model.network.get()?;
+    check_shapes(&request, network.in_channels())?;
+    let sampling = &request.model.sampling;
+    let format = &request.model.latent_format;
+    let device = request.model.device.tensor_device();
+    let latent = format.to_network(request.latent.to_device(device));
+    let noise = request.noise.to_device(device);
+    let from_pure_noise = sampling.starts_from_pure_noise(first);
+    let x = sampling.add_noise(latent.clone(), noise.clone(), first, from_pure_noise);
+
+    let conditions = (request.positive, request.negative);
+    let mut model = GuidedModel::new(&*network, sampling, conditions, request.cfg, &x)?;
+    let mut masked;
+    let denoiser: &mut dyn Denoise = match &request.noise_mask {
+        None => &mut model,
+        Some(mask) => {
+            let noise = if request.sampler.renews_mask_noise() {
+                fresh_noise(request.seed.wrapping_add(1), &x)
+            } else {
+                noise
+            };
+            masked = MaskedModel {
+                mask: fit_mask(mask, &x)?,
+                model: &mut model,
+                latent,
+                noise,
+            };
+            &mut masked
+        }
+    };
+    let mut run = Run::new(denoiser, &request.sigmas, request.seed, observe);
+    let result = format.from_network(request.sampler.run(&mut run, x)?);
+    if values(result.clone())?
+        .iter()
+        .all(|value| value.is_finite())
+    {
+        Ok(result)
+    } else {
+        Err(Error::NotFinite {
+            what: "sampling".to_owned(),
+            dtype: format!("{:?}", result.dtype()),
+        })
+    }
+}
+
+fn fresh_noise(seed: u64, like: &Tensor<4>) -> Tensor<4> {
+    let count = like.dims().iter().product();
+    from_values(
+        TorchGenerator::new(seed).randn(count),
+        like.dims(),
+        &like.device(),
+    )
+}
+
+fn check_shapes(request: &SampleRequest<'_>, channels: usize) -> Result<()> {
+    let (latent, noise) = (request.latent.dims(), request.noise.dims());
+    if latent != noise {
+        return Err(Error::input(format!(
+            "the noise must have the latent's shape {latent:?}, but has {noise:?}"
+        )));
+    }
+    if latent.contains(&0) {
+        return Err(Error::input(format!(
+            "the latent must not be empty, but its shape is {latent:?}"
+        )));
+    }
+    if latent[1] != channels {
+        return Err(Error::input(format!(
+            "the model takes latents of {channels} channels, but this one has {}",
+            latent[1]
+        )));
+    }
+    Ok(())
+}
