@@ -5,3 +5,6 @@ mod text;
 
 pub(crate) use convert::{Exception, compare, convert, equal, shown};
 pub(crate) use text::{float_repr, text, type_name};
+
+#[cfg(test)]
+mod tests;
