@@ -233,12 +233,7 @@ fn a_full_queue_is_refused() {
         statuses.push(client.post("/prompt", &body).status);
     }
     let answer = generate(&client, &text_to_image(9, 1), None);
-    assert_eq!(
-        (answer.status, answer.body.len()),
-        (429, 0),
-        "after {statuses:?}: {}",
-        answer.text()
-    );
+    assert_eq!(answer.status, 429, "after {statuses:?}: {}", answer.text());
     client.post("/queue", &json!({"clear": true})).expect(200);
     client.post("/interrupt", &json!({})).expect(200);
     client.wait_for(&long);
