@@ -10,6 +10,7 @@ use crate::Json;
 use crate::python::float_repr;
 use serde_json::Number;
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// Marks a string that stands for a number which JSON cannot write.
 const MARK: char = '\u{FDD0}';
@@ -134,18 +135,18 @@ fn string_length(bytes: &[u8]) -> usize {
 /// Writes JSON as Python's `json.dumps` does: `", "` and `": "` between, ASCII only.
 pub fn to_string(json: &Json) -> String {
     let mut text = String::new();
-    write(json, ", ", ": ", &mut text);
+    write_value(json, ", ", ": ", &mut text);
     text
 }
 
 /// Writes JSON as Python's `json.dumps` does with the separators `","` and `":"`.
 pub fn to_compact_string(json: &Json) -> String {
     let mut text = String::new();
-    write(json, ",", ":", &mut text);
+    write_value(json, ",", ":", &mut text);
     text
 }
 
-fn write(json: &Json, comma: &str, colon: &str, text: &mut String) {
+fn write_value(json: &Json, comma: &str, colon: &str, text: &mut String) {
     match json {
         Json::Null => text.push_str("null"),
         Json::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
@@ -160,7 +161,7 @@ fn write(json: &Json, comma: &str, colon: &str, text: &mut String) {
                 if index > 0 {
                     text.push_str(comma);
                 }
-                write(item, comma, colon, text);
+                write_value(item, comma, colon, text);
             }
             text.push(']');
         }
@@ -172,7 +173,7 @@ fn write(json: &Json, comma: &str, colon: &str, text: &mut String) {
                 }
                 write_string(key, text);
                 text.push_str(colon);
-                write(value, comma, colon, text);
+                write_value(value, comma, colon, text);
             }
             text.push('}');
         }
@@ -200,7 +201,8 @@ fn write_string(value: &str, text: &mut String) {
             ' '..='~' => text.push(character),
             _ => {
                 for unit in character.encode_utf16(&mut [0; 2]) {
-                    text.push_str(&format!("\\u{unit:04x}"));
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, "\\u{unit:04x}");
                 }
             }
         }

@@ -145,7 +145,9 @@ impl Content {
             Json::String(text) => self.text(text),
             Json::Array(items) => {
                 self.part(b'a', &(items.len() as u64).to_le_bytes());
-                items.iter().for_each(|item| self.value(item));
+                for item in items {
+                    self.value(item);
+                }
             }
             Json::Object(members) => {
                 self.part(b'o', &(members.len() as u64).to_le_bytes());

@@ -22,7 +22,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// name in prompts than the field has.
 #[proc_macro_derive(NodeSpec, attributes(node, input))]
 pub fn node_spec(item: TokenStream) -> TokenStream {
-    expand(parse_macro_input!(item as DeriveInput), spec::expand)
+    expand(&parse_macro_input!(item as DeriveInput), spec::expand)
 }
 
 /// Derives `Outputs` for a struct whose fields are the outputs of a node, in slot order.
@@ -30,7 +30,7 @@ pub fn node_spec(item: TokenStream) -> TokenStream {
 /// The doc comment of a field is its help text; `#[output(name = "…")]` gives it another label than the field has.
 #[proc_macro_derive(Outputs, attributes(output))]
 pub fn outputs(item: TokenStream) -> TokenStream {
-    expand(parse_macro_input!(item as DeriveInput), outputs::expand)
+    expand(&parse_macro_input!(item as DeriveInput), outputs::expand)
 }
 
 /// Derives `Choice`, and with it a combo input, for an enum without fields.
@@ -38,14 +38,14 @@ pub fn outputs(item: TokenStream) -> TokenStream {
 /// `#[choice("…")]` names a variant on the wire; without it the name is the variant's in lower case.
 #[proc_macro_derive(Choice, attributes(choice))]
 pub fn choice(item: TokenStream) -> TokenStream {
-    expand(parse_macro_input!(item as DeriveInput), choice::expand)
+    expand(&parse_macro_input!(item as DeriveInput), choice::expand)
 }
 
 fn expand(
-    item: DeriveInput,
+    item: &DeriveInput,
     expand: fn(&DeriveInput) -> syn::Result<proc_macro2::TokenStream>,
 ) -> TokenStream {
-    expand(&item)
+    expand(item)
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

@@ -157,7 +157,7 @@ proptest! {
             // Links go from lower to higher nodes, so that there is no cycle.
             let (source, node) = (a.min(b), a.max(b));
             if source != node {
-                lines[*node].push_str(&format!(" {source}"));
+                lines[*node].extend([" ", source.to_string().as_str()]);
             }
         }
         let lines: Vec<_> = lines.iter().map(String::as_str).collect();

@@ -6,6 +6,7 @@ use crate::{Json, python_json};
 use serde_json::json;
 use std::cmp::Ordering;
 
+#[expect(clippy::needless_pass_by_value, reason = "literals read better without borrowing")]
 fn converted(socket: &str, value: Json) -> Result<Json, String> {
     convert(&value, socket).map_err(|exception| format!("{}: {}", exception.kind, exception.message))
 }

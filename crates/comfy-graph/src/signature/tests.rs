@@ -33,6 +33,7 @@ fn keys(prompt: &Json) -> HashMap<String, Signature> {
 }
 
 /// The key of one node with these inputs.
+#[expect(clippy::needless_pass_by_value, reason = "literals read better without borrowing")]
 fn key(inputs: Json) -> Signature {
     keys(&json!({"1": {"class_type": "A", "inputs": inputs}}))["1"]
 }

@@ -49,12 +49,11 @@ fn details(bad: &[&str], findings: &Findings<'_>) -> String {
 
 fn cycle_text(cycle: &[String]) -> String {
     let shown = &cycle[..cycle.len().min(LONGEST_CYCLE)];
-    let mut text = format!("Dependency cycle detected: node {}", shown.join(" needs "));
-    match (cycle.len() - shown.len(), cycle.first()) {
-        (0, Some(first)) => text.push_str(&format!(" needs {first}")),
-        (more, _) => text.push_str(&format!(" and so on through {more} more nodes")),
-    }
-    text
+    let end = match (cycle.len() - shown.len(), cycle.first()) {
+        (0, Some(first)) => format!("needs {first}"),
+        (more, _) => format!("and so on through {more} more nodes"),
+    };
+    format!("Dependency cycle detected: node {} {end}", shown.join(" needs "))
 }
 
 fn node_errors(nodes: &Map<String, Json>, bad: &[&str], findings: &Findings<'_>) -> NodeErrors {
@@ -98,10 +97,12 @@ fn invalid_nodes_below<'a>(
     output: &'a str,
     findings: &Findings<'a>,
     steps: &mut usize,
-) -> HashSet<&'a str> {
+) -> Vec<&'a str> {
     let mut seen = HashSet::from([output]);
-    let mut open = vec![output];
-    while let Some(id) = open.pop() {
+    let mut found = vec![output];
+    let mut next = 0;
+    while let Some(&id) = found.get(next) {
+        next += 1;
         *steps += 1;
         if *steps > MOST_STEPS {
             break;
@@ -109,9 +110,9 @@ fn invalid_nodes_below<'a>(
         let Some(node) = nodes.get(id) else { continue };
         for source in findings.invalid_sources(node) {
             if seen.insert(source) {
-                open.push(source);
+                found.push(source);
             }
         }
     }
-    seen
+    found
 }

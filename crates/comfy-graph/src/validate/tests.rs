@@ -131,6 +131,7 @@ fn run(prompt: &mut Json, targets: Option<&[&str]>) -> Result<Validated, Invalid
 }
 
 /// `type: details` of the complaints about node 1.
+#[expect(clippy::needless_pass_by_value, reason = "literals read better without borrowing")]
 fn complaints(class: &str, inputs: Json) -> Vec<String> {
     let mut prompt = json!({"1": {"class_type": class, "inputs": inputs}});
     let Err(invalid) = run(&mut prompt, None) else {

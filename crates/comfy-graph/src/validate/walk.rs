@@ -131,7 +131,7 @@ impl<'a> Walk<'a> {
                     }
                     Err(exception) => {
                         visit.valid = false;
-                        let error = self.at_inner_node(visit, id, &exception);
+                        let error = at_inner_node(visit, id, &exception);
                         self.conclude(id, false, vec![error], output);
                     }
                 },
@@ -150,7 +150,7 @@ impl<'a> Walk<'a> {
                     let error = match path.last_mut() {
                         Some(parent) => {
                             parent.valid = false;
-                            self.at_inner_node(parent, visit.id, &exception)
+                            at_inner_node(parent, visit.id, &exception)
                         }
                         None => problem::exception(visit.id, &exception),
                     };
@@ -315,22 +315,22 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The complaint about a node that could not be tested, found along the link that `visit` tests at the moment.
-    fn at_inner_node(&self, visit: &Visit<'a>, id: &str, exception: &Exception) -> ErrorDetail {
-        let input = visit.next.checked_sub(1).and_then(|at| visit.class.input(at));
-        let Some(input) = input else {
-            return problem::exception(id, exception);
-        };
-        let link = visit.inputs.and_then(|inputs| inputs.get(&input.name));
-        problem::inner_exception(input, link.unwrap_or(&Json::Null), id, exception)
-    }
-
     fn note_cycle(&mut self, path: &[Visit<'a>], id: &str) {
         if self.findings.cycle.is_none() {
             let cycle = path.iter().skip_while(|visit| visit.id != id);
             self.findings.cycle = Some(cycle.map(|visit| visit.id.to_owned()).collect());
         }
     }
+}
+
+/// The complaint about a node that could not be tested, found along the link that `visit` tests at the moment.
+fn at_inner_node(visit: &Visit<'_>, id: &str, exception: &Exception) -> ErrorDetail {
+    let input = visit.next.checked_sub(1).and_then(|at| visit.class.input(at));
+    let Some(input) = input else {
+        return problem::exception(id, exception);
+    };
+    let link = visit.inputs.and_then(|inputs| inputs.get(&input.name));
+    problem::inner_exception(input, link.unwrap_or(&Json::Null), id, exception)
 }
 
 impl<'a> Findings<'a> {

@@ -51,7 +51,7 @@ pub(crate) fn schema(entry: &Json) -> NodeSchema {
             let kind = declaration.get(0).unwrap_or(declaration);
             let mut input = InputSpec::dynamic(name, socket(kind), section);
             if let Some(settings) = declaration.get(1).and_then(Json::as_object) {
-                input.settings = settings.clone();
+                input.settings.clone_from(settings);
                 input.shows_settings = true;
             }
             builder = builder.input_spec(input);
