@@ -132,7 +132,8 @@ impl ReadLimits {
     }
 }
 
-/// Reads a picture file. Nothing of its size is allocated before the size has been checked.
+/// Reads a picture file. Nothing of its size is allocated before the size has been checked. All frames of animated PNG, GIF and
+/// WebP are read, and the first page of a TIFF file.
 pub fn read(path: &Path, limits: &ReadLimits) -> Result<Picture, ReadError> {
     let io = |source| ReadError::Io {
         path: path.to_path_buf(),
@@ -198,10 +199,15 @@ fn read_gif(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientatio
     let (width, height) = decoder.dimensions();
     limits.check(width.into(), height.into(), 1)?;
     decoder.set_limits(limits.for_decoder())?;
-    Ok((
-        read_frames(decoder.into_frames(), limits, true)?,
-        Orientation::NoTransforms,
-    ))
+    let mut frames = read_frames(decoder.into_frames(), limits)?;
+    // The format always could be transparent; what counts is whether a frame is.
+    for frame in &mut frames {
+        frame.alpha = frame
+            .alpha
+            .take()
+            .filter(|alpha| alpha.iter().any(|&value| value < 255));
+    }
+    Ok((frames, Orientation::NoTransforms))
 }
 
 fn read_webp(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientation), ReadError> {
@@ -212,20 +218,19 @@ fn read_webp(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientati
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     if decoder.has_animation() {
         let has_alpha = decoder.color_type().has_alpha();
-        return Ok((
-            read_frames(decoder.into_frames(), limits, has_alpha)?,
-            orientation,
-        ));
+        // Regions that a frame clears become transparent, whatever colour the file proposes, as in libwebp's decoder.
+        decoder.set_background_color(image::Rgba([0; 4]))?;
+        let mut frames = read_frames(decoder.into_frames(), limits)?;
+        if !has_alpha {
+            frames.iter_mut().for_each(|frame| frame.alpha = None);
+        }
+        return Ok((frames, orientation));
     }
     Ok((vec![read_still(decoder, limits)?], orientation))
 }
 
-/// Collects the frames of an animation. Frames that are opaque all over count as frames without opacity.
-fn read_frames(
-    frames: image::Frames<'_>,
-    limits: &ReadLimits,
-    has_alpha: bool,
-) -> Result<Vec<Frame>, ReadError> {
+/// Collects the frames of an animation, with their opacity.
+fn read_frames(frames: image::Frames<'_>, limits: &ReadLimits) -> Result<Vec<Frame>, ReadError> {
     let mut result = Vec::new();
     for frame in frames {
         let buffer = frame?.into_buffer();
@@ -235,16 +240,7 @@ fn read_frames(
             result.len() as u64 + 1,
         )?;
         let (width, height) = (buffer.width() as usize, buffer.height() as usize);
-        let mut frame = Frame::from_rgba(width, height, &buffer);
-        if !has_alpha
-            || frame
-                .alpha
-                .as_ref()
-                .is_some_and(|alpha| alpha.iter().all(|&value| value == 255))
-        {
-            frame.alpha = None;
-        }
-        result.push(frame);
+        result.push(Frame::from_rgba(width, height, &buffer));
     }
     Ok(result)
 }
