@@ -1,2 +1,25 @@
 //! Checks and generators: `cargo xtask`.
-fn main() {}
+
+mod layers;
+mod openapi;
+
+use anyhow::bail;
+
+const HELP: &str = "\
+cargo xtask openapi           write openapi.yaml from the code
+cargo xtask openapi --check   fail when openapi.yaml is stale
+cargo xtask layers            fail when a crate depends on one it must not know";
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["openapi"] => openapi::write(),
+        ["openapi", "--check"] => openapi::check(),
+        ["layers"] => layers::check(),
+        _ => bail!(
+            "expected one of these commands, got `{}`:\n{HELP}",
+            words.join(" ")
+        ),
+    }
+}

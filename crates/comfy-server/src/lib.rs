@@ -1,1 +1,38 @@
 //! The HTTP and websocket server: router, state, storage and the command line.
+//!
+//! [`Server::builder`] takes a [`Config`] and further node classes, and starts everything on threads of its own:
+//!
+//! ```no_run
+//! use comfy_server::{Config, Server};
+//!
+//! let server = Server::builder(Config { port: 0, ..Config::default() }).start()?;
+//! println!("{}", server.base_url());
+//! server.shutdown();
+//! # Ok::<(), comfy_server::StartError>(())
+//! ```
+//!
+//! This crate knows HTTP statuses and nothing of how a node computes.
+
+mod body;
+pub mod cli;
+mod config;
+mod connection;
+mod error;
+mod incoming;
+mod listen;
+pub mod logging;
+mod middleware;
+mod negotiate;
+mod openapi;
+mod reply;
+mod routes;
+mod server;
+mod state;
+mod ws;
+
+pub use config::Config;
+pub use listen::ListenError;
+pub use openapi::openapi;
+pub use routes::router;
+pub use server::{RunningServer, Server, ServerBuilder, StartError};
+pub use state::AppState;

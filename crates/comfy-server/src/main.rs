@@ -1,1 +1,63 @@
-fn main() {}
+//! The program `comfy-server`.
+
+use std::process::{Command, ExitCode};
+
+use comfy_server::cli::{self, Options};
+use comfy_server::{Server, StartError, logging};
+
+// Sampling allocates and frees large buffers all the time, which the allocator of some systems answers with growth.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let options = match cli::parse(std::env::args_os()) {
+        Ok(options) => options,
+        Err(error) => error.exit(),
+    };
+    logging::start(&options);
+    if !options.ignored.is_empty() {
+        tracing::info!(
+            "These flags have no effect here: {}",
+            options.ignored.join(" ")
+        );
+    }
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), StartError> {
+    let server = Server::builder(options.config).start()?;
+    if options.quick_test {
+        server.shutdown();
+        return Ok(());
+    }
+    if options.open_browser {
+        open_browser(&server.base_url());
+    }
+    server.run_until_signal()
+}
+
+/// Opens the page in the user's browser.
+fn open_browser(url: &str) {
+    let mut command = if cfg!(target_os = "windows") {
+        let mut command = Command::new("explorer");
+        command.arg(url);
+        command
+    } else {
+        let mut command = Command::new(if cfg!(target_os = "macos") {
+            "open"
+        } else {
+            "xdg-open"
+        });
+        command.arg(url);
+        command
+    };
+    if let Err(error) = command.spawn() {
+        tracing::warn!(%error, "no browser could be opened; the page is at {url}");
+    }
+}

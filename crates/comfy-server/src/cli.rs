@@ -1,0 +1,325 @@
+//! The command line: ComfyUI's flags, as far as they have a meaning here, and a few of our own.
+
+mod ignored;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
+use comfy_exec::CachePolicy;
+use comfy_nodes::device::DeviceRequest;
+use comfy_nodes::runtime::PreviewMethod;
+
+use crate::config::{Config, megabytes};
+
+/// ComfyUI's HTTP and websocket API, its graphs and its diffusion models, in one program without Python.
+#[derive(Debug, Parser)]
+#[command(
+    name = "comfy-server",
+    version,
+    max_term_width = 110,
+    after_help = "Flags of ComfyUI that concern only PyTorch, Python or the browser's packages (--lowvram, --fp16-vae, --use-split-cross-attention, \
+                  --disable-all-custom-nodes, …) are accepted and ignored, so that existing start scripts keep working."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    network: Network,
+    #[command(flatten)]
+    directories: Directories,
+    #[command(flatten)]
+    computing: Computing,
+    #[command(flatten)]
+    queue: Queue,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    process: Process,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+struct Network {
+    /// Addresses to listen on, separated by commas; without a value, all of them
+    #[arg(long, value_name = "IP[,IP…]", env = "COMFYUI_LISTEN", num_args = 0..=1, default_value = "127.0.0.1", default_missing_value = "0.0.0.0,::")]
+    listen: String,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, env = "COMFYUI_PORT", default_value_t = 8188)]
+    port: u16,
+    /// Let pages of this origin use the server; without a value, all pages
+    #[arg(long, value_name = "ORIGIN", env = "COMFYUI_ENABLE_CORS_HEADER", num_args = 0..=1, default_missing_value = "*")]
+    enable_cors_header: Option<String>,
+    /// Largest request body, in megabytes
+    #[arg(long, value_name = "MB", env = "COMFYUI_MAX_UPLOAD_SIZE", default_value = "100", value_parser = size_in_megabytes)]
+    max_upload_size: f64,
+    /// Address under which clients outside reach this server, for the links in answers
+    #[arg(long, value_name = "URL", env = "COMFYUI_EXTERNAL_ADDRESS")]
+    external_address: Option<String>,
+    /// Compress JSON and text answers for clients that can read it
+    #[arg(long, env = "COMFYUI_ENABLE_COMPRESS_RESPONSE_BODY", value_parser = clap::builder::BoolishValueParser::new())]
+    enable_compress_response_body: bool,
+    /// Serve the front end in this directory at / instead of the built-in page
+    #[arg(long, value_name = "DIR", env = "COMFYUI_FRONT_END_ROOT")]
+    front_end_root: Option<PathBuf>,
+    /// Open the page in a browser after starting
+    #[arg(long)]
+    auto_launch: bool,
+    /// Do not open a browser
+    #[arg(long)]
+    disable_auto_launch: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Directories")]
+struct Directories {
+    /// Directory with models, input, output, temp and user [default: the working directory]
+    #[arg(long, value_name = "DIR", env = "COMFYUI_BASE_DIRECTORY")]
+    base_directory: Option<PathBuf>,
+    /// Where results are saved
+    #[arg(long, value_name = "DIR", env = "COMFYUI_OUTPUT_DIRECTORY")]
+    output_directory: Option<PathBuf>,
+    /// Where uploads go and pictures are read from
+    #[arg(long, value_name = "DIR", env = "COMFYUI_INPUT_DIRECTORY")]
+    input_directory: Option<PathBuf>,
+    /// Where the directory temp is made; it is deleted at the start and at the end
+    #[arg(long, value_name = "DIR", env = "COMFYUI_TEMP_DIRECTORY")]
+    temp_directory: Option<PathBuf>,
+    /// Where users' settings are kept; must exist
+    #[arg(long, value_name = "DIR", env = "COMFYUI_USER_DIRECTORY", value_parser = existing_directory)]
+    user_directory: Option<PathBuf>,
+    /// YAML files with further model directories
+    #[arg(long, value_name = "FILE", env = "COMFYUI_EXTRA_MODEL_PATHS_CONFIG", num_args = 1.., action = ArgAction::Append)]
+    extra_model_paths_config: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Device")]
+struct Computing {
+    /// What to compute on: auto, vulkan, metal, webgpu or cpu. A Vulkan driver that computes on the CPU is used only when asked for
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        env = "COMFYUI_DEVICE",
+        default_value = "auto"
+    )]
+    device: DeviceRequest,
+    /// The same as --device cpu
+    #[arg(long, env = "COMFYUI_CPU", conflicts_with = "device", value_parser = clap::builder::BoolishValueParser::new())]
+    cpu: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Queue and cache")]
+struct Queue {
+    /// Prompts that may run or wait at a time; further ones are refused
+    #[arg(
+        long,
+        value_name = "N",
+        env = "COMFYUI_MAX_QUEUE_SIZE",
+        default_value_t = 65536
+    )]
+    max_queue_size: usize,
+    /// Keep the results of the latest prompt (the default)
+    #[arg(long, group = "cache")]
+    cache_classic: bool,
+    /// Keep the results of the N nodes used last, whichever prompt they were in
+    #[arg(long, value_name = "N", group = "cache", env = "COMFYUI_CACHE_LRU")]
+    cache_lru: Option<usize>,
+    /// Keep nothing from one prompt to the next
+    #[arg(long, group = "cache")]
+    cache_none: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pictures")]
+struct Output {
+    /// How to make previews while sampling: none, auto, latent2rgb or taesd
+    #[arg(long, value_name = "METHOD", env = "COMFYUI_PREVIEW_METHOD", default_value = "none", value_parser = preview_method)]
+    preview_method: PreviewMethod,
+    /// Side of the square that previews are fitted into, in pixels
+    #[arg(long, value_name = "PIXELS", env = "COMFYUI_PREVIEW_SIZE", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    preview_size: u32,
+    /// Save pictures without the prompt inside
+    #[arg(long, env = "COMFYUI_DISABLE_METADATA", value_parser = clap::builder::BoolishValueParser::new())]
+    disable_metadata: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Process")]
+struct Process {
+    /// How much to log: DEBUG, INFO, WARNING, ERROR or CRITICAL; without a value, DEBUG
+    #[arg(long, value_name = "LEVEL", env = "COMFYUI_VERBOSE", num_args = 0..=1, default_value = "INFO", default_missing_value = "DEBUG", value_parser = log_level)]
+    verbose: tracing::Level,
+    /// Log to the standard output instead of the standard error
+    #[arg(long, env = "COMFYUI_LOG_STDOUT", value_parser = clap::builder::BoolishValueParser::new())]
+    log_stdout: bool,
+    /// Log nothing but warnings and errors
+    #[arg(long)]
+    dont_print_server: bool,
+    /// Start, then end at once
+    #[arg(long)]
+    quick_test_for_ci: bool,
+}
+
+/// What to do besides serving.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What the server is told.
+    pub config: Config,
+    /// What is logged.
+    pub log_level: tracing::Level,
+    /// Whether the log goes to the standard output.
+    pub log_to_stdout: bool,
+    /// Whether to open a browser.
+    pub open_browser: bool,
+    /// Whether to end after starting.
+    pub quick_test: bool,
+    /// Flags that were given and have no effect.
+    pub ignored: Vec<String>,
+}
+
+/// The command, with the flags that are ignored.
+pub fn command() -> clap::Command {
+    Arguments::command().args(ignored::arguments())
+}
+
+/// Reads a command line; the first argument is the program.
+///
+/// # Errors
+/// What clap has to say, help and version included.
+pub fn parse(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Options, clap::Error> {
+    let line: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let matches = command().try_get_matches_from(&line)?;
+    let ignored = ignored::given(&matches);
+    let mut options = Arguments::from_arg_matches(&matches)?.options();
+    options.ignored = ignored;
+    options.config.arguments = line
+        .iter()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    Ok(options)
+}
+
+impl Arguments {
+    fn options(self) -> Options {
+        let Self {
+            network,
+            directories,
+            computing,
+            queue,
+            output,
+            process,
+        } = self;
+        let config = Config {
+            listen: addresses(&network.listen),
+            port: network.port,
+            base_directory: directories
+                .base_directory
+                .unwrap_or_else(|| PathBuf::from(".")),
+            output_directory: directories.output_directory,
+            input_directory: directories.input_directory,
+            temp_directory: directories.temp_directory,
+            user_directory: directories.user_directory,
+            extra_model_paths: directories.extra_model_paths_config,
+            front_end_root: network.front_end_root,
+            device: if computing.cpu {
+                DeviceRequest::Cpu
+            } else {
+                computing.device
+            },
+            preview_method: output.preview_method,
+            preview_size: output.preview_size,
+            cache: cache_policy(&queue),
+            metadata: !output.disable_metadata,
+            max_upload_size: megabytes(network.max_upload_size),
+            max_queue_size: queue.max_queue_size,
+            cors_origin: network.enable_cors_header,
+            compress_responses: network.enable_compress_response_body,
+            external_address: network.external_address,
+            ..Config::default()
+        };
+        Options {
+            config,
+            log_level: if process.dont_print_server {
+                process.verbose.min(tracing::Level::WARN)
+            } else {
+                process.verbose
+            },
+            log_to_stdout: process.log_stdout,
+            open_browser: network.auto_launch && !network.disable_auto_launch,
+            quick_test: process.quick_test_for_ci,
+            ignored: Vec::new(),
+        }
+    }
+}
+
+fn cache_policy(queue: &Queue) -> CachePolicy {
+    match queue.cache_lru {
+        // Upstream reads a size of nothing as the default.
+        Some(0) => CachePolicy::Classic,
+        Some(size) => CachePolicy::Lru(size),
+        None if queue.cache_none => CachePolicy::None,
+        None => CachePolicy::Classic,
+    }
+}
+
+/// The addresses of a comma-separated list. Brackets around an IPv6 address are allowed.
+fn addresses(list: &str) -> Vec<String> {
+    list.split(',')
+        .map(|address| {
+            address
+                .trim()
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .to_owned()
+        })
+        .filter(|address| !address.is_empty())
+        .collect()
+}
+
+fn size_in_megabytes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 && value <= 1e9 => Ok(value),
+        _ => Err(format!(
+            "expected a number of megabytes above 0, got `{text}`"
+        )),
+    }
+}
+
+fn existing_directory(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err(format!("expected an existing directory, got `{text}`"))
+    }
+}
+
+fn preview_method(text: &str) -> Result<PreviewMethod, String> {
+    match text {
+        "none" => Ok(PreviewMethod::None),
+        "auto" => Ok(PreviewMethod::Auto),
+        "latent2rgb" => Ok(PreviewMethod::Latent2Rgb),
+        "taesd" => Ok(PreviewMethod::Taesd),
+        _ => Err(format!(
+            "expected none, auto, latent2rgb or taesd, got `{text}`"
+        )),
+    }
+}
+
+/// Python's level names, since ComfyUI's flag takes those.
+fn log_level(text: &str) -> Result<tracing::Level, String> {
+    match text.to_ascii_uppercase().as_str() {
+        "TRACE" => Ok(tracing::Level::TRACE),
+        "DEBUG" => Ok(tracing::Level::DEBUG),
+        "INFO" => Ok(tracing::Level::INFO),
+        "WARNING" | "WARN" => Ok(tracing::Level::WARN),
+        "ERROR" | "CRITICAL" => Ok(tracing::Level::ERROR),
+        _ => Err(format!(
+            "expected DEBUG, INFO, WARNING, ERROR or CRITICAL, got `{text}`"
+        )),
+    }
+}

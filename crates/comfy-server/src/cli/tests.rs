@@ -1,0 +1,158 @@
+use std::path::Path;
+
+use super::*;
+
+fn options(line: &[&str]) -> Options {
+    parse(std::iter::once("comfy-server").chain(line.iter().copied())).expect("the line is good")
+}
+
+fn refusal(line: &[&str]) -> String {
+    parse(std::iter::once("comfy-server").chain(line.iter().copied()))
+        .expect_err("the line is bad")
+        .to_string()
+}
+
+#[test]
+fn the_command_is_sound() {
+    command().debug_assert();
+}
+
+#[test]
+fn an_empty_line_means_the_defaults() {
+    let options = options(&[]);
+    assert_eq!(options.config.listen, ["127.0.0.1"]);
+    assert_eq!(options.config.port, 8188);
+    assert_eq!(options.config.max_upload_size, 104_857_600);
+    assert_eq!(options.config.max_queue_size, 65536);
+    assert!(matches!(options.config.cache, CachePolicy::Classic));
+    assert!(matches!(options.config.device, DeviceRequest::Auto));
+    assert!(options.config.metadata && options.config.cors_origin.is_none());
+    assert_eq!(options.log_level, tracing::Level::INFO);
+}
+
+#[test]
+fn flags_with_an_optional_value_have_a_meaning_without_one() {
+    assert_eq!(options(&["--listen"]).config.listen, ["0.0.0.0", "::"]);
+    assert_eq!(
+        options(&["--listen", "10.0.0.1, [::1]", "--port", "9"])
+            .config
+            .listen,
+        ["10.0.0.1", "::1"]
+    );
+    assert_eq!(
+        options(&["--enable-cors-header"])
+            .config
+            .cors_origin
+            .as_deref(),
+        Some("*")
+    );
+    assert_eq!(
+        options(&["--enable-cors-header", "http://a"])
+            .config
+            .cors_origin
+            .as_deref(),
+        Some("http://a")
+    );
+    assert_eq!(options(&["--verbose"]).log_level, tracing::Level::DEBUG);
+    assert_eq!(
+        options(&["--verbose", "WARNING"]).log_level,
+        tracing::Level::WARN
+    );
+    assert_eq!(
+        options(&["--dont-print-server"]).log_level,
+        tracing::Level::WARN
+    );
+}
+
+#[test]
+fn the_cache_flags_exclude_each_other() {
+    assert!(matches!(
+        options(&["--cache-lru", "7"]).config.cache,
+        CachePolicy::Lru(7)
+    ));
+    assert!(matches!(
+        options(&["--cache-none"]).config.cache,
+        CachePolicy::None
+    ));
+    assert!(refusal(&["--cache-none", "--cache-classic"]).contains("cannot be used with"));
+}
+
+#[test]
+fn cpu_is_a_device() {
+    assert!(matches!(
+        options(&["--cpu"]).config.device,
+        DeviceRequest::Cpu
+    ));
+    assert!(matches!(
+        options(&["--device", "vulkan"]).config.device,
+        DeviceRequest::Vulkan
+    ));
+    assert!(refusal(&["--cpu", "--device", "vulkan"]).contains("cannot be used with"));
+    assert!(refusal(&["--device", "abacus"]).contains("abacus"));
+}
+
+#[test]
+fn sizes_and_directories_are_checked() {
+    assert_eq!(
+        options(&["--max-upload-size", "0.5"])
+            .config
+            .max_upload_size,
+        524_288
+    );
+    for bad in ["0", "-1", "nan", "inf", "much"] {
+        assert!(
+            refusal(&[&format!("--max-upload-size={bad}")]).contains("megabytes"),
+            "{bad}"
+        );
+    }
+    assert!(
+        refusal(&["--user-directory", "/no/such/directory"])
+            .contains("expected an existing directory")
+    );
+    let config = options(&[
+        "--extra-model-paths-config",
+        "a.yaml",
+        "b.yaml",
+        "--extra-model-paths-config",
+        "c.yaml",
+    ])
+    .config;
+    assert_eq!(
+        config.extra_model_paths,
+        ["a.yaml", "b.yaml", "c.yaml"].map(Path::new)
+    );
+}
+
+#[test]
+fn flags_of_pytorch_are_accepted_and_named() {
+    let options = options(&[
+        "--lowvram",
+        "--fast",
+        "fp16_accumulation",
+        "--reserve-vram",
+        "1.5",
+        "--directml",
+        "--port",
+        "1",
+    ]);
+    assert_eq!(
+        options.ignored,
+        ["--directml", "--fast", "--lowvram", "--reserve-vram"]
+    );
+    assert_eq!(options.config.port, 1);
+    let help = command().render_long_help().to_string();
+    assert!(
+        !help.contains("--novram"),
+        "ignored flags have no line of their own"
+    );
+    for heading in [
+        "Network:",
+        "Directories:",
+        "Device:",
+        "Queue and cache:",
+        "Pictures:",
+        "Process:",
+    ] {
+        assert!(help.contains(heading), "{heading} is missing in\n{help}");
+    }
+}

@@ -1,0 +1,88 @@
+//! What the server can be told. [`crate::cli`] fills it from the command line; an embedder writes it as a struct literal.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use comfy_exec::CachePolicy;
+use comfy_nodes::device::DeviceRequest;
+use comfy_nodes::runtime::PreviewMethod;
+
+/// Everything the server can be told, with ComfyUI's defaults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Addresses to listen on: IP addresses or names.
+    pub listen: Vec<String>,
+    /// The port; 0 takes a free one.
+    pub port: u16,
+    /// The directory that holds `models`, `input`, `output`, `temp` and `user` unless they are given.
+    pub base_directory: PathBuf,
+    /// Where results are saved.
+    pub output_directory: Option<PathBuf>,
+    /// Where uploads go and pictures are read from.
+    pub input_directory: Option<PathBuf>,
+    /// The directory in which `temp` is made; that one is deleted at start and at the end.
+    pub temp_directory: Option<PathBuf>,
+    /// Where users' settings live.
+    pub user_directory: Option<PathBuf>,
+    /// Files that name further model directories.
+    pub extra_model_paths: Vec<PathBuf>,
+    /// A directory to serve at `/` instead of the built-in page.
+    pub front_end_root: Option<PathBuf>,
+    /// The device to compute on.
+    pub device: DeviceRequest,
+    /// How previews are made while sampling.
+    pub preview_method: PreviewMethod,
+    /// The side of the square that previews are fitted into, in pixels.
+    pub preview_size: u32,
+    /// What is kept of earlier prompts.
+    pub cache: CachePolicy,
+    /// Whether saved pictures carry the prompt.
+    pub metadata: bool,
+    /// The largest request body in bytes.
+    pub max_upload_size: u64,
+    /// Prompts that may run or wait; a further one is refused.
+    pub max_queue_size: usize,
+    /// The origin that other sites' pages may have, or `*`. Without it, pages of other sites are kept away from a local server.
+    pub cors_origin: Option<String>,
+    /// Whether JSON and text answers are compressed for clients that can read it.
+    pub compress_responses: bool,
+    /// The address under which clients outside reach this server, for the addresses in answers.
+    pub external_address: Option<String>,
+    /// How long the running prompt may go on after the server was asked to end.
+    pub shutdown_grace: Duration,
+    /// The command line, for `GET /system_stats`.
+    pub arguments: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec!["127.0.0.1".to_owned()],
+            port: 8188,
+            base_directory: PathBuf::from("."),
+            output_directory: None,
+            input_directory: None,
+            temp_directory: None,
+            user_directory: None,
+            extra_model_paths: Vec::new(),
+            front_end_root: None,
+            device: DeviceRequest::Auto,
+            preview_method: PreviewMethod::None,
+            preview_size: 512,
+            cache: CachePolicy::Classic,
+            metadata: true,
+            max_upload_size: megabytes(100.0),
+            max_queue_size: 65536,
+            cors_origin: None,
+            compress_responses: false,
+            external_address: None,
+            shutdown_grace: Duration::from_secs(5),
+            arguments: Vec::new(),
+        }
+    }
+}
+
+/// Mebibytes as bytes, rounded as ComfyUI rounds the value of `--max-upload-size`.
+pub(crate) fn megabytes(value: f64) -> u64 {
+    (value * 1024.0 * 1024.0).round_ties_even() as u64
+}

@@ -1,0 +1,93 @@
+//! The routes: one list, from which the router and the OpenAPI document are made.
+
+mod blocking;
+mod embeddings;
+mod extensions;
+mod free;
+mod history;
+mod interrupt;
+mod models;
+mod object_info;
+mod prompt;
+mod queue;
+mod root;
+mod system;
+mod upload;
+mod view;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use tower_http::services::ServeDir;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::ApiError;
+use crate::state::AppState;
+use crate::{middleware, openapi, reply, ws};
+
+/// Every documented route. In each group the reading method stands first, since `Allow` lists them in this order.
+fn documented() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(root::get_root))
+        .routes(routes!(embeddings::get_embeddings))
+        .routes(routes!(extensions::get_extensions))
+        .routes(routes!(upload::upload_image))
+        .routes(routes!(view::view_image))
+        .routes(routes!(prompt::get_prompt, prompt::post_prompt))
+        .routes(routes!(object_info::get_object_info))
+        .routes(routes!(object_info::get_object_info_of_class))
+        .routes(routes!(history::get_history, history::post_history))
+        .routes(routes!(history::get_history_of_prompt))
+        .routes(routes!(queue::get_queue, queue::post_queue))
+        .routes(routes!(interrupt::post_interrupt))
+        .routes(routes!(free::free))
+        .routes(routes!(models::get_models))
+        .routes(routes!(models::get_models_of_folder))
+        .routes(routes!(system::get_system_stats))
+        .routes(routes!(system::get_features))
+        .routes(routes!(blocking::get_last_prompt, blocking::run_prompt))
+        .routes(routes!(blocking::get_outputs))
+        .routes(routes!(ws::websocket))
+}
+
+/// The router with everything around it, as the server serves it.
+pub fn router(state: AppState) -> Router {
+    let (routes, _) = documented().split_for_parts();
+    // The browser front end calls everything with the prefix, scripts without.
+    let twice = Router::new()
+        .merge(routes.clone())
+        .nest("/api", routes)
+        .route("/api/", get(root::get_root));
+    let twice = twice.method_not_allowed_fallback(method_not_allowed);
+    let complete = match &state.config().front_end_root {
+        Some(root) => twice.fallback_service(ServeDir::new(root)),
+        None => twice.fallback(not_found),
+    };
+    let config = state.config().clone();
+    middleware::wrap(complete.with_state(state), &config)
+}
+
+/// The document of all routes.
+pub(crate) fn document() -> OpenApi {
+    documented().into_openapi()
+}
+
+async fn not_found() -> Response {
+    reply::empty(StatusCode::NOT_FOUND)
+}
+
+async fn method_not_allowed() -> Response {
+    reply::text(StatusCode::METHOD_NOT_ALLOWED, "405: Method Not Allowed")
+}
+
+/// Runs work that would hold up other requests on a thread of its own.
+pub(crate) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ApiError::Internal(format!("a task of the server broke off: {error}")))
+}

@@ -1,0 +1,84 @@
+//! `GET /extensions`.
+
+use std::path::{Path, PathBuf};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::on_thread;
+use crate::error::ApiResult;
+use crate::reply;
+use crate::state::AppState;
+
+/// Directories that are looked into below `extensions`, at most; a loop of links must end.
+const DEPTH_LIMIT: usize = 16;
+
+/// The scripts that the front end loads.
+///
+/// Those below `extensions` of `--front-end-root`; the built-in page has none.
+#[utoipa::path(
+    get, path = "/extensions", operation_id = "get_extensions", tag = "ui",
+    responses((status = 200, description = "Paths of the scripts: extensions/**/*.js.", body = Vec<String>)),
+)]
+pub(super) async fn get_extensions(State(state): State<AppState>) -> ApiResult {
+    let root = state.config().front_end_root.clone();
+    let paths = on_thread(move || root.map(|root| scripts(&root)).unwrap_or_default()).await?;
+    Ok(reply::json(StatusCode::OK, &paths))
+}
+
+/// The scripts as paths in an address, sorted.
+fn scripts(front_end: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(&front_end.join("extensions"), 0, &mut found);
+    let mut paths: Vec<String> = found
+        .iter()
+        .filter_map(|file| file.strip_prefix(front_end).ok())
+        .map(|file| {
+            file.components().fold(String::new(), |path, part| {
+                path + "/" + &part.as_os_str().to_string_lossy()
+            })
+        })
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            if depth < DEPTH_LIMIT {
+                collect(&path, depth + 1, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "js") {
+            found.push(path);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_found_at_every_depth() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("extensions/core/deep")).unwrap();
+        for file in [
+            "extensions/b.js",
+            "extensions/core/deep/a.js",
+            "extensions/core/a.css",
+            "other.js",
+        ] {
+            std::fs::write(root.path().join(file), "").unwrap();
+        }
+        assert_eq!(
+            scripts(root.path()),
+            ["/extensions/b.js", "/extensions/core/deep/a.js"]
+        );
+        assert!(scripts(&root.path().join("nowhere")).is_empty());
+    }
+}

@@ -1,0 +1,211 @@
+//! `GET /prompt` and `POST /prompt`.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use comfy_api::error::{ErrorDetail, PromptRefused};
+use comfy_api::prompt::{PromptAccepted, PromptRequest};
+use comfy_api::queue::QueueStatus;
+use comfy_exec::{Engine, Submission};
+use serde_json::{Map, Number, Value as Json};
+
+use super::on_thread;
+use crate::body::{self, is_truthy};
+use crate::error::{ApiError, ApiResult};
+use crate::negotiate::preferred;
+use crate::reply;
+use crate::state::AppState;
+
+/// How many prompts run and wait.
+#[utoipa::path(
+    get, path = "/prompt", operation_id = "get_prompt", tag = "ui",
+    responses((status = 200, description = "The length of the queue.", body = QueueStatus)),
+)]
+pub(super) async fn get_prompt(State(state): State<AppState>) -> ApiResult {
+    Ok(reply::json(
+        StatusCode::OK,
+        &QueueStatus::new(state.engine().queue_remaining()),
+    ))
+}
+
+/// Queue a prompt.
+///
+/// The body is read as JSON whatever its content type says. The answer comes at once; the progress is sent over `/ws` to the
+/// client named by `client_id`, and the result is found with `GET /history/{prompt_id}`.
+#[utoipa::path(
+    post, path = "/prompt", operation_id = "post_prompt", tag = "ui",
+    request_body = PromptRequest,
+    responses(
+        (status = 200, description = "The prompt was queued.", content(
+            (PromptAccepted = "application/json", example = json!({"prompt_id": "some-value", "number": 0, "node_errors": {}})),
+            (String = "text/plain", example = "some-value"),
+        )),
+        (status = 400, description = "The prompt is invalid; the answer says why.", content(
+            (PromptRefused = "application/json"),
+            (String = "text/plain"),
+        )),
+        (status = 413, description = "The body is larger than `--max-upload-size`.", body = String, content_type = "text/plain"),
+        (status = 429, description = "The queue is full.", body = String, content_type = "text/plain"),
+        (status = 503, description = "The server is shutting down.", body = String, content_type = "text/plain"),
+    ),
+)]
+pub(super) async fn post_prompt(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    request: Request,
+) -> ApiResult {
+    let wants_text = preferred(&headers, &["application/json", "text/plain"]) == Some("text/plain");
+    match submit(&state, request).await {
+        Ok(accepted) if wants_text => Ok(reply::text(StatusCode::OK, accepted.prompt_id)),
+        Ok(accepted) => Ok(reply::json(StatusCode::OK, &accepted)),
+        Err(error) if wants_text => Ok(in_words(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A refusal as text, for clients that want it so.
+fn in_words(error: ApiError) -> Response {
+    match error.detail() {
+        Some(ErrorDetail {
+            message, details, ..
+        }) if details.is_empty() => reply::text(StatusCode::BAD_REQUEST, message),
+        Some(ErrorDetail {
+            message, details, ..
+        }) => reply::text(StatusCode::BAD_REQUEST, format!("{message}: {details}")),
+        None => error.into_response(),
+    }
+}
+
+async fn submit(state: &AppState, request: Request) -> Result<PromptAccepted, ApiError> {
+    let body = body::json(request).await?;
+    let engine = state.engine().clone();
+    // Checking a giant prompt takes time.
+    on_thread(move || {
+        let submission = submission(&engine, body)?;
+        let submitted = engine.submit(submission)?;
+        Ok(PromptAccepted {
+            prompt_id: submitted.prompt_id,
+            number: submitted.number,
+            node_errors: submitted.node_errors,
+        })
+    })
+    .await?
+}
+
+/// Reads the body as ComfyUI does: flags may be anything that Python takes for true, and a number may be text.
+fn submission(engine: &Engine, body: Json) -> Result<Submission, ApiError> {
+    let mut members = match body {
+        Json::Object(members) => members,
+        // These have no member `prompt`, but Python can ask them for one.
+        Json::Array(_) | Json::String(_) => Map::new(),
+        other => {
+            return Err(ApiError::BadRequest(format!(
+                "expected a JSON object, got {other}"
+            )));
+        }
+    };
+    let number = members.get("number").map(as_float).transpose()?;
+    let front = members.get("front").is_some_and(is_truthy);
+    let Some(prompt) = members.remove("prompt") else {
+        // A request without a prompt is counted all the same.
+        engine.take_number(number.as_ref(), front);
+        return Err(ApiError::refused(ErrorDetail::new(
+            "no_prompt",
+            "No prompt provided",
+            "No prompt provided",
+        )));
+    };
+    let extra_data = match members.remove("extra_data") {
+        None | Some(Json::Null) => Map::new(),
+        Some(Json::Object(members)) => members,
+        Some(other) => {
+            return Err(ApiError::BadRequest(format!(
+                "expected an object as `extra_data`, got {other}"
+            )));
+        }
+    };
+    Ok(Submission {
+        prompt,
+        prompt_id: members.remove("prompt_id").and_then(as_text),
+        number,
+        front,
+        client_id: members.remove("client_id").and_then(as_text),
+        extra_data,
+        targets: targets(members.get("partial_execution_targets"))?,
+    })
+}
+
+/// The output nodes to run.
+fn targets(value: Option<&Json>) -> Result<Option<Vec<String>>, ApiError> {
+    match value {
+        None | Some(Json::Null) => Ok(None),
+        // Ids are texts; anything else in the list matches no node.
+        Some(Json::Array(ids)) => Ok(Some(
+            ids.iter()
+                .filter_map(Json::as_str)
+                .map(str::to_owned)
+                .collect(),
+        )),
+        Some(other) => Err(ApiError::BadRequest(format!(
+            "expected a list of node ids as `partial_execution_targets`, got {other}"
+        ))),
+    }
+}
+
+/// A number of the queue: whatever Python's `float()` takes.
+fn as_float(value: &Json) -> Result<Number, ApiError> {
+    let float = match value {
+        Json::Number(number) => number.as_f64(),
+        Json::Bool(value) => Some(f64::from(u8::from(*value))),
+        Json::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    float.and_then(Number::from_f64).ok_or_else(|| {
+        ApiError::BadRequest(format!("expected a finite number as `number`, got {value}"))
+    })
+}
+
+/// An id as text. Null counts as absent.
+fn as_text(value: Json) -> Option<String> {
+    match value {
+        Json::Null => None,
+        Json::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_what_python_makes_a_float_of() {
+        let read = |value: Json| as_float(&value).ok().map(|number| number.to_string());
+        assert_eq!(read(json!(3)).as_deref(), Some("3.0"));
+        assert_eq!(read(json!(" -1.5 ")).as_deref(), Some("-1.5"));
+        assert_eq!(read(json!(true)).as_deref(), Some("1.0"));
+        for bad in [json!("abc"), json!(null), json!([1]), json!("inf")] {
+            assert_eq!(read(bad.clone()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_become_text() {
+        assert_eq!(as_text(json!("x")).as_deref(), Some("x"));
+        assert_eq!(as_text(json!(12)).as_deref(), Some("12"));
+        assert_eq!(as_text(json!(null)), None);
+    }
+
+    #[test]
+    fn targets_are_a_list_or_absent() {
+        assert_eq!(targets(None).expect("absent"), None);
+        assert_eq!(targets(Some(&json!(null))).expect("null"), None);
+        assert_eq!(
+            targets(Some(&json!(["1", 2]))).expect("a list"),
+            Some(vec!["1".to_owned()])
+        );
+        assert!(targets(Some(&json!("1"))).is_err());
+    }
+}

@@ -1,0 +1,394 @@
+//! Putting the parts together, starting, and ending.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use comfy_exec::{Engine, EngineOptions, EventSink};
+use comfy_graph::{Catalog, NodeRegistry, RegistryError, Services};
+use comfy_nodes::device::DevicePlan;
+use comfy_nodes::folders::{FolderError, Folders, FoldersOptions};
+use comfy_nodes::runtime::{Runtime, RuntimeOptions};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use crate::config::Config;
+use crate::connection::{self, CONNECTION_LIMIT};
+use crate::listen::{self, ListenError};
+use crate::routes;
+use crate::state::{AppState, Parts};
+use crate::ws::Hub;
+
+/// Finished prompts that are remembered.
+const HISTORY_LIMIT: usize = 10_000;
+/// Pictures that are decoded at the same time for `/view`.
+const DECODER_LIMIT: usize = 2;
+/// How long answers under way and open websockets may take to end once everything else has.
+const FAREWELL: Duration = Duration::from_secs(3);
+/// How long a node may take to notice that it is interrupted, beyond the grace of the settings.
+const INTERRUPT_TIME: Duration = Duration::from_secs(10);
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The directories could not be set up.
+    #[error(transparent)]
+    Folders(#[from] FolderError),
+    /// No device fits the request.
+    #[error("{0}")]
+    Device(String),
+    /// Two node classes want the same name.
+    #[error(transparent)]
+    Nodes(#[from] RegistryError),
+    /// No address could be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The operating system refused a thread or a socket.
+    #[error("could not start the server: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// The way in: [`Server::builder`].
+#[derive(Debug)]
+pub enum Server {}
+
+impl Server {
+    /// A server with these settings and the built-in nodes.
+    pub fn builder(config: Config) -> ServerBuilder {
+        ServerBuilder {
+            config,
+            built_in_nodes: true,
+            additions: Vec::new(),
+        }
+    }
+}
+
+type Addition = Box<dyn FnOnce(&mut NodeRegistry) -> Result<(), RegistryError> + Send>;
+
+/// A server that has not started.
+pub struct ServerBuilder {
+    config: Config,
+    built_in_nodes: bool,
+    additions: Vec<Addition>,
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ServerBuilder")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerBuilder {
+    /// Leaves the built-in nodes out.
+    #[must_use]
+    pub fn without_built_in_nodes(mut self) -> Self {
+        self.built_in_nodes = false;
+        self
+    }
+
+    /// Adds node classes.
+    ///
+    /// ```no_run
+    /// # use comfy_graph::{Node, NodeRegistry, RegistryError};
+    /// # fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> { Ok(()) }
+    /// comfy_server::Server::builder(comfy_server::Config::default()).nodes(register).run()?;
+    /// # Ok::<(), comfy_server::StartError>(())
+    /// ```
+    #[must_use]
+    pub fn nodes(
+        mut self,
+        register: impl FnOnce(&mut NodeRegistry) -> Result<(), RegistryError> + Send + 'static,
+    ) -> Self {
+        self.additions.push(Box::new(register));
+        self
+    }
+
+    /// Starts the server on threads of its own.
+    pub fn start(self) -> Result<RunningServer, StartError> {
+        let listeners = listen::bind(&self.config.listen, self.config.port)?;
+        let addresses: Vec<SocketAddr> = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<Result<_, _>>()?;
+        let state = self.assemble(&addresses)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("http")
+            .max_blocking_threads(64)
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let (done, ended) = oneshot::channel();
+        let serving = state.clone();
+        let thread = std::thread::Builder::new()
+            .name("server".to_owned())
+            .spawn(move || {
+                if let Err(error) = runtime.block_on(serve(serving, listeners, stopped)) {
+                    tracing::error!(%error, "the server broke off");
+                }
+                // A node that does not react to its interrupt must not keep the process.
+                runtime.shutdown_timeout(Duration::from_millis(100));
+                // Nobody may be waiting.
+                let _ = done.send(());
+            })?;
+        tracing::info!("Starting server");
+        for address in &addresses {
+            tracing::info!("To see the GUI go to: http://{}", listen::link(*address));
+        }
+        Ok(RunningServer {
+            state,
+            addresses,
+            stop: Some(stop),
+            ended: Some(ended),
+            thread: Some(thread),
+        })
+    }
+
+    /// Starts the server and serves until Ctrl-C or SIGTERM; a second one ends the process at once.
+    pub fn run(self) -> Result<(), StartError> {
+        self.start()?.run_until_signal()
+    }
+
+    /// Sets everything up but the network.
+    fn assemble(self, addresses: &[SocketAddr]) -> Result<AppState, StartError> {
+        let Self {
+            config,
+            built_in_nodes,
+            additions,
+        } = self;
+        let folders = Arc::new(Folders::new(FoldersOptions {
+            base: config.base_directory.clone(),
+            output: config.output_directory.clone(),
+            input: config.input_directory.clone(),
+            temp: config.temp_directory.clone(),
+            user: config.user_directory.clone(),
+            extra_model_paths: config.extra_model_paths.clone(),
+        })?);
+        folders.clear_temp()?;
+        folders.create_all()?;
+        tracing::info!(directory = %folders.base_dir().display(), "models, input, output, temp and user are here unless named otherwise");
+
+        let device = DevicePlan::survey(config.device)
+            .map_err(|error| StartError::Device(error.to_string()))?;
+        tracing::info!(device = %device.name, api = %device.api, "Device: {}", device.reason);
+
+        let mut registry = NodeRegistry::new();
+        if built_in_nodes {
+            comfy_nodes::register(&mut registry)?;
+        }
+        for register in additions {
+            register(&mut registry)?;
+        }
+        let registry = Arc::new(registry);
+        let runtime = Arc::new(Runtime::new(RuntimeOptions {
+            folders: Arc::clone(&folders),
+            device: device.clone(),
+            preview: config.preview_method,
+            preview_size: config.preview_size,
+            metadata: config.metadata,
+        }));
+        let catalog: Arc<dyn Catalog> = Arc::<Runtime>::clone(&runtime);
+        let mut services = Services::default();
+        services.insert(Arc::clone(&runtime));
+
+        let hub = Arc::new(Hub::default());
+        let sink: Arc<dyn EventSink> = Arc::<Hub>::clone(&hub);
+        let engine = Engine::start(EngineOptions {
+            services,
+            cache: config.cache,
+            max_queue_size: config.max_queue_size,
+            max_history: HISTORY_LIMIT,
+            on_free: Box::new(move |_| {
+                let count = runtime.unload_models();
+                tracing::debug!(count, "models were unloaded");
+            }),
+            ..EngineOptions::new(Arc::clone(&registry), Arc::clone(&catalog), sink)
+        });
+        let own_address = addresses
+            .first()
+            .map_or_else(String::new, |address| listen::link(*address));
+        Ok(AppState::new(Parts {
+            config,
+            engine,
+            hub,
+            folders,
+            registry,
+            catalog,
+            device,
+            own_address,
+            decoders: Arc::new(Semaphore::new(DECODER_LIMIT)),
+            stopping: AtomicBool::new(false),
+        }))
+    }
+}
+
+/// A server that is running. Dropping it ends it.
+pub struct RunningServer {
+    state: AppState,
+    addresses: Vec<SocketAddr>,
+    stop: Option<oneshot::Sender<()>>,
+    ended: Option<oneshot::Receiver<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for RunningServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RunningServer")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RunningServer {
+    /// The first address the server listens on, with its real port.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses
+            .first()
+            .copied()
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The address for a browser, such as `http://127.0.0.1:8188`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", listen::link(self.address()))
+    }
+
+    /// The engine that runs the prompts.
+    pub fn engine(&self) -> &Engine {
+        self.state.engine()
+    }
+
+    /// Ends the server and waits for it: the running prompt has the grace of the settings to end and is then interrupted,
+    /// requests that wait are answered, and the temporary directory is deleted.
+    pub fn shutdown(mut self) {
+        self.end();
+    }
+
+    /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once.
+    pub fn run_until_signal(mut self) -> Result<(), StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let mut signals = Signals::new()?;
+            let Some(mut ended) = self.ended.take() else {
+                return Ok(());
+            };
+            tokio::select! {
+                () = signals.next() => {}
+                _ = &mut ended => return Ok(()),
+            }
+            tracing::info!("Stopping; another Ctrl-C ends at once");
+            drop(self.stop.take());
+            tokio::select! {
+                () = signals.next() => {
+                    tracing::warn!("Ended at once");
+                    std::process::exit(130);
+                }
+                _ = &mut ended => Ok(()),
+            }
+        })
+    }
+
+    fn end(&mut self) {
+        // Dropping the sender is the message.
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the server's thread panicked");
+        }
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Serves until `stop` resolves, then ends in order.
+async fn serve(
+    state: AppState,
+    listeners: Vec<TcpListener>,
+    stop: oneshot::Receiver<()>,
+) -> std::io::Result<()> {
+    let router: Router = routes::router(state.clone());
+    let (close, closing) = watch::channel(false);
+    let open = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    let mut accepting = tokio::task::JoinSet::new();
+    for listener in listeners {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        accepting.spawn(connection::accept(
+            listener,
+            router.clone(),
+            closing.clone(),
+            Arc::clone(&open),
+        ));
+    }
+    // Both a message and a dropped sender mean the same.
+    let _ = stop.await;
+    state.begin_stopping();
+
+    accepting.shutdown().await;
+    let engine = state.engine().clone();
+    let grace = state.config().shutdown_grace;
+    let ending = tokio::task::spawn_blocking(move || engine.shutdown(grace));
+    match tokio::time::timeout(grace + INTERRUPT_TIME, ending).await {
+        Ok(Ok(outcome)) => tracing::info!(
+            not_run = outcome.not_run.len(),
+            interrupted = outcome.interrupted,
+            "The queue has ended"
+        ),
+        Ok(Err(error)) => tracing::error!(%error, "the engine did not end in order"),
+        Err(_) => tracing::warn!("the running node does not react and is left behind"),
+    }
+    state.hub().close();
+    close.send_replace(true);
+    // When all permits are back, all connections are closed.
+    let farewell = async {
+        tokio::join!(
+            open.acquire_many(CONNECTION_LIMIT as u32),
+            state.hub().until_empty()
+        )
+    };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        tracing::warn!("some clients did not take their answers");
+    }
+    if let Err(error) = state.folders().clear_temp() {
+        tracing::warn!(%error, "the temporary directory could not be deleted");
+    }
+    tracing::info!("Stopped");
+    Ok(())
+}
+
+/// Requests of the operating system to end.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
