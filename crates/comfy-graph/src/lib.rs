@@ -50,3 +50,8 @@ pub use services::Services;
 pub use socket::{Number, Socket, Widget};
 pub use validate::{Invalid, Validated, validate};
 pub use value::Value;
+
+/// Runs the examples of the manual.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/writing-nodes.md")]
+struct Manual;
