@@ -148,7 +148,11 @@ fn open_adapter(adapter: &Adapter) -> Result<Device> {
         api, name, driver, ..
     } = adapter;
     let device = catch_unwind(AssertUnwindSafe(attempt))
-        .map_err(|_| Error::Device(format!("cannot open {name} ({api}, {driver}): its driver failed")))?
+        .map_err(|_| {
+            Error::Device(format!(
+                "cannot open {name} ({api}, {driver}): its driver failed"
+            ))
+        })?
         .map_err(|error| Error::Device(format!("cannot open {name} ({api}, {driver}): {error}")))?;
     opened.push((adapter.clone(), device.clone()));
     Ok(device)

@@ -74,7 +74,10 @@ impl DevicePlan {
             )),
             (DeviceRequest::Auto, None) => Ok(Self::processor(
                 request,
-                format!("no graphics adapter answers through {}", request.api_names()),
+                format!(
+                    "no graphics adapter answers through {}",
+                    request.api_names()
+                ),
             )),
             (_, Some(adapter)) if adapter.is_software() => Ok(Self::card(
                 request,

@@ -17,11 +17,13 @@ const TOLERANCE: f64 = 1e-3;
 /// The wanted strategies, with those that fail replaced by others that pass.
 pub(super) fn settle(device: &Device, wanted: Strategies) -> Result<Strategies> {
     let mut settled = wanted;
-    let kernels = [wanted.kernels, Kernels::Burn].map(|kernels| Strategies {
-        kernels,
-        ..settled
-    });
-    settled = first_right(device, "linear layers and norms", &kernels, &reference::BASIC)?;
+    let kernels = [wanted.kernels, Kernels::Burn].map(|kernels| Strategies { kernels, ..settled });
+    settled = first_right(
+        device,
+        "linear layers and norms",
+        &kernels,
+        &reference::BASIC,
+    )?;
     let convolutions = [
         wanted.convolution,
         ConvolutionStrategy::Gather,

@@ -19,7 +19,10 @@ fn requests_read_back_what_they_print() {
         DeviceRequest::Vulkan
     );
     let error = "cuda".parse::<DeviceRequest>().unwrap_err().to_string();
-    assert!(error.contains("`cuda`") && error.contains("vulkan"), "{error}");
+    assert!(
+        error.contains("`cuda`") && error.contains("vulkan"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -63,8 +63,8 @@ pub fn attention(
     for start in (0..queries).step_by(at_once) {
         let count = at_once.min(queries - start);
         let block = query.clone().narrow(2, start, count);
-        let hidden = (mask == Mask::Causal)
-            .then(|| hidden_keys(&block, [batch, heads, count, keys], start));
+        let hidden =
+            (mask == Mask::Causal).then(|| hidden_keys(&block, [batch, heads, count, keys], start));
         parts.push(match strategies.attention {
             AttentionStrategy::Fused { .. } => burn_attention(
                 block,

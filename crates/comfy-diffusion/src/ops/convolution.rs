@@ -1,8 +1,8 @@
 //! Convolutions of images.
 
+use burn::tensor::Tensor;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::{ConvOptions, PadMode};
-use burn::tensor::Tensor;
 
 use super::host;
 use super::strategy::{ConvolutionStrategy, Strategies};
@@ -195,7 +195,10 @@ impl Conv2d {
         );
         let outputs = self.outputs();
         let patch = kernel_height * kernel_width * inputs;
-        let matrix: Tensor<3> = weight.clone().unsqueeze::<3>().expand([batch, outputs, patch]);
+        let matrix: Tensor<3> = weight
+            .clone()
+            .unsqueeze::<3>()
+            .expand([batch, outputs, patch]);
         if self.kernel == [1, 1] && self.geometry == Geometry::same(1) {
             let y = matrix.matmul(x.reshape([batch, inputs, height * width]));
             return y.reshape([batch, outputs, height, width]);

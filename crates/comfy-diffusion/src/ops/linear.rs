@@ -60,8 +60,17 @@ impl Linear {
     /// `[batch, tokens, inputs]` to `[batch, tokens, outputs]`. A transposed view (an image read as tokens) is read in place on
     /// the processor.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.apply(x, None)
+    }
+
+    /// [`Linear::forward`] plus `residual`, which has the shape of the result.
+    pub fn forward_add(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        self.apply(x, Some(residual))
+    }
+
+    fn apply(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
         if self.strategies.kernels == Kernels::Host {
-            return host::linear(x, &self.weight, self.bias.as_ref());
+            return host::linear(x, &self.weight, self.bias.as_ref(), residual);
         }
         let [batch, tokens, inputs] = x.dims();
         let flat = x.reshape([batch * tokens, inputs]);
@@ -70,14 +79,17 @@ impl Linear {
             Some(bias) => y + bias.clone().unsqueeze(),
             None => y,
         };
-        y.reshape([batch, tokens, self.outputs()])
+        let y = y.reshape([batch, tokens, self.outputs()]);
+        match residual {
+            Some(residual) => y + residual,
+            None => y,
+        }
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub fn forward_rows(&self, x: Tensor<2>) -> Tensor<2> {
         let rows = x.dims()[0];
-        self.forward(x.unsqueeze())
-            .reshape([rows, self.outputs()])
+        self.forward(x.unsqueeze()).reshape([rows, self.outputs()])
     }
 
     /// Tokens `[batch, tokens, inputs]` to channels `[batch, outputs, tokens]`, plus `residual` of that shape: the transposition

@@ -98,18 +98,14 @@ impl GroupNorm {
 
     fn burn(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
-        let grouped: Tensor<3> = x.reshape([
-            batch,
-            self.groups,
-            channels / self.groups * height * width,
-        ]);
+        let grouped: Tensor<3> =
+            x.reshape([batch, self.groups, channels / self.groups * height * width]);
         let mean = grouped.clone().mean_dim(2);
         let centred = grouped - mean;
         let variance = centred.clone().square().mean_dim(2);
         let normal = centred / (variance + self.epsilon).sqrt();
         let per_channel = [1, channels, 1, 1];
-        normal.reshape([batch, channels, height, width])
-            * self.scale.clone().reshape(per_channel)
+        normal.reshape([batch, channels, height, width]) * self.scale.clone().reshape(per_channel)
             + self.shift.clone().reshape(per_channel)
     }
 }

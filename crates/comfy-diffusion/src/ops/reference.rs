@@ -102,8 +102,14 @@ fn relative<const D: usize>(got: Tensor<D>, want: &[f64]) -> f64 {
     if got.len() != want.len() {
         return f64::INFINITY;
     }
-    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
-    let differences = square(&mut got.iter().zip(want).map(|(got, want)| f64::from(*got) - want));
+    let square =
+        |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+    let differences = square(
+        &mut got
+            .iter()
+            .zip(want)
+            .map(|(got, want)| f64::from(*got) - want),
+    );
     (differences / square(&mut want.iter().copied()).max(f64::MIN_POSITIVE)).sqrt()
 }
 
@@ -120,7 +126,11 @@ fn rows_times(x: &[f32], weight: &[f32], bias: &[f32], inputs: usize) -> Vec<f64
     y
 }
 
-fn linear(device: &Device, strategies: Strategies, [batch, tokens, inputs, outputs]: [usize; 4]) -> f64 {
+fn linear(
+    device: &Device,
+    strategies: Strategies,
+    [batch, tokens, inputs, outputs]: [usize; 4],
+) -> f64 {
     let mut numbers = Numbers::new(1);
     let x = numbers.take(batch * tokens * inputs);
     let (weight, bias) = (numbers.take(outputs * inputs), numbers.take(outputs));
@@ -192,7 +202,10 @@ fn convolution(
     let weight = numbers.take(outputs * inputs * kernel * kernel);
     let bias = numbers.take(outputs);
     let per_channel = numbers.take(batch * outputs);
-    let (rows, columns) = (geometry.output(height, kernel), geometry.output(width, kernel));
+    let (rows, columns) = (
+        geometry.output(height, kernel),
+        geometry.output(width, kernel),
+    );
     let mut want = Vec::with_capacity(batch * outputs * rows * columns);
     let at = |image: usize, channel: usize, y: usize, x_: usize| {
         let before = geometry.padding[0];
@@ -202,8 +215,10 @@ fn convolution(
     };
     for image in 0..batch {
         for output in 0..outputs {
-            for (row, column) in (0..rows * columns).map(|pixel| (pixel / columns, pixel % columns)) {
-                let mut sum = f64::from(bias[output]) + f64::from(per_channel[image * outputs + output]);
+            for (row, column) in (0..rows * columns).map(|pixel| (pixel / columns, pixel % columns))
+            {
+                let mut sum =
+                    f64::from(bias[output]) + f64::from(per_channel[image * outputs + output]);
                 for (place, weight) in weight[output * inputs * kernel * kernel..]
                     [..inputs * kernel * kernel]
                     .iter()
@@ -245,7 +260,13 @@ fn attend(
     let mut numbers = Numbers::new(4);
     let width = heads * size;
     // Larger than one, so that the softmax is not flat.
-    let mut take = |count: usize| -> Vec<f32> { numbers.take(count).iter().map(|value| value * 2.0).collect() };
+    let mut take = |count: usize| -> Vec<f32> {
+        numbers
+            .take(count)
+            .iter()
+            .map(|value| value * 2.0)
+            .collect()
+    };
     let (q, k, v) = (
         take(batch * queries * width),
         take(batch * keys * width),
@@ -256,7 +277,11 @@ fn attend(
         let (token, head) = (row / heads, row % heads);
         let (image, query) = (token / queries, token % queries);
         let place = |key: usize| ((image * keys + key) * heads + head) * size;
-        let seen = if mask == Mask::Causal { query + 1 } else { keys };
+        let seen = if mask == Mask::Causal {
+            query + 1
+        } else {
+            keys
+        };
         let scores: Vec<f64> = (0..seen)
             .map(|key| {
                 let pairs = q[row * size..][..size].iter().zip(&k[place(key)..][..size]);
@@ -350,7 +375,9 @@ fn layer_norm(device: &Device, strategies: Strategies, shape @ [.., width]: [usi
         .map(|value| value + 3.0)
         .collect();
     let (scale, shift) = (numbers.take(width), numbers.take(width));
-    let want = normalised(&x, width, |index| (scale[index % width], shift[index % width]));
+    let want = normalised(&x, width, |index| {
+        (scale[index % width], shift[index % width])
+    });
     let layer = LayerNorm::new(
         upload(device, &scale, [width]),
         upload(device, &shift, [width]),
@@ -389,7 +416,10 @@ fn activations(device: &Device, strategies: &Strategies, count: usize) -> f64 {
         .map(|(kept, gate)| f64::from(*kept) * gate)
         .collect();
     [
-        relative(silu(strategies, input()), &wide(|value| value * logistic(value))),
+        relative(
+            silu(strategies, input()),
+            &wide(|value| value * logistic(value)),
+        ),
         relative(gelu(strategies, input()), &gelus),
         relative(
             quick_gelu(strategies, input()),
@@ -401,7 +431,11 @@ fn activations(device: &Device, strategies: &Strategies, count: usize) -> f64 {
     .fold(0.0, f64::max)
 }
 
-fn upsample(device: &Device, strategies: &Strategies, shape @ [.., height, width]: [usize; 4]) -> f64 {
+fn upsample(
+    device: &Device,
+    strategies: &Strategies,
+    shape @ [.., height, width]: [usize; 4],
+) -> f64 {
     let x = Numbers::new(8).take(shape.iter().product());
     let want: Vec<f64> = (0..x.len() * 4)
         .map(|index| {
@@ -410,5 +444,8 @@ fn upsample(device: &Device, strategies: &Strategies, shape @ [.., height, width
             f64::from(x[(plane * height + row) * width + column])
         })
         .collect();
-    relative(upsample_nearest_2x(strategies, upload(device, &x, shape)), &want)
+    relative(
+        upsample_nearest_2x(strategies, upload(device, &x, shape)),
+        &want,
+    )
 }

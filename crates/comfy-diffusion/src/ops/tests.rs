@@ -28,7 +28,12 @@ fn examples() -> Vec<Example> {
         ]
         .map(Example::Linear),
     );
-    for sizes in [[1, 12, 7, 5], [2, 64, 32, 32], [2, 1, 128, 128], [2, 30, 64, 96]] {
+    for sizes in [
+        [1, 12, 7, 5],
+        [2, 64, 32, 32],
+        [2, 1, 128, 128],
+        [2, 30, 64, 96],
+    ] {
         list.push(Example::Projection(sizes, false));
         list.push(Example::Projection(sizes, true));
     }
@@ -67,8 +72,14 @@ fn examples() -> Vec<Example> {
     ]);
     for silu in [false, true] {
         list.extend(
-            [[2, 32, 8, 8], [1, 64, 1, 1], [2, 96, 3, 5], [1, 128, 64, 33], [1, 320, 4, 4]]
-                .map(|shape| Example::GroupNorm(shape, 32, silu)),
+            [
+                [2, 32, 8, 8],
+                [1, 64, 1, 1],
+                [2, 96, 3, 5],
+                [1, 128, 64, 33],
+                [1, 320, 4, 4],
+            ]
+            .map(|shape| Example::GroupNorm(shape, 32, silu)),
         );
     }
     list.extend([[2, 64, 32], [1, 1, 768], [2, 77, 100], [1, 300, 320]].map(Example::LayerNorm));

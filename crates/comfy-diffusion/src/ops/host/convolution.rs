@@ -58,7 +58,10 @@ pub(in crate::ops) fn convolve(
     let as_is = kernel_height * kernel_width == 1 && geometry == Geometry::same(1);
     let tile = (TILE_VALUES / patch).max(64);
     if as_is {
-        for (out, image) in all.chunks_exact_mut(outputs * pixels).zip(x.chunks_exact(inputs * pixels)) {
+        for (out, image) in all
+            .chunks_exact_mut(outputs * pixels)
+            .zip(x.chunks_exact(inputs * pixels))
+        {
             let image = Matrix::dense(image, inputs, pixels);
             product(added(out, pixels), weight, image, 1.0, Threads::All);
         }
@@ -73,7 +76,13 @@ pub(in crate::ops) fn convolve(
             row_stride: columns,
             accumulate: false,
         };
-        product(output, weight, Matrix::dense(&patches, patch, columns), 1.0, Threads::All);
+        product(
+            output,
+            weight,
+            Matrix::dense(&patches, patch, columns),
+            1.0,
+            Threads::All,
+        );
         for (index, plane) in all.chunks_exact_mut(pixels).enumerate() {
             let (image, channel) = (index / outputs, index % outputs);
             let source = &together[channel * columns + image * pixels..][..pixels];
@@ -90,7 +99,13 @@ pub(in crate::ops) fn convolve(
                 let patches = &mut patches[..patch * count];
                 sizes.gather(image, patches, first..first + count);
                 let patches = Matrix::dense(patches, patch, count);
-                product(added(&mut out[first..], pixels), weight, patches, 1.0, Threads::All);
+                product(
+                    added(&mut out[first..], pixels),
+                    weight,
+                    patches,
+                    1.0,
+                    Threads::All,
+                );
             }
         }
     }

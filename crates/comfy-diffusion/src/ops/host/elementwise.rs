@@ -79,7 +79,9 @@ pub(in crate::ops) fn upsample_nearest_2x(x: Tensor<4>) -> Tensor<4> {
     all.par_chunks_mut((plane * 4).max(1))
         .zip(values(&x).par_chunks(plane.max(1)))
         .for_each(|(out, plane)| {
-            let rows = out.chunks_exact_mut(4 * width).zip(plane.chunks_exact(width));
+            let rows = out
+                .chunks_exact_mut(4 * width)
+                .zip(plane.chunks_exact(width));
             for (two_rows, row) in rows {
                 let (first, second) = two_rows.split_at_mut(2 * width);
                 for (pair, value) in first.chunks_exact_mut(2).zip(row) {

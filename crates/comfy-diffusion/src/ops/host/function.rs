@@ -96,7 +96,11 @@ mod tests {
             }
             (-z * z).exp() / fraction / std::f64::consts::PI.sqrt()
         };
-        if x < 0.0 { erfc / 2.0 } else { 1.0 - erfc / 2.0 }
+        if x < 0.0 {
+            erfc / 2.0
+        } else {
+            1.0 - erfc / 2.0
+        }
     }
 
     #[test]
@@ -114,7 +118,11 @@ mod tests {
             let want = wide * phi(wide);
             if want.abs() > 1e-30 {
                 let tolerance = if x > -4.0 { 5e-7 } else { 1e-5 };
-                assert!(relative(gelu(x), want) < tolerance, "gelu {x}: {} {want}", gelu(x));
+                assert!(
+                    relative(gelu(x), want) < tolerance,
+                    "gelu {x}: {} {want}",
+                    gelu(x)
+                );
             } else {
                 assert!(gelu(x).abs() < 2e-30, "gelu {x}");
             }

@@ -72,17 +72,14 @@ pub(super) enum Threads {
 const DIVIDE_FROM: usize = 1 << 20;
 
 /// `output = factor · left · right`, or `output += …`.
-pub(super) fn product(
-    output: Output,
-    left: Matrix,
-    right: Matrix,
-    factor: f32,
-    threads: Threads,
-) {
+pub(super) fn product(output: Output, left: Matrix, right: Matrix, factor: f32, threads: Threads) {
     let (rows, depth, columns) = (left.rows, left.columns, right.columns);
     assert_eq!(depth, right.rows, "the inner sizes of a product must agree");
     assert!(left.end() <= left.values.len(), "left matrix out of bounds");
-    assert!(right.end() <= right.values.len(), "right matrix out of bounds");
+    assert!(
+        right.end() <= right.values.len(),
+        "right matrix out of bounds"
+    );
     assert!(output.row_stride >= columns, "rows of the result overlap");
     assert!(
         end(rows, columns, output.row_stride, 1) <= output.values.len(),

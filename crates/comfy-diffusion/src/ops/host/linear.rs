@@ -5,27 +5,35 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::gemm::{Matrix, Output, Threads, product};
-use super::{contiguous, into_values, strided, tensor, values};
+use super::{GRAIN, contiguous, into_values, strided, tensor, values};
 
-/// `[batch, tokens, inputs]` to `[batch, tokens, outputs]`.
+/// `[batch, tokens, inputs]` to `[batch, tokens, outputs]`, plus `residual`.
 pub(in crate::ops) fn linear(
     x: Tensor<3>,
     weight: &Tensor<2>,
     bias: Option<&Tensor<1>>,
+    residual: Option<Tensor<3>>,
 ) -> Tensor<3> {
     let [batch, tokens, inputs] = x.dims();
     let [outputs, _] = weight.dims();
     let (weight, bias) = (contiguous(weight.clone()), bias.cloned().map(contiguous));
     let weight = Matrix::dense(values(&weight), outputs, inputs).transposed();
-    let mut all = vec![0.0; batch * tokens * outputs];
+    let accumulate = bias.is_some() || residual.is_some();
+    let mut all = match residual {
+        Some(residual) => into_values(residual),
+        None => vec![0.0; batch * tokens * outputs],
+    };
     if let Some(bias) = &bias {
         let bias = values(bias);
         all.par_chunks_exact_mut(outputs.max(1))
-            .with_min_len(64)
-            .for_each(|row| row.copy_from_slice(bias));
+            .with_min_len(GRAIN / outputs.max(1) + 1)
+            .for_each(|row| {
+                for (value, bias) in row.iter_mut().zip(bias) {
+                    *value += bias;
+                }
+            });
     }
     let x = Tokens::of(x);
-    let accumulate = bias.is_some();
     // Tokens of consecutive images are consecutive rows unless the images are transposed.
     if let Some(rows) = x.as_one(batch, tokens, inputs) {
         let output = Output {

@@ -43,7 +43,8 @@ fn contiguous<const D: usize>(x: Tensor<D>) -> FlexTensor {
 
 /// The values of a tensor in C order.
 fn values(x: &FlexTensor) -> &[f32] {
-    x.as_slice().expect("the tensor was made contiguous, of f32")
+    x.as_slice()
+        .expect("the tensor was made contiguous, of f32")
 }
 
 /// The values of a tensor in C order, to be overwritten if nobody else holds them.

@@ -1,0 +1,239 @@
+//! What encoder and decoder are both made of.
+
+use burn::tensor::Tensor;
+
+use super::super::{Activation, Observer};
+use super::{EPSILON, GROUPS};
+use crate::device::ComputeDevice;
+use crate::error::{Error, Result};
+use crate::ops::{Addend, Conv2d, Geometry, GroupNorm, Linear, Mask, Strategies, attention};
+use crate::weights::Scope;
+
+/// A layer that keeps the size of the image.
+#[derive(Debug)]
+pub(super) enum Block {
+    Residual(Box<Residual>),
+    Attention(Box<SelfAttention>),
+}
+
+/// Blocks that run one after the other, with their names for an observer.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    blocks: Vec<(String, Block)>,
+}
+
+impl Blocks {
+    /// The blocks of these names below `scope`; `place` is what an observer calls the scope.
+    pub(super) fn load(
+        scope: &Scope,
+        place: &str,
+        names: impl IntoIterator<Item = String>,
+        device: &ComputeDevice,
+    ) -> Result<Self> {
+        let mut blocks: Vec<(String, Block)> = Vec::new();
+        for name in names {
+            let block = Block::load(&scope.enter(&name), device)?;
+            let before = blocks.last().map(|(_, block)| block.channels().1);
+            let (inputs, _) = block.channels();
+            if before.is_some_and(|before| before != inputs) {
+                return Err(mismatch(&scope.enter(&name), inputs, before.unwrap_or(0)));
+            }
+            blocks.push((format!("{place}.{name}"), block));
+        }
+        Ok(Self { blocks })
+    }
+
+    /// The blocks in the middle of encoder and decoder.
+    pub(super) fn load_middle(scope: &Scope, place: &str, device: &ComputeDevice) -> Result<Self> {
+        let names = ["block_1", "attn_1", "block_2"]
+            .into_iter()
+            .filter(|name| *name != "attn_1" || scope.has_scope(name));
+        Self::load(scope, place, names.map(str::to_owned), device)
+    }
+
+    /// The blocks of one resolution: `block.0`, `attn.0`, `block.1`, … where attention is optional.
+    pub(super) fn load_level(scope: &Scope, place: &str, device: &ComputeDevice) -> Result<Self> {
+        let names = (0..scope.count("block")).flat_map(|index| {
+            let attention = format!("attn.{index}");
+            let attention = scope.has_scope(&attention).then_some(attention);
+            std::iter::once(format!("block.{index}")).chain(attention)
+        });
+        Self::load(scope, place, names, device)
+    }
+
+    /// The channels that come out if `channels` go in.
+    pub(super) fn check(&self, scope: &Scope, channels: usize) -> Result<usize> {
+        let first = self.blocks.first().map(|(_, block)| block.channels().0);
+        match first {
+            Some(inputs) if inputs != channels => Err(mismatch(scope, inputs, channels)),
+            _ => Ok(self
+                .blocks
+                .last()
+                .map_or(channels, |(_, block)| block.channels().1)),
+        }
+    }
+
+    pub(super) fn forward(&self, x: Tensor<4>, observe: Observer) -> Tensor<4> {
+        self.blocks.iter().fold(x, |x, (name, block)| {
+            let x = match block {
+                Block::Residual(block) => block.forward(x),
+                Block::Attention(block) => block.forward(x),
+            };
+            observe(name, Activation::Image(&x));
+            x
+        })
+    }
+}
+
+/// The error for a layer that does not take what the one before it gives.
+pub(super) fn mismatch(scope: &Scope, inputs: usize, channels: usize) -> Error {
+    Error::UnknownModel {
+        path: scope.weights().path().to_owned(),
+        reason: format!(
+            "{} takes {inputs} channels, but the layer before it gives {channels}",
+            scope.prefix()
+        ),
+    }
+}
+
+impl Block {
+    fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
+        if scope.has("q.weight") {
+            SelfAttention::load(scope, device).map(|block| Self::Attention(Box::new(block)))
+        } else {
+            Residual::load(scope, device).map(|block| Self::Residual(Box::new(block)))
+        }
+    }
+
+    /// How many channels go in and come out.
+    fn channels(&self) -> (usize, usize) {
+        match self {
+            Self::Residual(block) => (block.first.inputs(), block.second.outputs()),
+            Self::Attention(block) => (block.norm.channels(), block.norm.channels()),
+        }
+    }
+}
+
+/// Two convolutions, each after a norm and `silu`, and the input added.
+#[derive(Debug)]
+pub(super) struct Residual {
+    first_norm: GroupNorm,
+    first: Conv2d,
+    second_norm: GroupNorm,
+    second: Conv2d,
+    /// Where the number of channels changes.
+    shortcut: Option<Conv2d>,
+}
+
+impl Residual {
+    fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
+        let norm = |name: &str| GroupNorm::load(&scope.enter(name), GROUPS, EPSILON, device);
+        let convolution = |name: &str| {
+            let [.., kernel] = scope.dims::<4>(&format!("{name}.weight"))?;
+            Conv2d::load(&scope.enter(name), Geometry::same(kernel), device)
+        };
+        let shortcut = ["nin_shortcut", "conv_shortcut"]
+            .into_iter()
+            .find(|name| scope.has_scope(name));
+        let block = Self {
+            first_norm: norm("norm1")?,
+            first: convolution("conv1")?,
+            second_norm: norm("norm2")?,
+            second: convolution("conv2")?,
+            shortcut: shortcut.map(convolution).transpose()?,
+        };
+        let (inputs, hidden, outputs) = (
+            block.first.inputs(),
+            block.first.outputs(),
+            block.second.outputs(),
+        );
+        let carried = match &block.shortcut {
+            Some(shortcut) => (shortcut.inputs(), shortcut.outputs()),
+            None => (inputs, inputs),
+        };
+        let fits = block.first_norm.channels() == inputs
+            && block.second_norm.channels() == hidden
+            && block.second.inputs() == hidden
+            && carried == (inputs, outputs);
+        if fits {
+            Ok(block)
+        } else {
+            Err(Error::UnknownModel {
+                path: scope.weights().path().to_owned(),
+                reason: format!(
+                    "the tensors of {} do not fit each other: {inputs}, {hidden} and {outputs} channels, carried on as {carried:?}",
+                    scope.prefix()
+                ),
+            })
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let hidden = self.first.forward(self.first_norm.forward_silu(x.clone()));
+        let hidden = self.second_norm.forward_silu(hidden);
+        let carried = match &self.shortcut {
+            Some(shortcut) => shortcut.forward(x),
+            None => x,
+        };
+        let addend = Addend {
+            per_channel: None,
+            image: Some(carried),
+        };
+        self.second.forward_add(hidden, addend)
+    }
+}
+
+/// Attention of all pixels to all pixels with one head, after a norm, and the input added.
+#[derive(Debug)]
+pub(super) struct SelfAttention {
+    norm: GroupNorm,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    strategies: Strategies,
+}
+
+impl SelfAttention {
+    fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
+        let norm = GroupNorm::load(&scope.enter("norm"), GROUPS, EPSILON, device)?;
+        let channels = norm.channels();
+        let load = |name: &str| {
+            let layer = Linear::load(&scope.enter(name), device)?;
+            if (layer.inputs(), layer.outputs()) == (channels, channels) {
+                return Ok(layer);
+            }
+            let name = format!("{name}.weight");
+            let expected = format!("[{channels}, {channels}, 1, 1]");
+            Err(scope.shape_error(&name, expected, scope.shape(&name)?))
+        };
+        Ok(Self {
+            query: load("q")?,
+            key: load("k")?,
+            value: load("v")?,
+            output: load("proj_out")?,
+            norm,
+            strategies: *device.strategies(),
+        })
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let shape @ [batch, channels, height, width] = x.dims();
+        let pixels = height * width;
+        let normal: Tensor<3> = self
+            .norm
+            .forward(x.clone())
+            .reshape([batch, channels, pixels]);
+        let tokens = normal.swap_dims(1, 2);
+        let (query, key, value) = (
+            self.query.forward(tokens.clone()),
+            self.key.forward(tokens.clone()),
+            self.value.forward(tokens),
+        );
+        let result = attention(&self.strategies, query, key, value, 1, Mask::None);
+        let residual = x.reshape([batch, channels, pixels]);
+        self.output
+            .forward_to_channels(result, Some(residual))
+            .reshape(shape)
+    }
+}

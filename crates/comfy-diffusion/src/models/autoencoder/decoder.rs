@@ -1,0 +1,123 @@
+//! From latents to pictures.
+
+use burn::tensor::Tensor;
+
+use super::super::{Activation, Observer};
+use super::block::{Blocks, mismatch};
+use super::{EPSILON, GROUPS};
+use crate::device::ComputeDevice;
+use crate::error::Result;
+use crate::ops::{Conv2d, Geometry, GroupNorm, Strategies, upsample_nearest_2x};
+use crate::weights::Scope;
+
+/// A first convolution, a middle with attention, and blocks at ever higher resolutions.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    input: Conv2d,
+    middle: Blocks,
+    /// From the lowest resolution to the highest, against their numbers in the file.
+    levels: Vec<Level>,
+    norm: GroupNorm,
+    output: Conv2d,
+    strategies: Strategies,
+}
+
+/// The blocks of one resolution and the convolution after the step to the next.
+#[derive(Debug)]
+struct Level {
+    blocks: Blocks,
+    double: Option<Conv2d>,
+    /// What an observer calls the step.
+    double_name: String,
+}
+
+impl Decoder {
+    pub(super) fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
+        let levels = (0..scope.count("up"))
+            .rev()
+            .map(|index| {
+                let scope = scope.enter(format!("up.{index}"));
+                let place = format!("decoder.up.{index}");
+                let double = scope.enter("upsample.conv");
+                Ok(Level {
+                    blocks: Blocks::load_level(&scope, &place, device)?,
+                    double: scope
+                        .has_scope("upsample")
+                        .then(|| Conv2d::load(&double, Geometry::same(3), device))
+                        .transpose()?,
+                    double_name: format!("{place}.upsample"),
+                })
+            })
+            .collect::<Result<_>>()?;
+        let decoder = Self {
+            input: Conv2d::load(&scope.enter("conv_in"), Geometry::same(3), device)?,
+            middle: Blocks::load_middle(&scope.enter("mid"), "decoder.mid", device)?,
+            levels,
+            norm: GroupNorm::load(&scope.enter("norm_out"), GROUPS, EPSILON, device)?,
+            output: Conv2d::load(&scope.enter("conv_out"), Geometry::same(3), device)?,
+            strategies: *device.strategies(),
+        };
+        decoder.check(scope)
+    }
+
+    fn check(self, scope: &Scope) -> Result<Self> {
+        let mut channels = self
+            .middle
+            .check(&scope.enter("mid"), self.input.outputs())?;
+        for (below_top, level) in self.levels.iter().enumerate() {
+            let scope = scope.enter(format!("up.{}", self.levels.len() - 1 - below_top));
+            channels = level.blocks.check(&scope, channels)?;
+            if let Some(double) = &level.double {
+                if double.inputs() != channels {
+                    return Err(mismatch(
+                        &scope.enter("upsample"),
+                        double.inputs(),
+                        channels,
+                    ));
+                }
+                channels = double.outputs();
+            }
+        }
+        for (name, inputs) in [
+            ("norm_out", self.norm.channels()),
+            ("conv_out", self.output.inputs()),
+        ] {
+            if inputs != channels {
+                return Err(mismatch(&scope.enter(name), inputs, channels));
+            }
+        }
+        Ok(self)
+    }
+
+    pub(super) fn inputs(&self) -> usize {
+        self.input.inputs()
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.output.outputs()
+    }
+
+    /// How often the size is doubled.
+    pub(super) fn doublings(&self) -> usize {
+        self.levels
+            .iter()
+            .filter(|level| level.double.is_some())
+            .count()
+    }
+
+    pub(super) fn forward(&self, latent: Tensor<4>, observe: Observer) -> Tensor<4> {
+        let mut x = self.input.forward(latent);
+        observe("decoder.conv_in", Activation::Image(&x));
+        x = self.middle.forward(x, observe);
+        for level in &self.levels {
+            x = level.blocks.forward(x, observe);
+            if let Some(double) = &level.double {
+                x = double.forward(upsample_nearest_2x(&self.strategies, x));
+                observe(&level.double_name, Activation::Image(&x));
+            }
+        }
+        x = self.output.forward(self.norm.forward_silu(x));
+        observe("decoder.conv_out", Activation::Image(&x));
+        x
+    }
+}

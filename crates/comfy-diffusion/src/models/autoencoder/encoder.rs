@@ -1,0 +1,118 @@
+//! From pictures to the moments of latents.
+
+use burn::tensor::Tensor;
+
+use super::super::{Activation, Observer};
+use super::block::{Blocks, mismatch};
+use super::{EPSILON, GROUPS};
+use crate::device::ComputeDevice;
+use crate::error::Result;
+use crate::ops::{Conv2d, Geometry, GroupNorm};
+use crate::weights::Scope;
+
+/// Blocks at ever lower resolutions, a middle with attention, and a last convolution.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    input: Conv2d,
+    levels: Vec<Level>,
+    middle: Blocks,
+    norm: GroupNorm,
+    output: Conv2d,
+}
+
+/// The blocks of one resolution and the step to the next.
+#[derive(Debug)]
+struct Level {
+    blocks: Blocks,
+    halve: Option<Conv2d>,
+    /// What an observer calls the step.
+    halve_name: String,
+}
+
+impl Encoder {
+    pub(super) fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
+        let levels = (0..scope.count("down"))
+            .map(|index| {
+                let scope = scope.enter(format!("down.{index}"));
+                let place = format!("encoder.down.{index}");
+                let halve = scope.enter("downsample.conv");
+                Ok(Level {
+                    blocks: Blocks::load_level(&scope, &place, device)?,
+                    halve: scope
+                        .has_scope("downsample")
+                        .then(|| Conv2d::load(&halve, Geometry::HALVE_PAD_END, device))
+                        .transpose()?,
+                    halve_name: format!("{place}.downsample"),
+                })
+            })
+            .collect::<Result<_>>()?;
+        let encoder = Self {
+            input: Conv2d::load(&scope.enter("conv_in"), Geometry::same(3), device)?,
+            levels,
+            middle: Blocks::load_middle(&scope.enter("mid"), "encoder.mid", device)?,
+            norm: GroupNorm::load(&scope.enter("norm_out"), GROUPS, EPSILON, device)?,
+            output: Conv2d::load(&scope.enter("conv_out"), Geometry::same(3), device)?,
+        };
+        encoder.check(scope)
+    }
+
+    fn check(self, scope: &Scope) -> Result<Self> {
+        let mut channels = self.input.outputs();
+        for (index, level) in self.levels.iter().enumerate() {
+            let scope = scope.enter(format!("down.{index}"));
+            channels = level.blocks.check(&scope, channels)?;
+            if let Some(halve) = &level.halve {
+                if halve.inputs() != channels {
+                    return Err(mismatch(
+                        &scope.enter("downsample"),
+                        halve.inputs(),
+                        channels,
+                    ));
+                }
+                channels = halve.outputs();
+            }
+        }
+        channels = self.middle.check(&scope.enter("mid"), channels)?;
+        for (name, inputs) in [
+            ("norm_out", self.norm.channels()),
+            ("conv_out", self.output.inputs()),
+        ] {
+            if inputs != channels {
+                return Err(mismatch(&scope.enter(name), inputs, channels));
+            }
+        }
+        Ok(self)
+    }
+
+    pub(super) fn inputs(&self) -> usize {
+        self.input.inputs()
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.output.outputs()
+    }
+
+    /// How often the size is halved.
+    pub(super) fn halvings(&self) -> usize {
+        self.levels
+            .iter()
+            .filter(|level| level.halve.is_some())
+            .count()
+    }
+
+    pub(super) fn forward(&self, pixels: Tensor<4>, observe: Observer) -> Tensor<4> {
+        let mut x = self.input.forward(pixels);
+        observe("encoder.conv_in", Activation::Image(&x));
+        for level in &self.levels {
+            x = level.blocks.forward(x, observe);
+            if let Some(halve) = &level.halve {
+                x = halve.forward(x);
+                observe(&level.halve_name, Activation::Image(&x));
+            }
+        }
+        x = self.middle.forward(x, observe);
+        x = self.output.forward(self.norm.forward_silu(x));
+        observe("encoder.conv_out", Activation::Image(&x));
+        x
+    }
+}

@@ -1,0 +1,52 @@
+//! Networks, built from the tensors of a file: every width, depth and head count comes from shapes.
+
+pub mod autoencoder;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failing test may panic")]
+mod testing;
+pub mod timestep;
+pub mod unet;
+
+use burn::tensor::Tensor;
+
+use crate::error::Result;
+
+/// A network that predicts what a sampler needs from a noisy latent.
+pub trait Network: Send + Sync {
+    /// One prediction, of the shape of `input.x` but for the number of channels.
+    ///
+    /// # Errors
+    ///
+    /// If the input does not fit the network.
+    fn forward(&self, input: NetworkInput) -> Result<Tensor<4>>;
+
+    /// How many channels `input.x` must have.
+    fn in_channels(&self) -> usize;
+}
+
+/// What a network is called with.
+#[derive(Debug, Clone)]
+pub struct NetworkInput {
+    /// The scaled noisy latent, `[batch, channels, height, width]`.
+    pub x: Tensor<4>,
+    /// The time of each item, `[batch]`, in the unit that the network was trained with.
+    pub timesteps: Tensor<1>,
+    /// The encoded text, `[batch, tokens, width]`.
+    pub context: Option<Tensor<3>>,
+    /// What conditions the network as a whole (pooled text, sizes), `[batch, width]`.
+    pub label: Option<Tensor<2>>,
+}
+
+/// Something that a network computed on its way, for those who watch it.
+#[derive(Debug, Clone, Copy)]
+pub enum Activation<'a> {
+    /// `[batch, features]`
+    Rows(&'a Tensor<2>),
+    /// `[batch, tokens, features]`
+    Tokens(&'a Tensor<3>),
+    /// `[batch, channels, height, width]`
+    Image(&'a Tensor<4>),
+}
+
+/// Called with the name of a part of a network, as in its file, and with what the part computed.
+pub type Observer<'a> = &'a mut dyn FnMut(&str, Activation);

@@ -1,0 +1,170 @@
+//! The stages of the network, and the layers that they are made of.
+
+use burn::tensor::Tensor;
+
+use super::super::{Activation, Observer};
+use super::Call;
+use super::residual::ResidualBlock;
+use super::transformer::SpatialTransformer;
+use crate::device::ComputeDevice;
+use crate::error::{Error, Result};
+use crate::ops::{Conv2d, Geometry, Strategies, upsample_nearest_2x};
+use crate::weights::Scope;
+
+/// Layers that run one after the other; the file calls it a block.
+#[derive(Debug)]
+pub(super) struct Stage {
+    layers: Vec<(String, Layer)>,
+}
+
+/// One layer. Which one it is shows in the names of its tensors.
+#[derive(Debug)]
+pub(super) enum Layer {
+    Residual(ResidualBlock),
+    Transformer(Box<SpatialTransformer>),
+    /// The first layer of the network.
+    Convolution(Conv2d),
+    /// A convolution with a step of two.
+    Downsample(Conv2d),
+    /// Doubling, then a convolution.
+    Upsample(Conv2d, Strategies),
+}
+
+impl Stage {
+    pub(super) fn load(scope: &Scope, name: &str, device: &ComputeDevice) -> Result<Self> {
+        let layers = (0..scope.count(name))
+            .map(|index| {
+                let name = format!("{name}.{index}");
+                Layer::load(&scope.enter(&name), &name, device).map(|layer| (name, layer))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { layers })
+    }
+
+    /// The channels that come out if `channels` go in; `contexts` collects the widths of texts that are read.
+    pub(super) fn check(
+        &self,
+        scope: &Scope,
+        channels: usize,
+        embedding: usize,
+        contexts: &mut Vec<usize>,
+    ) -> Result<usize> {
+        let mut channels = channels;
+        for (name, layer) in &self.layers {
+            let (expected, result) = layer.channels();
+            if expected != channels {
+                return Err(Error::UnknownModel {
+                    path: scope.weights().path().to_owned(),
+                    reason: format!(
+                        "{}{name} takes {expected} channels, but the layer before it gives {channels}",
+                        scope.prefix()
+                    ),
+                });
+            }
+            layer.check(&scope.enter(name), embedding, contexts)?;
+            channels = result;
+        }
+        Ok(channels)
+    }
+
+    /// `size` is the height and width that an upsampling layer must give.
+    pub(super) fn forward(
+        &self,
+        x: Tensor<4>,
+        call: &mut Call,
+        size: Option<[usize; 2]>,
+    ) -> Tensor<4> {
+        let mut x = x;
+        for (name, layer) in &self.layers {
+            x = layer.forward(x, call, size);
+            (call.observe)(name, Activation::Image(&x));
+        }
+        x
+    }
+}
+
+impl Layer {
+    fn load(scope: &Scope, name: &str, device: &ComputeDevice) -> Result<Self> {
+        if scope.has("in_layers.0.weight") {
+            ResidualBlock::load(scope, device).map(Self::Residual)
+        } else if scope.has("proj_in.weight") {
+            let transformer = SpatialTransformer::load(scope, name, device)?;
+            Ok(Self::Transformer(Box::new(transformer)))
+        } else if scope.has("op.weight") {
+            Conv2d::load(&scope.enter("op"), Geometry::HALVE, device).map(Self::Downsample)
+        } else if scope.has("conv.weight") {
+            let convolution = Conv2d::load(&scope.enter("conv"), Geometry::same(3), device)?;
+            Ok(Self::Upsample(convolution, *device.strategies()))
+        } else if scope.has("weight") {
+            Conv2d::load(scope, Geometry::same(3), device).map(Self::Convolution)
+        } else {
+            Err(Error::UnknownModel {
+                path: scope.weights().path().to_owned(),
+                reason: format!(
+                    "{} is no layer known here; its tensors are below {:?}",
+                    scope.prefix(),
+                    scope.children()
+                ),
+            })
+        }
+    }
+
+    /// How many channels go in and come out.
+    fn channels(&self) -> (usize, usize) {
+        match self {
+            Self::Residual(block) => (block.inputs(), block.outputs()),
+            Self::Transformer(transformer) => (transformer.channels(), transformer.channels()),
+            Self::Convolution(convolution)
+            | Self::Downsample(convolution)
+            | Self::Upsample(convolution, _) => (convolution.inputs(), convolution.outputs()),
+        }
+    }
+
+    fn check(&self, scope: &Scope, embedding: usize, contexts: &mut Vec<usize>) -> Result<()> {
+        match self {
+            Self::Residual(block) => block.check(scope, embedding),
+            Self::Transformer(transformer) => {
+                contexts.extend(transformer.context_widths());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>, call: &mut Call, size: Option<[usize; 2]>) -> Tensor<4> {
+        match self {
+            Self::Residual(block) => block.forward(x, &call.embedding),
+            Self::Transformer(transformer) => {
+                let observe: Observer = &mut *call.observe;
+                transformer.forward(x, call.context.as_ref(), observe)
+            }
+            Self::Convolution(convolution) | Self::Downsample(convolution) => {
+                convolution.forward(x)
+            }
+            Self::Upsample(convolution, strategies) => {
+                let doubled = upsample_nearest_2x(strategies, x);
+                convolution.forward(cut(doubled, size))
+            }
+        }
+    }
+}
+
+/// The first rows and columns, where a doubled odd size is one too large.
+fn cut(x: Tensor<4>, size: Option<[usize; 2]>) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    match size {
+        Some([rows, columns]) if rows <= height && columns <= width => {
+            let x = if rows < height {
+                x.narrow(2, 0, rows)
+            } else {
+                x
+            };
+            if columns < width {
+                x.narrow(3, 0, columns)
+            } else {
+                x
+            }
+        }
+        _ => x,
+    }
+}

@@ -1,0 +1,279 @@
+//! Transformers over the pixels of an image, reading the text.
+
+use burn::tensor::Tensor;
+
+use super::super::{Activation, Observer};
+use super::GROUPS;
+use crate::device::ComputeDevice;
+use crate::error::{Error, Result};
+use crate::ops::{GroupNorm, LayerNorm, Linear, Mask, Strategies, attention, geglu};
+use crate::weights::Scope;
+
+/// Added to variances in the norm before a transformer.
+const IMAGE_EPSILON: f64 = 1e-6;
+
+/// Added to variances of tokens.
+const TOKEN_EPSILON: f64 = 1e-5;
+
+/// Heads of the first generation, whatever the width.
+const FIXED_HEADS: usize = 8;
+
+/// The head size of later generations, whatever the width.
+const FIXED_HEAD_SIZE: usize = 64;
+
+/// A norm, a projection to tokens, transformer blocks, a projection back, and the input added.
+#[derive(Debug)]
+pub(super) struct SpatialTransformer {
+    norm: GroupNorm,
+    project_in: Linear,
+    blocks: Vec<Block>,
+    project_out: Linear,
+}
+
+impl SpatialTransformer {
+    pub(super) fn load(scope: &Scope, name: &str, device: &ComputeDevice) -> Result<Self> {
+        let norm = GroupNorm::load(&scope.enter("norm"), GROUPS, IMAGE_EPSILON, device)?;
+        let project_in = Linear::load(&scope.enter("proj_in"), device)?;
+        let project_out = Linear::load(&scope.enter("proj_out"), device)?;
+        let width = project_in.outputs();
+        // Networks that project with convolutions have eight heads, those that project with linear layers heads of 64.
+        let convolutional = scope.shape("proj_in.weight")?.len() == 4;
+        let heads = if convolutional {
+            FIXED_HEADS
+        } else {
+            (width / FIXED_HEAD_SIZE).max(1)
+        };
+        if !width.is_multiple_of(heads) {
+            let expected = format!("a number of outputs that {heads} heads divide");
+            let shape = scope.shape("proj_in.weight")?;
+            return Err(scope.shape_error("proj_in.weight", expected, shape));
+        }
+        let channels = norm.channels();
+        let fits = [
+            ("proj_in.weight", project_in.inputs() == channels),
+            (
+                "proj_out.weight",
+                (project_out.inputs(), project_out.outputs()) == (width, channels),
+            ),
+        ];
+        if let Some((wrong, _)) = fits.iter().find(|(_, fits)| !fits) {
+            let expected = format!("to connect {channels} channels with features of width {width}");
+            return Err(scope.shape_error(wrong, expected, scope.shape(wrong)?));
+        }
+        let blocks = (0..scope.count("transformer_blocks"))
+            .map(|index| {
+                let local = format!("transformer_blocks.{index}");
+                Block::load(
+                    &scope.enter(&local),
+                    format!("{name}.{local}"),
+                    width,
+                    heads,
+                    device,
+                )
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            norm,
+            project_in,
+            blocks,
+            project_out,
+        })
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.norm.channels()
+    }
+
+    /// The widths of the texts that the blocks read.
+    pub(super) fn context_widths(&self) -> impl Iterator<Item = usize> + '_ {
+        self.blocks
+            .iter()
+            .filter_map(|block| block.cross_attention.as_ref())
+            .map(|layer| layer.attention.key.inputs())
+    }
+
+    /// `x` is `[batch, channels, height, width]`, `context` `[batch, tokens, width]`.
+    pub(super) fn forward(
+        &self,
+        x: Tensor<4>,
+        context: Option<&Tensor<3>>,
+        observe: Observer,
+    ) -> Tensor<4> {
+        let shape @ [batch, channels, height, width] = x.dims();
+        let pixels = height * width;
+        let normal: Tensor<3> = self
+            .norm
+            .forward(x.clone())
+            .reshape([batch, channels, pixels]);
+        let mut tokens = self.project_in.forward(normal.swap_dims(1, 2));
+        for block in &self.blocks {
+            tokens = block.forward(tokens, context);
+            observe(&block.name, Activation::Tokens(&tokens));
+        }
+        let residual = x.reshape([batch, channels, pixels]);
+        self.project_out
+            .forward_to_channels(tokens, Some(residual))
+            .reshape(shape)
+    }
+}
+
+/// Attention among the tokens, attention to the text, and a gated feed-forward layer, each after a norm and added to its input.
+#[derive(Debug)]
+struct Block {
+    name: String,
+    self_attention: AttentionLayer,
+    cross_attention: Option<AttentionLayer>,
+    feed_norm: LayerNorm,
+    feed_in: Linear,
+    feed_out: Linear,
+    strategies: Strategies,
+}
+
+impl Block {
+    fn load(
+        scope: &Scope,
+        name: String,
+        width: usize,
+        heads: usize,
+        device: &ComputeDevice,
+    ) -> Result<Self> {
+        let attention = |norm: &str, layer: &str| {
+            AttentionLayer::load(scope, norm, layer, width, heads, device)
+        };
+        let feed_norm = LayerNorm::load(&scope.enter("norm3"), TOKEN_EPSILON, device)?;
+        let feed_in = Linear::load(&scope.enter("ff.net.0.proj"), device)?;
+        let feed_out = Linear::load(&scope.enter("ff.net.2"), device)?;
+        let fits = [
+            ("norm3.weight", feed_norm.width() == width),
+            ("ff.net.0.proj.weight", feed_in.inputs() == width),
+            (
+                "ff.net.2.weight",
+                2 * feed_out.inputs() == feed_in.outputs() && feed_out.outputs() == width,
+            ),
+        ];
+        check(scope, &fits, width)?;
+        let self_attention = attention("norm1", "attn1")?;
+        let reads_itself = self_attention.attention.key.inputs() == width;
+        check(scope, &[("attn1.to_k.weight", reads_itself)], width)?;
+        Ok(Self {
+            name,
+            self_attention,
+            cross_attention: scope
+                .has_scope("attn2")
+                .then(|| attention("norm2", "attn2"))
+                .transpose()?,
+            feed_norm,
+            feed_in,
+            feed_out,
+            strategies: *device.strategies(),
+        })
+    }
+
+    fn forward(&self, x: Tensor<3>, context: Option<&Tensor<3>>) -> Tensor<3> {
+        let mut x = self.self_attention.forward(x, None);
+        if let Some(layer) = &self.cross_attention {
+            x = layer.forward(x, context);
+        }
+        let hidden = self.feed_in.forward(self.feed_norm.forward(x.clone()));
+        self.feed_out
+            .forward_add(geglu(&self.strategies, hidden), x)
+    }
+}
+
+/// A norm and attention, added to the input.
+#[derive(Debug)]
+struct AttentionLayer {
+    norm: LayerNorm,
+    attention: Projections,
+    heads: usize,
+    strategies: Strategies,
+}
+
+/// What attention multiplies its inputs and its result with.
+#[derive(Debug)]
+struct Projections {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+}
+
+impl AttentionLayer {
+    fn load(
+        scope: &Scope,
+        norm: &str,
+        layer: &str,
+        width: usize,
+        heads: usize,
+        device: &ComputeDevice,
+    ) -> Result<Self> {
+        let norm_layer = LayerNorm::load(&scope.enter(norm), TOKEN_EPSILON, device)?;
+        let load = |name: &str| Linear::load(&scope.enter(layer).enter(name), device);
+        let (query, key, value, output) = (
+            load("to_q")?,
+            load("to_k")?,
+            load("to_v")?,
+            load("to_out.0")?,
+        );
+        let name = |part: &str| format!("{layer}.{part}.weight");
+        let fits = [
+            (format!("{norm}.weight"), norm_layer.width() == width),
+            (
+                name("to_q"),
+                (query.inputs(), query.outputs()) == (width, width),
+            ),
+            (name("to_k"), key.outputs() == width),
+            (
+                name("to_v"),
+                (value.inputs(), value.outputs()) == (key.inputs(), width),
+            ),
+            (
+                name("to_out.0"),
+                (output.inputs(), output.outputs()) == (width, width),
+            ),
+        ];
+        let fits = fits.each_ref().map(|(name, fits)| (name.as_str(), *fits));
+        check(scope, &fits, width)?;
+        Ok(Self {
+            norm: norm_layer,
+            attention: Projections {
+                query,
+                key,
+                value,
+                output,
+            },
+            heads,
+            strategies: *device.strategies(),
+        })
+    }
+
+    /// Attends to `context`, or to the tokens themselves.
+    fn forward(&self, x: Tensor<3>, context: Option<&Tensor<3>>) -> Tensor<3> {
+        let normal = self.norm.forward(x.clone());
+        let read = context.cloned().unwrap_or_else(|| normal.clone());
+        let Projections {
+            query,
+            key,
+            value,
+            output,
+        } = &self.attention;
+        let (key, value) = (key.forward(read.clone()), value.forward(read));
+        let query = query.forward(normal);
+        let result = attention(&self.strategies, query, key, value, self.heads, Mask::None);
+        output.forward_add(result, x)
+    }
+}
+
+fn check(scope: &Scope, fits: &[(&str, bool)], width: usize) -> Result<()> {
+    match fits.iter().find(|(_, fits)| !fits) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::UnknownModel {
+            path: scope.weights().path().to_owned(),
+            reason: format!(
+                "{} has shape {:?}, which does not fit tokens of width {width} and the rest of its block",
+                scope.full_name(name),
+                scope.shape(name)?
+            ),
+        }),
+    }
+}
