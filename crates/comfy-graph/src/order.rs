@@ -231,10 +231,7 @@ impl<'a> PendingGraph<'a> {
     }
 
     fn id(&self, node: usize) -> Option<&'a str> {
-        self.prompt
-            .nodes
-            .get_index(node)
-            .map(|(id, _)| id.as_str())
+        self.prompt.nodes.get_index(node).map(|(id, _)| id.as_str())
     }
 
     /// A cycle among the nodes that are left, when none of them is ready.

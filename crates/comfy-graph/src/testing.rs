@@ -92,9 +92,12 @@ impl<N: Node> NodeTester<N> {
     /// Pretends that the node is part of this prompt; hidden inputs of the usual names get it.
     #[must_use]
     pub fn prompt(mut self, prompt: Json, extra_pnginfo: Json) -> Self {
-        self.inputs.insert("prompt", Slot::Hidden(Arc::new(prompt.clone())));
         self.inputs
-            .insert("extra_pnginfo", Slot::Hidden(Arc::new(extra_pnginfo.clone())));
+            .insert("prompt", Slot::Hidden(Arc::new(prompt.clone())));
+        self.inputs.insert(
+            "extra_pnginfo",
+            Slot::Hidden(Arc::new(extra_pnginfo.clone())),
+        );
         self.prompt = prompt;
         self.extra_pnginfo = extra_pnginfo;
         self

@@ -100,7 +100,13 @@ struct KSampler {
 
 /// Saves.
 #[derive(NodeSpec)]
-#[node(id = "SaveImage", name = "Save Image", category = "image", module = "nodes", output_node)]
+#[node(
+    id = "SaveImage",
+    name = "Save Image",
+    category = "image",
+    module = "nodes",
+    output_node
+)]
 #[expect(dead_code, reason = "only its declaration is tested")]
 struct SaveImage {
     /// Documented.
@@ -114,7 +120,12 @@ struct SaveImage {
 
 /// Measures.
 #[derive(NodeSpec)]
-#[node(id = "GetImageSize", name = "Get Image Size", category = "image", module = "comfy_extras.nodes_images")]
+#[node(
+    id = "GetImageSize",
+    name = "Get Image Size",
+    category = "image",
+    module = "comfy_extras.nodes_images"
+)]
 #[expect(dead_code, reason = "only its declaration is tested")]
 struct GetImageSize {
     /// Documented.
@@ -134,7 +145,12 @@ struct Size {
 
 /// Encodes.
 #[derive(NodeSpec)]
-#[node(id = "CLIPTextEncode", name = "CLIP Text Encode (Prompt)", category = "conditioning", module = "nodes")]
+#[node(
+    id = "CLIPTextEncode",
+    name = "CLIP Text Encode (Prompt)",
+    category = "conditioning",
+    module = "nodes"
+)]
 #[expect(dead_code, reason = "only its declaration is tested")]
 struct ClipTextEncode {
     /// Documented.
@@ -146,7 +162,12 @@ struct ClipTextEncode {
 
 /// Loads.
 #[derive(NodeSpec)]
-#[node(id = "LoadImage", name = "Load Image", category = "image", module = "nodes")]
+#[node(
+    id = "LoadImage",
+    name = "Load Image",
+    category = "image",
+    module = "nodes"
+)]
 #[expect(dead_code, reason = "only its declaration is tested")]
 struct LoadImage {
     /// Documented.
@@ -210,7 +231,9 @@ fn without_texts(mut entry: Json) -> Json {
     members.remove("description");
     members.remove("output_tooltips");
     for section in ["required", "optional"] {
-        let inputs = members["input"].get_mut(section).and_then(Json::as_object_mut);
+        let inputs = members["input"]
+            .get_mut(section)
+            .and_then(Json::as_object_mut);
         for (_, input) in inputs.into_iter().flatten() {
             if let Some(settings) = input.get_mut(1).and_then(Json::as_object_mut) {
                 settings.remove("tooltip");
@@ -293,14 +316,21 @@ fn a_toy_of_everything() {
 #[test]
 fn outputs_have_labels_and_help_texts() {
     let entry = entry::<GetImageSize>();
-    assert_eq!(entry["output_name"], json!(["width", "height", "batch_size"]));
+    assert_eq!(
+        entry["output_name"],
+        json!(["width", "height", "batch_size"])
+    );
     assert_eq!(entry["output_tooltips"], json!(["In pixels.", null, null]));
 }
 
 #[test]
 fn an_id_is_registered_once() {
     let mut registry = NodeRegistry::new();
-    registry.register::<KSampler>().unwrap().register::<Toy>().unwrap();
+    registry
+        .register::<KSampler>()
+        .unwrap()
+        .register::<Toy>()
+        .unwrap();
     let error = registry.register::<Toy>().map(|_| ()).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -324,8 +354,17 @@ fn a_class_must_make_sense() {
     };
     let register = |class| NodeRegistry::new().register_class(class).map(|_| ());
     assert_eq!(register(class(&["a", "b"])), Ok(()));
-    assert!(matches!(register(class(&["a", "a"])), Err(RegistryError::DuplicateInput { .. })));
-    assert!(matches!(register(class(&[""])), Err(RegistryError::Empty { .. })));
+    assert!(matches!(
+        register(class(&["a", "a"])),
+        Err(RegistryError::DuplicateInput { .. })
+    ));
+    assert!(matches!(
+        register(class(&[""])),
+        Err(RegistryError::Empty { .. })
+    ));
     let unknown = class(&["a"]).with_check(&["b"], |_, _| Ok(()));
-    assert!(matches!(register(unknown), Err(RegistryError::UnknownCheck { .. })));
+    assert!(matches!(
+        register(unknown),
+        Err(RegistryError::UnknownCheck { .. })
+    ));
 }

@@ -37,7 +37,9 @@ fn recorded_prompts_get_the_recorded_answers() {
         };
         let (expected, found) = (comparable(&case["answer"], name), comparable(&answer, name));
         if case["status"] != status || expected != found {
-            failures.push(format!("{name}: expected {expected:#}, found {status} {found:#}"));
+            failures.push(format!(
+                "{name}: expected {expected:#}, found {status} {found:#}"
+            ));
         }
         count += 1;
     }
@@ -73,7 +75,14 @@ fn a_cycle_is_named() {
         "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
         "3": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
     });
-    let invalid = validate(&mut prompt, None, &registry, &EmptyCatalog, &Services::new()).unwrap_err();
+    let invalid = validate(
+        &mut prompt,
+        None,
+        &registry,
+        &EmptyCatalog,
+        &Services::new(),
+    )
+    .unwrap_err();
     assert_eq!(
         invalid.error.details,
         "Dependency cycle detected: node 1 needs 2 needs 1"
@@ -108,19 +117,45 @@ fn a_hundred_thousand_nodes_in_a_row() {
     let registry = support::registry();
     let started = std::time::Instant::now();
     let mut prompt = chain(100_000);
-    let validated = validate(&mut prompt, None, &registry, &EmptyCatalog, &Services::new()).unwrap();
+    let validated = validate(
+        &mut prompt,
+        None,
+        &registry,
+        &EmptyCatalog,
+        &Services::new(),
+    )
+    .unwrap();
     assert_eq!(validated.outputs, ["save"]);
 
     // The first node is bad: every other node is invalid because of it.
     prompt["0"]["inputs"]["image"] = json!("missing.png");
-    let invalid = validate(&mut prompt, None, &registry, &EmptyCatalog, &Services::new()).unwrap_err();
+    let invalid = validate(
+        &mut prompt,
+        None,
+        &registry,
+        &EmptyCatalog,
+        &Services::new(),
+    )
+    .unwrap_err();
     assert_eq!(invalid.node_errors.len(), 1);
     assert_eq!(invalid.node_errors["0"].dependent_outputs, ["save"]);
 
     // And a cycle of all of them.
     prompt["0"] = json!({"class_type": "ImageInvert", "inputs": {"image": ["99999", 0]}});
-    let invalid = validate(&mut prompt, None, &registry, &EmptyCatalog, &Services::new()).unwrap_err();
-    assert!(invalid.error.details.contains("and so on through 99990 more nodes"));
+    let invalid = validate(
+        &mut prompt,
+        None,
+        &registry,
+        &EmptyCatalog,
+        &Services::new(),
+    )
+    .unwrap_err();
+    assert!(
+        invalid
+            .error
+            .details
+            .contains("and so on through 99990 more nodes")
+    );
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
 
@@ -134,7 +169,14 @@ fn thousands_of_bad_outputs_over_thousands_of_bad_nodes() {
         prompt[format!("save {output}")] =
             json!({"class_type": "PreviewImage", "inputs": {"images": ["19999", 0]}});
     }
-    let invalid = validate(&mut prompt, None, &registry, &EmptyCatalog, &Services::new()).unwrap_err();
+    let invalid = validate(
+        &mut prompt,
+        None,
+        &registry,
+        &EmptyCatalog,
+        &Services::new(),
+    )
+    .unwrap_err();
     assert!(!invalid.node_errors["0"].dependent_outputs.is_empty());
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }

@@ -8,8 +8,11 @@ use serde_json::{Map, json};
 fn registry() -> NodeRegistry {
     let class = |id: &'static str, output: bool| {
         let lazy = {
-            let mut input =
-                crate::InputSpec::dynamic("lazy", SocketType::Named("*".into()), crate::Section::Optional);
+            let mut input = crate::InputSpec::dynamic(
+                "lazy",
+                SocketType::Named("*".into()),
+                crate::Section::Optional,
+            );
             input.settings.insert("lazy".into(), json!(true));
             input
         };
@@ -23,9 +26,11 @@ fn registry() -> NodeRegistry {
                 is_list: false,
             })
             .build();
-        NodeClass::new("tests", move |_| schema.clone(), |_, _| {
-            Err(NodeError::runtime("a toy"))
-        })
+        NodeClass::new(
+            "tests",
+            move |_| schema.clone(),
+            |_, _| Err(NodeError::runtime("a toy")),
+        )
     };
     let mut registry = NodeRegistry::new();
     registry.register_class(class("Work", false)).unwrap();
@@ -101,7 +106,9 @@ fn what_is_near_an_output_comes_first() {
     ]);
     assert_eq!(
         run(&prompt, &["save1", "save2", "save3"], &[]).unwrap(),
-        ["save3", "vae", "decode", "save2", "far", "a", "b", "c", "save1"]
+        [
+            "save3", "vae", "decode", "save2", "far", "a", "b", "c", "save1"
+        ]
     );
 }
 
@@ -113,14 +120,19 @@ fn lazy_and_unknown_sources_are_not_added() {
 
 #[test]
 fn an_output_added_later_still_counts() {
-    let prompt = prompt(&["1 Work", "2 Work", "3 Work 2", "4 Work 3", "5 Save 4", "6 Save 1"]);
+    let prompt = prompt(&[
+        "1 Work", "2 Work", "3 Work 2", "4 Work 3", "5 Save 4", "6 Save 1",
+    ]);
     let registry = registry();
     let mut graph = PendingGraph::new(&prompt, &registry);
     graph.add("5", |_| false);
     assert_eq!(graph.pick().unwrap(), Some("2"));
     graph.add("6", |_| false);
     assert_eq!(graph.pick().unwrap(), Some("1"));
-    assert_eq!(graph.nodes().collect::<Vec<_>>(), ["5", "4", "3", "2", "6", "1"]);
+    assert_eq!(
+        graph.nodes().collect::<Vec<_>>(),
+        ["5", "4", "3", "2", "6", "1"]
+    );
     assert_eq!(graph.len(), 6);
 }
 

@@ -6,9 +6,13 @@ use crate::{Json, python_json};
 use serde_json::json;
 use std::cmp::Ordering;
 
-#[expect(clippy::needless_pass_by_value, reason = "literals read better without borrowing")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "literals read better without borrowing"
+)]
 fn converted(socket: &str, value: Json) -> Result<Json, String> {
-    convert(&value, socket).map_err(|exception| format!("{}: {}", exception.kind, exception.message))
+    convert(&value, socket)
+        .map_err(|exception| format!("{}: {}", exception.kind, exception.message))
 }
 
 #[test]
@@ -32,7 +36,8 @@ fn int() {
             "TypeError: int() argument must be a string, a bytes-like object or a real number, not '{kind}'"
         )
     };
-    let literal = |text: &str| format!("ValueError: invalid literal for int() with base 10: {text}");
+    let literal =
+        |text: &str| format!("ValueError: invalid literal for int() with base 10: {text}");
     for (value, expected) in [
         (json!("16.5"), literal("'16.5'")),
         (json!(""), literal("''")),
@@ -40,7 +45,10 @@ fn int() {
         (json!("_1"), literal("'_1'")),
         (json!("1e3"), literal("'1e3'")),
         (json!("it's"), literal("\"it's\"")),
-        (json!("a".repeat(300)), literal(&format!("'{}", "a".repeat(199)))),
+        (
+            json!("a".repeat(300)),
+            literal(&format!("'{}", "a".repeat(199))),
+        ),
         (json!(null), argument("NoneType")),
         (json!({}), argument("dict")),
         (json!([1]), argument("list")),
@@ -76,8 +84,14 @@ fn float() {
         assert_eq!(converted("FLOAT", value), Ok(expected));
     }
     for (value, expected) in [
-        (json!("x"), "ValueError: could not convert string to float: 'x'"),
-        (json!("0x1p3"), "ValueError: could not convert string to float: '0x1p3'"),
+        (
+            json!("x"),
+            "ValueError: could not convert string to float: 'x'",
+        ),
+        (
+            json!("0x1p3"),
+            "ValueError: could not convert string to float: '0x1p3'",
+        ),
         (
             json!(null),
             "TypeError: float() argument must be a string or a real number, not 'NoneType'",
@@ -135,13 +149,22 @@ fn equality() {
 fn order() {
     let by = |left: Json, right: Json| compare(&left, '<', &right).unwrap();
     assert_eq!(by(json!(1), json!(1.5)), Some(Ordering::Less));
-    assert_eq!(by(json!(u64::MAX as f64), json!(u64::MAX)), Some(Ordering::Greater));
+    assert_eq!(
+        by(json!(u64::MAX as f64), json!(u64::MAX)),
+        Some(Ordering::Greater)
+    );
     assert_eq!(by(json!(-1), json!(0)), Some(Ordering::Less));
     assert_eq!(by(json!(true), json!(0.5)), Some(Ordering::Greater));
-    assert_eq!(by(python_json::from_f64(f64::INFINITY), json!(1)), Some(Ordering::Greater));
+    assert_eq!(
+        by(python_json::from_f64(f64::INFINITY), json!(1)),
+        Some(Ordering::Greater)
+    );
     assert_eq!(by(python_json::nan(), json!(1)), None);
     assert_eq!(
         compare(&json!("a"), '<', &json!(1)).unwrap_err(),
-        Exception::new("TypeError", "'<' not supported between instances of 'str' and 'int'")
+        Exception::new(
+            "TypeError",
+            "'<' not supported between instances of 'str' and 'int'"
+        )
     );
 }

@@ -9,9 +9,11 @@ fn registry() -> NodeRegistry {
     let plain = |id: &'static str| SchemaBuilder::new(id, "A toy.", "tests");
     let class = |builder: SchemaBuilder| {
         let schema = builder.build();
-        NodeClass::new("tests", move |_| schema.clone(), |_, _| {
-            Err(NodeError::runtime("a toy"))
-        })
+        NodeClass::new(
+            "tests",
+            move |_| schema.clone(),
+            |_, _| Err(NodeError::runtime("a toy")),
+        )
     };
     let unique_id =
         crate::InputSpec::dynamic("id", SocketType::Named("UNIQUE_ID".into()), Section::Hidden);
@@ -33,7 +35,10 @@ fn keys(prompt: &Json) -> HashMap<String, Signature> {
 }
 
 /// The key of one node with these inputs.
-#[expect(clippy::needless_pass_by_value, reason = "literals read better without borrowing")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "literals read better without borrowing"
+)]
 fn key(inputs: Json) -> Signature {
     keys(&json!({"1": {"class_type": "A", "inputs": inputs}}))["1"]
 }
@@ -145,8 +150,12 @@ fn a_hundred_thousand_nodes() {
     let mut nodes = Map::new();
     // The last node comes first, so that its key needs all the others at once.
     for node in (0..100_000_i64).rev() {
-        let inputs = json!({"a": [(node - 1).to_string(), 0], "b": [(node / 2).to_string(), 0], "n": node});
-        nodes.insert(node.to_string(), json!({"class_type": "A", "inputs": inputs}));
+        let inputs =
+            json!({"a": [(node - 1).to_string(), 0], "b": [(node / 2).to_string(), 0], "n": node});
+        nodes.insert(
+            node.to_string(),
+            json!({"class_type": "A", "inputs": inputs}),
+        );
     }
     nodes["0"]["inputs"] = json!({});
     assert_eq!(keys(&Json::Object(nodes)).len(), 100_000);
@@ -154,7 +163,11 @@ fn a_hundred_thousand_nodes() {
 
 /// Prompts of ten nodes: for each its class, a value and its sources among the nodes before it.
 fn prompts() -> impl Strategy<Value = Vec<(bool, u8, Vec<usize>)>> {
-    let node = (any::<bool>(), 0_u8..3, prop::collection::vec(any::<usize>(), 0..3));
+    let node = (
+        any::<bool>(),
+        0_u8..3,
+        prop::collection::vec(any::<usize>(), 0..3),
+    );
     prop::collection::vec(node, 10)
 }
 

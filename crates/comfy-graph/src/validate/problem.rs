@@ -69,11 +69,7 @@ pub(super) fn bad_link(input: &InputSpec, value: &Json) -> ErrorDetail {
     )
 }
 
-pub(super) fn type_mismatch(
-    input: &InputSpec,
-    received: &SocketType,
-    link: &Json,
-) -> ErrorDetail {
+pub(super) fn type_mismatch(input: &InputSpec, received: &SocketType, link: &Json) -> ErrorDetail {
     let received = received.to_json();
     let details = format!(
         "{}, received_type({}) mismatch input_type({})",
@@ -132,12 +128,7 @@ pub(super) fn too_big(input: &InputSpec, value: &Json, max: &Json) -> ErrorDetai
     )
 }
 
-fn out_of_range(
-    input: &InputSpec,
-    kind: &str,
-    message: String,
-    value: &Json,
-) -> ErrorDetail {
+fn out_of_range(input: &InputSpec, kind: &str, message: String, value: &Json) -> ErrorDetail {
     about(
         input,
         kind,

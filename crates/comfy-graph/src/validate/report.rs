@@ -53,7 +53,10 @@ fn cycle_text(cycle: &[String]) -> String {
         (0, Some(first)) => format!("needs {first}"),
         (more, _) => format!("and so on through {more} more nodes"),
     };
-    format!("Dependency cycle detected: node {} {end}", shown.join(" needs "))
+    format!(
+        "Dependency cycle detected: node {} {end}",
+        shown.join(" needs ")
+    )
 }
 
 fn node_errors(nodes: &Map<String, Json>, bad: &[&str], findings: &Findings<'_>) -> NodeErrors {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    Constants, EmptyCatalog, InputBuilder, Inputs, Node, NodeContext, NodeError, NodeSpec, SchemaBuilder, Value,
-    python_json,
+    Constants, EmptyCatalog, InputBuilder, Inputs, Node, NodeContext, NodeError, NodeSpec,
+    SchemaBuilder, Value, python_json,
 };
 use serde_json::json;
 
@@ -62,7 +62,13 @@ impl Node for Show {
     type Output = ();
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<(), NodeError> {
-        let _ = (self.anything, self.ratio, self.text, self.switch, self.choice);
+        let _ = (
+            self.anything,
+            self.ratio,
+            self.text,
+            self.switch,
+            self.choice,
+        );
         Ok(())
     }
 }
@@ -94,9 +100,13 @@ impl Node for Find {
 
     fn check(constants: &Constants<'_>, services: &Services) -> Result<(), String> {
         let known = services.get::<String>().unwrap();
-        match (constants.get::<String>("file"), constants.get::<i64>("depth")) {
+        match (
+            constants.get::<String>("file"),
+            constants.get::<i64>("depth"),
+        ) {
             (None, _) => Ok(()),
             (Some(file), _) if file == *known => Ok(()),
+            (Some(file), _) if file == "panic" => panic!("a mistake in a node"),
             (Some(file), depth) => Err(format!("no file {file} at {depth:?}")),
         }
     }
@@ -127,11 +137,20 @@ fn run(prompt: &mut Json, targets: Option<&[&str]>) -> Result<Validated, Invalid
     services.insert(std::sync::Arc::new("known".to_owned()));
     let targets: Option<Vec<String>> =
         targets.map(|targets| targets.iter().map(|&id| id.to_owned()).collect());
-    validate(prompt, targets.as_deref(), &registry, &EmptyCatalog, &services)
+    validate(
+        prompt,
+        targets.as_deref(),
+        &registry,
+        &EmptyCatalog,
+        &services,
+    )
 }
 
 /// `type: details` of the complaints about node 1.
-#[expect(clippy::needless_pass_by_value, reason = "literals read better without borrowing")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "literals read better without borrowing"
+)]
 fn complaints(class: &str, inputs: Json) -> Vec<String> {
     let mut prompt = json!({"1": {"class_type": class, "inputs": inputs}});
     let Err(invalid) = run(&mut prompt, None) else {
@@ -185,7 +204,10 @@ fn ranges() {
         complaints("Many", json!({"choice": "100", "rest": {}, "bounded": 2})),
         ["value_not_in_list: choice: '100' not in (list of length 100)"]
     );
-    assert_eq!(complaints("Many", json!({"choice": "99", "bounded": 1.5})), [""; 0]);
+    assert_eq!(
+        complaints("Many", json!({"choice": "99", "bounded": 1.5})),
+        [""; 0]
+    );
     assert_eq!(
         complaints("Many", json!({"choice": "99", "bounded": "x"})),
         ["exception_during_validation: '<' not supported between instances of 'str' and 'int'"]
@@ -194,7 +216,10 @@ fn ranges() {
 
 #[test]
 fn checks_replace_the_tests_of_their_inputs() {
-    assert_eq!(complaints("Find", json!({"file": "known", "depth": 99})), [""; 0]);
+    assert_eq!(
+        complaints("Find", json!({"file": "known", "depth": 99})),
+        [""; 0]
+    );
     assert_eq!(
         complaints("Find", json!({"file": "listed", "depth": "4", "other": 0})),
         [
@@ -203,8 +228,15 @@ fn checks_replace_the_tests_of_their_inputs() {
             "custom_validation_failed: depth - no file listed at Some(4)",
         ]
     );
+    assert_eq!(
+        complaints("Find", json!({"file": "panic"})),
+        ["exception_during_validation: the check of this node class panicked"]
+    );
     // A check needs its inputs.
-    assert_eq!(complaints("Find", json!({"depth": 4})), ["required_input_missing: file"]);
+    assert_eq!(
+        complaints("Find", json!({"depth": 4})),
+        ["required_input_missing: file"]
+    );
     assert_eq!(
         complaints("Find", json!({"file": "listed", "depth": "x"})),
         ["invalid_input_type: depth, x, invalid literal for int() with base 10: 'x'"]
@@ -221,8 +253,14 @@ fn links_that_are_no_links() {
         (json!([[], 0]), "unhashable type: 'list'"),
         (json!([{}, 0]), "unhashable type: 'dict'"),
         (json!(["2", 1]), "tuple index out of range"),
-        (json!(["2", null]), "tuple indices must be integers or slices, not NoneType"),
-        (json!(["2", 0.0]), "tuple indices must be integers or slices, not float"),
+        (
+            json!(["2", null]),
+            "tuple indices must be integers or slices, not NoneType",
+        ),
+        (
+            json!(["2", 0.0]),
+            "tuple indices must be integers or slices, not float",
+        ),
         (json!(["1", 0]), "tuple index out of range"),
     ] {
         let mut prompt = json!({
@@ -231,8 +269,14 @@ fn links_that_are_no_links() {
         });
         let invalid = run(&mut prompt, None).unwrap_err();
         let error = &invalid.node_errors["1"].errors[0];
-        assert_eq!((error.kind.as_str(), error.details.as_str()), ("exception_during_validation", details));
-        assert_eq!(invalid.error.details, format!("Exception when validating node: {details}"));
+        assert_eq!(
+            (error.kind.as_str(), error.details.as_str()),
+            ("exception_during_validation", details)
+        );
+        assert_eq!(
+            invalid.error.details,
+            format!("Exception when validating node: {details}")
+        );
     }
 }
 
@@ -245,7 +289,10 @@ fn inputs_that_are_no_object() {
         let expected = format!("exception_during_validation: {details}");
         assert_eq!(complaints("Show", inputs), [expected]);
     }
-    assert_eq!(complaints("Find", json!([])), ["required_input_missing: file"]);
+    assert_eq!(
+        complaints("Find", json!([])),
+        ["required_input_missing: file"]
+    );
 }
 
 #[test]
@@ -268,15 +315,25 @@ fn bad_nodes_name_the_outputs_that_depend_on_them() {
         .collect();
     assert_eq!(
         dependent,
-        [("shared", "a b".into()), ("b", "b".into()), ("single", "c".into())]
+        [
+            ("shared", "a b".into()),
+            ("b", "b".into()),
+            ("single", "c".into())
+        ]
     );
 
     let only = run(&mut prompt.clone(), Some(&["c", "good", "nowhere"])).unwrap();
     assert_eq!(only.outputs, ["good"]);
     assert_eq!(only.node_errors.len(), 1);
-    assert_eq!(run(&mut prompt.clone(), Some(&[])).unwrap_err().error.kind, "prompt_no_outputs");
+    assert_eq!(
+        run(&mut prompt.clone(), Some(&[])).unwrap_err().error.kind,
+        "prompt_no_outputs"
+    );
     let invalid = run(&mut prompt, Some(&["b", "a"])).unwrap_err();
-    assert_eq!(invalid.error.details, "Value 2.0 bigger than max of 1.0: ratio");
+    assert_eq!(
+        invalid.error.details,
+        "Value 2.0 bigger than max of 1.0: ratio"
+    );
 }
 
 #[test]
@@ -290,7 +347,10 @@ fn a_cycle_beside_a_good_output() {
     assert_eq!(validated.outputs, ["1"]);
     assert!(validated.node_errors.is_empty());
     let invalid = run(&mut prompt, Some(&["3"])).unwrap_err();
-    assert_eq!(invalid.error.details, "Dependency cycle detected: node 2 needs 2");
+    assert_eq!(
+        invalid.error.details,
+        "Dependency cycle detected: node 2 needs 2"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use comfy_api::error::ErrorDetail;
 use indexmap::IndexMap;
 use serde_json::Map;
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// What was found about a node.
@@ -113,7 +114,12 @@ impl<'a> Walk<'a> {
         let mut path = match self.open(output) {
             Ok(visit) => vec![visit],
             Err(exception) => {
-                self.conclude(output, false, vec![problem::exception(output, &exception)], output);
+                self.conclude(
+                    output,
+                    false,
+                    vec![problem::exception(output, &exception)],
+                    output,
+                );
                 return;
             }
         };
@@ -259,7 +265,7 @@ impl<'a> Walk<'a> {
                 },
             }
         }
-        self.check(visit);
+        self.check(visit)?;
         Ok(Step::Done)
     }
 
@@ -292,8 +298,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Lets the class test the inputs it names.
-    fn check(&self, visit: &mut Visit<'a>) {
+    /// Lets the class test the inputs it names. A panic of its code fails the node and nothing else.
+    fn check(&self, visit: &mut Visit<'a>) -> Result<(), Exception> {
         let class = Rc::clone(&visit.class);
         let given = |name: &String| visit.inputs.is_some_and(|inputs| inputs.contains_key(name));
         let checked: Vec<_> = class
@@ -303,16 +309,20 @@ impl<'a> Walk<'a> {
             .filter(|name| given(name))
             .collect();
         if checked.is_empty() || visit.unfit_for_check {
-            return;
+            return Ok(());
         }
         let constants = Constants::new(&visit.checked);
-        let Err(reason) = class.class.check(&constants, self.services) else {
-            return;
+        let check = || class.class.check(&constants, self.services);
+        let verdict = catch_unwind(AssertUnwindSafe(check))
+            .map_err(|_| Exception::new("RuntimeError", "the check of this node class panicked"))?;
+        let Err(reason) = verdict else {
+            return Ok(());
         };
         let inputs = class.schema.inputs.iter();
         for input in inputs.filter(|input| checked.contains(&&input.name)) {
             visit.errors.push(problem::failed_check(input, &reason));
         }
+        Ok(())
     }
 
     fn note_cycle(&mut self, path: &[Visit<'a>], id: &str) {
@@ -325,7 +335,10 @@ impl<'a> Walk<'a> {
 
 /// The complaint about a node that could not be tested, found along the link that `visit` tests at the moment.
 fn at_inner_node(visit: &Visit<'_>, id: &str, exception: &Exception) -> ErrorDetail {
-    let input = visit.next.checked_sub(1).and_then(|at| visit.class.input(at));
+    let input = visit
+        .next
+        .checked_sub(1)
+        .and_then(|at| visit.class.input(at));
     let Some(input) = input else {
         return problem::exception(id, exception);
     };

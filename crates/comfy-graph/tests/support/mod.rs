@@ -11,7 +11,10 @@ pub(crate) fn recorded() -> Json {
 }
 
 /// The recorded classes; `LoadImage` tests its file as the original does.
-#[allow(dead_code, reason = "not every test that shares this module runs prompts")]
+#[allow(
+    dead_code,
+    reason = "not every test that shares this module runs prompts"
+)]
 pub(crate) fn registry() -> NodeRegistry {
     let mut registry = NodeRegistry::new();
     for entry in recorded().as_object().expect("an object").values() {
@@ -58,7 +61,12 @@ pub(crate) fn schema(entry: &Json) -> NodeSchema {
         }
     }
     let names = entry["output_name"].as_array().expect("a list").iter();
-    for (kind, name) in entry["output"].as_array().expect("a list").iter().zip(names) {
+    for (kind, name) in entry["output"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .zip(names)
+    {
         builder = builder.output(OutputSpec {
             socket: socket(kind),
             name: name.as_str().unwrap_or_default().to_owned(),
