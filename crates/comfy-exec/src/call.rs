@@ -10,6 +10,9 @@ use crate::arguments::Arguments;
 use crate::cache::NodeResult;
 use crate::failure::{Failure, NodeFailure};
 
+/// What one call shows to the user: lists by kind.
+type Shown = IndexMap<String, Vec<Json>>;
+
 /// A node that is about to run.
 pub(crate) struct Call<'a> {
     pub(crate) node_id: &'a str,
@@ -24,7 +27,7 @@ impl Call<'_> {
     /// Runs the node for all its inputs and joins what the calls give.
     pub(crate) fn run(&self, arguments: &Arguments) -> Result<NodeResult, Failure> {
         let mut outputs = vec![Vec::new(); self.class.template().outputs.len()];
-        let mut shown: Vec<IndexMap<String, Vec<Json>>> = Vec::new();
+        let mut shown: Vec<Shown> = Vec::new();
         for index in 0..arguments.calls() {
             if self.host.interrupted() {
                 return Err(Failure::Interrupted);
@@ -44,11 +47,7 @@ impl Call<'_> {
     }
 
     /// One call: the values by slot, and what it shows.
-    fn once(
-        &self,
-        arguments: &Arguments,
-        index: usize,
-    ) -> Result<(Vec<Value>, IndexMap<String, Vec<Json>>), Failure> {
+    fn once(&self, arguments: &Arguments, index: usize) -> Result<(Vec<Value>, Shown), Failure> {
         let mut inputs = arguments.call(self.class, index).map_err(Failure::Failed)?;
         let work = || -> Result<_, NodeError> {
             let mut context = NodeContext::new(
@@ -81,7 +80,7 @@ impl Call<'_> {
 }
 
 /// Joins what several calls show: the kinds of the first call that shows something, with the lists of all calls.
-fn join_shown(mut calls: Vec<IndexMap<String, Vec<Json>>>) -> Option<Json> {
+fn join_shown(mut calls: Vec<Shown>) -> Option<Json> {
     let mut joined = Map::new();
     let kinds: Vec<String> = calls.first()?.keys().cloned().collect();
     for kind in kinds {
@@ -94,3 +93,6 @@ fn join_shown(mut calls: Vec<IndexMap<String, Vec<Json>>>) -> Option<Json> {
     }
     Some(Json::Object(joined))
 }
+
+#[cfg(test)]
+mod tests;

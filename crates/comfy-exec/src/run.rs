@@ -227,8 +227,7 @@ impl<'a> Run<'a> {
             self.reporter.node_shows(node_id, Some(shown.clone()));
         }
         self.keep_shown(node_id, &result);
-        self.results
-            .insert(self.signatures[node_id].clone(), result);
+        self.results.insert(self.signatures[node_id], result);
         self.reporter.node_finished(node_id);
         self.executed.push(node_id.to_owned());
         Ok(())

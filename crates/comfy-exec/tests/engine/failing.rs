@@ -66,7 +66,7 @@ fn out_of_memory_unloads_the_models_before_anyone_hears_of_it() {
     let freed: Arc<Mutex<Vec<FreeRequest>>> = Arc::default();
     let seen = freed.clone();
     let bench = Bench::with(registry(), services().0, |options| {
-        options.on_free = Box::new(move |request| seen.lock().push(request))
+        options.on_free = Box::new(move |request| seen.lock().push(request));
     });
     let freed_before = freed.clone();
     bench.recorder.react(move |_, event| {
@@ -92,7 +92,7 @@ fn out_of_memory_unloads_the_models_before_anyone_hears_of_it() {
 #[test]
 fn freeing_may_panic_too() {
     let bench = Bench::with(registry(), services().0, |options| {
-        options.on_free = Box::new(|_| panic!("on purpose"))
+        options.on_free = Box::new(|_| panic!("on purpose"));
     });
     bench.engine.free(FreeRequest {
         unload_models: true,

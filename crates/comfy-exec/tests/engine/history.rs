@@ -36,7 +36,7 @@ fn it_is_complete_before_anyone_hears_that_the_prompt_has_ended() {
         noted.lock().push(ended.to_owned());
     });
     bench.submit_with(quick(1), |submission| {
-        submission.prompt_id = Some("mine".to_owned())
+        submission.prompt_id = Some("mine".to_owned());
     });
     bench.wait_for("mine");
     assert_eq!(*seen.lock(), ["success", "status", "end"]);

@@ -100,7 +100,7 @@ fn an_interrupt_while_idle_does_nothing() {
 fn everyone_hears_of_it_if_the_prompt_has_no_client() {
     let bench = bench();
     let submitted = bench.submit_with(waiting(1, 100_000), |submission| {
-        submission.client_id = None
+        submission.client_id = None;
     });
     wait_for_progress(&bench);
     let completion = bench.engine.completion(&submitted.prompt_id).unwrap();

@@ -34,7 +34,7 @@ fn numbers_are_comfyuis() {
     let number = |number: Option<Number>, front: bool| {
         bench
             .submit_with(quick(1), |submission| {
-                (submission.number, submission.front) = (number, front)
+                (submission.number, submission.front) = (number, front);
             })
             .number
             .to_string()
@@ -115,7 +115,7 @@ fn prompts_run_by_priority() {
 #[test]
 fn the_queue_is_limited() {
     let bench = Bench::with(registry(), services().0, |options| {
-        options.max_queue_size = 1
+        options.max_queue_size = 1;
     });
     occupy(&bench);
     bench.submit(quick(1));
@@ -204,9 +204,10 @@ fn an_invalid_prompt_is_refused_in_comfyuis_words_and_nobody_hears_of_it() {
 fn only_the_targets_run() {
     let bench = bench();
     let mut prompt = quick(1);
-    prompt["3"] = node("Show", json!({"value": ["1", 0]}));
+    prompt["4"] = node("Sum", json!({"a": ["1", 0]}));
+    prompt["3"] = node("Show", json!({"value": ["4", 0]}));
     let submitted = bench.submit_with(prompt, |submission| {
-        submission.targets = Some(vec!["3".to_owned()])
+        submission.targets = Some(vec!["3".to_owned()]);
     });
     let entry = bench.wait_for(&submitted.prompt_id);
     assert_eq!(entry.prompt.outputs_to_execute, ["3"]);

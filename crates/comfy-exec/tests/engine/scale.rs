@@ -62,7 +62,7 @@ fn check(prompt: Value, nodes: usize) {
         assert!(entry.status.completed);
         assert_eq!(ledger.take_ran().len(), nodes);
         assert!(
-            elapsed < Duration::from_secs(60),
+            elapsed < Duration::from_mins(1),
             "{nodes} nodes took {elapsed:?}"
         );
     }

@@ -225,7 +225,7 @@ fn the_recorded_conversations_in_their_order() {
     }
     // What the client sent was null; the history has what validation made of it.
     replay(&bench, &read("fail_text_null"), |submission| {
-        submission.prompt["6"]["inputs"]["text"] = Value::Null
+        submission.prompt["6"]["inputs"]["text"] = Value::Null;
     });
 
     // Number 7 was another conversation; it brings the usual text back into the cache.
