@@ -90,3 +90,54 @@ pub struct PromptAccepted {
 
 /// Nodes by id, for clients that build prompts with these types.
 pub type Prompt = IndexMap<String, PromptNode>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn requests_survive_a_round_trip() {
+        let request = json!({
+            "prompt": {
+                "1": {"class_type": "A", "inputs": {"x": 1.5}, "_meta": {"title": "First"}},
+                "2": {"class_type": "B", "inputs": {"y": ["1", 0], "z": {"__value__": [1]}}, "is_changed": ["a"]},
+            },
+            "client_id": "c",
+            "extra_data": {"extra_pnginfo": {"workflow": {"nodes": []}}},
+            "number": 3,
+            "front": true,
+            "prompt_id": "p",
+            "partial_execution_targets": ["2"],
+        });
+        let read: PromptRequest = serde_json::from_value(request.clone()).expect("a request");
+        assert_eq!(serde_json::to_value(&read).expect("JSON"), request);
+        let nodes: Prompt = serde_json::from_value(read.prompt).expect("nodes");
+        assert_eq!(
+            serde_json::to_value(nodes).expect("JSON"),
+            request["prompt"]
+        );
+    }
+
+    #[test]
+    fn only_the_prompt_is_required() {
+        let read: PromptRequest = serde_json::from_value(json!({"prompt": {}})).expect("a request");
+        assert_eq!(
+            serde_json::to_value(read).expect("JSON"),
+            json!({"prompt": {}})
+        );
+    }
+
+    #[test]
+    fn input_values_are_told_apart() {
+        for (json, value) in [
+            (json!(true), InputValue::Boolean(true)),
+            (json!(1.5), InputValue::Number(1.5)),
+            (json!("1"), InputValue::Text("1".into())),
+            (json!(["1", 2]), InputValue::Link("1".into(), 2)),
+        ] {
+            let read: InputValue = serde_json::from_value(json).expect("a value");
+            assert_eq!(read, value);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 mod support;
 
+use comfy_api::object_info::NodeInfo;
 use comfy_graph::{
     Catalog, Choice, ExtraPngInfo, InputBuilder, Json, Node, NodeClass, NodeContext, NodeError,
     NodeRegistry, NodeSpec, Outputs, PromptJson, RegistryError, SchemaBuilder, Socket, UniqueId,
@@ -275,6 +276,16 @@ fn recorded_schemas_survive() {
         let mut info = serde_json::to_value(info).unwrap();
         info.as_object_mut().unwrap().remove("description");
         assert_eq!(&info, entry, "{id}");
+    }
+}
+
+#[test]
+fn recorded_entries_survive_a_round_trip() {
+    for (id, entry) in support::recorded().as_object().unwrap() {
+        let read: NodeInfo = serde_json::from_value(entry.clone()).unwrap();
+        let mut written = serde_json::to_value(read).unwrap();
+        written.as_object_mut().unwrap().remove("description");
+        assert_eq!(&written, entry, "{id}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod support;
 
+use comfy_api::error::{NodeErrors, PromptRefused};
 use comfy_graph::{EmptyCatalog, Json, Services, python_json, validate};
 use serde_json::{Map, json};
 
@@ -65,6 +66,22 @@ fn comparable(answer: &Json, name: &str) -> Json {
         errors.sort_by_key(|error| error["extra_info"]["input_name"].to_string());
     }
     answer
+}
+
+#[test]
+fn recorded_answers_survive_a_round_trip() {
+    for line in include_str!("fixtures/validation.jsonl").lines() {
+        let case = python_json::from_str(line).unwrap();
+        let answer = &case["answer"];
+        let written = if case["status"] == 400 {
+            let read: PromptRefused = serde_json::from_value(answer.clone()).unwrap();
+            serde_json::to_value(read).unwrap()
+        } else {
+            let read: NodeErrors = serde_json::from_value(answer["node_errors"].clone()).unwrap();
+            json!({"node_errors": read})
+        };
+        assert_eq!(&written, answer);
+    }
 }
 
 #[test]

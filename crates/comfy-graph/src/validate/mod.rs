@@ -13,6 +13,7 @@ mod walk;
 use crate::{Catalog, Json, NodeRegistry, Services};
 use comfy_api::error::{ErrorDetail, NodeErrors};
 use serde_json::Map;
+use std::collections::HashSet;
 
 /// A prompt that can run, at least in part.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +87,7 @@ fn output_nodes<'a>(
     targets: Option<&[String]>,
     registry: &NodeRegistry,
 ) -> Result<Vec<&'a str>, ErrorDetail> {
+    let targets: Option<HashSet<&String>> = targets.map(|targets| targets.iter().collect());
     let mut outputs = Vec::new();
     for (id, node) in nodes {
         let class_type = node
@@ -95,7 +97,7 @@ fn output_nodes<'a>(
             .as_str()
             .and_then(|class_type| registry.get(class_type))
             .ok_or_else(|| problem::unknown_class(id, class_type))?;
-        let is_target = targets.is_none_or(|targets| targets.contains(id));
+        let is_target = targets.as_ref().is_none_or(|targets| targets.contains(id));
         if class.is_output_node() && is_target {
             outputs.push(id.as_str());
         }
