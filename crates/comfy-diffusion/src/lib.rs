@@ -1,15 +1,17 @@
 //! Latent diffusion on burn: weights, text encoders, networks, schedules and samplers.
 
+pub mod checkpoint;
 pub mod device;
 pub mod error;
 mod model;
 pub mod models;
 pub mod ops;
 pub mod random;
-pub mod sampling;
 pub mod residency;
+pub mod sampling;
 pub mod text;
 pub mod weights;
 
+pub use checkpoint::{Checkpoint, Vae, open_checkpoint};
 pub use error::{Error, Result};
 pub use model::Model;

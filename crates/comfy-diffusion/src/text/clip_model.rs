@@ -94,8 +94,10 @@ impl ClipTextModel {
             .map(|index| Layer::load(&list.enter(index), width, activation, device))
             .collect::<Result<_>>()?;
         let projection = if scope.has_scope("text_projection") {
-            let [outputs, _] = scope.dims("text_projection.weight")?;
-            Some(linear(&scope, "text_projection", width, outputs, device)?)
+            let scope = scope.enter("text_projection");
+            let [outputs, _] = scope.dims("weight")?;
+            require(&scope, "weight", &[outputs, width])?;
+            Some(Linear::load(&scope, device)?)
         } else {
             None
         };
@@ -395,7 +397,7 @@ impl Layer {
     }
 }
 
-/// A linear layer of known sizes.
+/// A linear layer of known sizes, with a bias.
 fn linear(
     scope: &Scope,
     name: &str,
@@ -404,19 +406,23 @@ fn linear(
     device: &ComputeDevice,
 ) -> Result<Linear> {
     let scope = scope.enter(name);
-    let shape = scope.shape("weight")?;
-    if shape != [outputs, inputs] {
-        return Err(scope.shape_error("weight", format!("{:?}", [outputs, inputs]), shape));
-    }
+    require(&scope, "weight", &[outputs, inputs])?;
+    require(&scope, "bias", &[outputs])?;
     Linear::load(&scope, device)
 }
 
 /// A norm of known width.
 fn norm(scope: &Scope, name: &str, width: usize, device: &ComputeDevice) -> Result<LayerNorm> {
     let scope = scope.enter(name);
-    let shape = scope.shape("weight")?;
-    if shape != [width] {
-        return Err(scope.shape_error("weight", format!("{:?}", [width]), shape));
-    }
+    require(&scope, "weight", &[width])?;
     LayerNorm::load(&scope, EPSILON, device)
+}
+
+/// Says which tensor is missing or of another shape.
+fn require(scope: &Scope, name: &str, expected: &[usize]) -> Result<()> {
+    let shape = scope.shape(name)?;
+    if shape == expected {
+        return Ok(());
+    }
+    Err(scope.shape_error(name, format!("{expected:?}"), shape))
 }

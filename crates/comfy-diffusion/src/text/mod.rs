@@ -17,4 +17,5 @@ pub mod weighting;
 mod tests;
 
 pub use clip::{Clip, SingleClip, TextEncoder, TextOptions};
+pub use embedding::EmbeddingFiles;
 pub use encode::EncodedText;

@@ -52,7 +52,7 @@ fn to_json(chunks: &[Chunk]) -> Value {
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().to_vec().unwrap()
+    tensor.into_data().try_to_vec().unwrap()
 }
 
 fn tiny_clip() -> Clip {

@@ -14,9 +14,9 @@ use flate2::read::GzDecoder;
 /// Ids below this are single bytes: first those within a word, then those that end one.
 const BYTES: u32 = 512;
 /// Id of the mark that starts a text.
-pub const START: u32 = 49406;
+pub(super) const START: u32 = 49406;
 /// Id of the mark that ends a text.
-pub const END: u32 = 49407;
+pub(super) const END: u32 = 49407;
 
 static MERGES: &[u8] = include_bytes!("data/clip_merges.txt.gz");
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::build);

@@ -88,6 +88,18 @@ impl Weights {
         }
     }
 
+    /// The same tensors under other names. Where two get the same one, the last by its old name is kept.
+    #[must_use]
+    pub fn renamed(self, rename: impl Fn(&str) -> String) -> Self {
+        let tensors = self.tensors.into_iter();
+        Self {
+            tensors: tensors
+                .map(|(name, tensor)| (rename(&name), tensor))
+                .collect(),
+            ..self
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

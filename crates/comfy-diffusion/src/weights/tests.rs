@@ -99,7 +99,7 @@ fn scopes_see_what_lies_below_them() {
         .tensor("weight", [2, 3], &ComputeDevice::cpu())
         .unwrap();
     assert_eq!(
-        tensor.into_data().to_vec::<f32>().unwrap(),
+        tensor.into_data().try_to_vec::<f32>().unwrap(),
         [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
     );
 }
