@@ -60,6 +60,7 @@ pub fn contained(root: &Path, relative: &Path) -> Result<PathBuf, FolderError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests {
     use super::*;
 

@@ -141,7 +141,9 @@ fn expand_with(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> PathBuf {
         let (before, from_dollar) = rest.split_at(dollar);
         expanded.push_str(before);
         let after = &from_dollar[1..];
-        let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+        let braced = after
+            .strip_prefix('{')
+            .and_then(|inner| inner.split_once('}'));
         let (name, length) = if let Some((name, _)) = braced {
             (name, name.len() + 3)
         } else {

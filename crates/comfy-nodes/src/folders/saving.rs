@@ -124,6 +124,7 @@ pub fn fill_in_patterns(prefix: &str, width: usize, height: usize, now: NaiveDat
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests {
     use chrono::NaiveDate;
 

@@ -9,4 +9,5 @@ pub use read::{Frame, Picture, ReadError, ReadLimits, read, read_bytes};
 pub use write::{Compression, PngText, WriteError, encode_png, save_new};
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests;

@@ -230,6 +230,26 @@ fn animated_gif_gives_every_frame() {
     assert_eq!(frames[0].alpha, None);
 }
 
+/// `samples/cleared.webp` was drawn with Pillow: a rectangle and a disc that move, each frame cleared before the next.
+#[test]
+fn animated_webp_clears_to_transparent() {
+    let frames = read_bytes(
+        include_bytes!("samples/cleared.webp"),
+        &ReadLimits::default(),
+    )
+    .unwrap()
+    .frames;
+    let opaque: Vec<usize> = frames
+        .iter()
+        .map(|frame| {
+            let alpha = frame.alpha.as_ref().unwrap();
+            alpha.iter().filter(|&&value| value == 255).count()
+        })
+        .collect();
+    assert_eq!(opaque, [109, 118, 129, 143]);
+    assert_eq!((frames[0].width, frames[0].height), (24, 20));
+}
+
 /// EXIF with nothing but an orientation.
 fn exif(orientation: u8) -> Vec<u8> {
     let mut chunk = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();

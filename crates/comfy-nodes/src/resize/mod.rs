@@ -195,4 +195,5 @@ fn zeros<T: Clone + Default>(to: Shape) -> Result<Vec<T>, ResizeError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests;

@@ -1,0 +1,53 @@
+//! The built-in node classes, one file each.
+
+mod checkpoint_loader_simple;
+mod clip_set_last_layer;
+mod clip_text_encode;
+mod empty_latent_image;
+mod image_scale;
+mod ksampler;
+mod ksampler_advanced;
+mod load_image;
+mod preview_image;
+mod sampling;
+mod save_image;
+mod saving;
+mod vae_decode;
+mod vae_encode;
+mod vae_loader;
+
+use comfy_graph::{NodeRegistry, RegistryError};
+
+pub use checkpoint_loader_simple::{CheckpointLoaderSimple, LoadedCheckpoint};
+pub use clip_set_last_layer::{ClipSetLastLayer, LimitedClip};
+pub use clip_text_encode::{ClipTextEncode, EncodedPrompt};
+pub use empty_latent_image::{EmptyLatent, EmptyLatentImage};
+pub use image_scale::{Crop, ImageScale, ScaledImage, UpscaleMethod};
+pub use ksampler::KSampler;
+pub use ksampler_advanced::{KSamplerAdvanced, Switch, SwitchOff};
+pub use load_image::{LoadImage, LoadedImage};
+pub use preview_image::PreviewImage;
+pub use sampling::SampledLatent;
+pub use save_image::SaveImage;
+pub use vae_decode::{DecodedImage, VaeDecode};
+pub use vae_encode::{EncodedImage, VaeEncode};
+pub use vae_loader::{LoadedVae, VaeLoader};
+
+/// Registers all built-in node classes, in `ComfyUI`'s order.
+pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
+    registry
+        .register::<KSampler>()?
+        .register::<CheckpointLoaderSimple>()?
+        .register::<ClipTextEncode>()?
+        .register::<ClipSetLastLayer>()?
+        .register::<VaeDecode>()?
+        .register::<VaeEncode>()?
+        .register::<VaeLoader>()?
+        .register::<EmptyLatentImage>()?
+        .register::<SaveImage>()?
+        .register::<PreviewImage>()?
+        .register::<LoadImage>()?
+        .register::<ImageScale>()?
+        .register::<KSamplerAdvanced>()?;
+    Ok(())
+}

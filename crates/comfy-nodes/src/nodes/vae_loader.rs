@@ -1,0 +1,47 @@
+//! `VAELoader`.
+
+use comfy_graph::{Node, NodeContext, NodeError, NodeSpec, Outputs};
+
+use crate::errors::{from_diffusion, from_folders};
+use crate::runtime::Runtime;
+use crate::sockets::{Vae, VaeName};
+
+/// Opens an autoencoder that has a file of its own, to use it in place of a checkpoint's.
+#[derive(Debug, NodeSpec)]
+#[node(
+    id = "VAELoader",
+    name = "Load VAE",
+    category = "loaders",
+    module = "nodes"
+)]
+pub struct VaeLoader {
+    /// A file in the folder models/vae, or pixel_space for models that work on pixels.
+    vae_name: VaeName,
+}
+
+/// The result of [`VaeLoader`].
+#[derive(Debug, Outputs)]
+pub struct LoadedVae {
+    /// The autoencoder.
+    #[output(name = "VAE")]
+    vae: Vae,
+}
+
+impl Node for VaeLoader {
+    type Output = LoadedVae;
+
+    fn run(self, context: &mut NodeContext<'_>) -> Result<LoadedVae, NodeError> {
+        let name = self.vae_name.0;
+        if name == Vae::PIXEL_SPACE {
+            return Ok(LoadedVae {
+                vae: Vae::pixel_space(),
+            });
+        }
+        let runtime = context.service::<Runtime>()?;
+        let path = runtime.folders().find("vae", &name).map_err(from_folders)?;
+        let vae = comfy_diffusion::Vae::open(&path, &runtime.device()?).map_err(from_diffusion)?;
+        Ok(LoadedVae {
+            vae: Vae::new(Some(vae), &name),
+        })
+    }
+}

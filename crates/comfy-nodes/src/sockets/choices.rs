@@ -1,0 +1,48 @@
+//! Choices whose lists change while the server runs.
+
+use comfy_graph::{Catalog, Json, Socket};
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident, $list:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name(pub String);
+
+        impl Socket for $name {
+            const TYPE: &'static str = "COMBO";
+
+            fn from_json(json: &Json) -> Option<Self> {
+                json.as_str().map(|name| Self(name.to_owned()))
+            }
+
+            fn to_json(&self) -> Option<Json> {
+                Some(Json::from(self.0.as_str()))
+            }
+
+            fn choices(catalog: &dyn Catalog) -> Option<Vec<String>> {
+                Some(catalog.list($list))
+            }
+        }
+    };
+}
+
+choice!(
+    /// The name of a file in the model folder `checkpoints`.
+    CheckpointName, "checkpoints"
+);
+choice!(
+    /// The name of a file in the model folder `vae`, or of an autoencoder that needs no file.
+    VaeName, "vae"
+);
+choice!(
+    /// The name of a sampler.
+    SamplerName, "samplers"
+);
+choice!(
+    /// The name of a scheduler.
+    SchedulerName, "schedulers"
+);
+choice!(
+    /// The name of a picture in the input directory; one that ends in ` [output]` or ` [temp]` is in that directory.
+    InputImage, "input_images"
+);

@@ -1,0 +1,20 @@
+//! The values that travel between the built-in nodes.
+//!
+//! Pictures, masks and latents lie in the host's memory between nodes, as in `ComfyUI`: cached results cost no memory of a
+//! graphics card, and a workflow that only loads and saves pictures opens no device.
+
+mod choices;
+mod conditioning;
+mod image;
+mod latent;
+mod mask;
+mod models;
+mod transfer;
+
+pub use choices::{CheckpointName, InputImage, SamplerName, SchedulerName, VaeName};
+pub use conditioning::Conditioning;
+pub use image::Image;
+pub use latent::Latent;
+pub use mask::Mask;
+pub use models::{Clip, Model, Vae};
+pub use transfer::{host_device, on_device, on_host, values_of};

@@ -1,0 +1,376 @@
+//! Whole workflows through the registry on the processor, against the pictures that `ComfyUI` made of them.
+//!
+//! Here a few lines stand in for the engine: nodes run in the order in which they are asked for, each once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failing test may panic, and figures are worth seeing"
+)]
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use comfy_diffusion::device::{DevicePlan, DeviceRequest};
+use comfy_graph::{
+    Host, Inputs, Json, NodeContext, NodeError, NodeRegistry, Preview, Services, Slot, Value,
+};
+use comfy_nodes::folders::{Folders, FoldersOptions};
+use comfy_nodes::pictures::{ReadLimits, read};
+use comfy_nodes::runtime::{PreviewMethod, Runtime, RuntimeOptions};
+use comfy_nodes::sockets::{Image, Latent};
+use serde_json::json;
+
+/// Writes down progress; stops after some steps when told to.
+#[derive(Default)]
+struct Watcher {
+    progress: RefCell<Vec<(u64, u64, Option<Preview>)>>,
+    stop_after: Cell<Option<usize>>,
+}
+
+impl Host for Watcher {
+    fn progress(&self, value: u64, max: u64, preview: Option<Preview>) {
+        self.progress.borrow_mut().push((value, max, preview));
+    }
+
+    fn interrupted(&self) -> bool {
+        self.stop_after
+            .get()
+            .is_some_and(|steps| self.progress.borrow().len() >= steps)
+    }
+
+    fn instance(
+        &self,
+        make: &mut dyn FnMut() -> Arc<dyn Any + Send + Sync>,
+    ) -> Arc<dyn Any + Send + Sync> {
+        make()
+    }
+}
+
+struct Workshop {
+    base: tempfile::TempDir,
+    registry: NodeRegistry,
+    runtime: Arc<Runtime>,
+    services: Services,
+    watcher: Watcher,
+}
+
+impl Workshop {
+    fn new(preview: PreviewMethod) -> Self {
+        let base = tempfile::tempdir().unwrap();
+        let checkpoint = comfy_fixtures::checkpoint("sd15_tiny");
+        let paths = json!({"fixtures": {"checkpoints": checkpoint.parent().unwrap()}});
+        std::fs::write(
+            base.path().join("extra_model_paths.yaml"),
+            paths.to_string(),
+        )
+        .unwrap();
+        let options = FoldersOptions {
+            base: base.path().to_path_buf(),
+            ..FoldersOptions::default()
+        };
+        let folders = Folders::new(options).unwrap();
+        folders.create_all().unwrap();
+        std::fs::copy(
+            comfy_fixtures::path("input/ref_img.png"),
+            folders.input_dir().join("ref_img.png"),
+        )
+        .unwrap();
+        let runtime = Arc::new(Runtime::new(RuntimeOptions {
+            folders: Arc::new(folders),
+            device: DevicePlan::survey(DeviceRequest::Cpu).unwrap(),
+            preview,
+            preview_size: 512,
+            metadata: true,
+        }));
+        let mut services = Services::new();
+        services.insert(Arc::clone(&runtime));
+        let mut registry = NodeRegistry::new();
+        comfy_nodes::register(&mut registry).unwrap();
+        Self {
+            base,
+            registry,
+            runtime,
+            services,
+            watcher: Watcher::default(),
+        }
+    }
+
+    /// Runs the node `id` and all that it needs.
+    fn run(
+        &self,
+        prompt: &Json,
+        id: &str,
+        done: &mut HashMap<String, Vec<Value>>,
+    ) -> Result<Vec<Json>, NodeError> {
+        if done.contains_key(id) {
+            return Ok(Vec::new());
+        }
+        let node = &prompt[id];
+        let class = self
+            .registry
+            .get(node["class_type"].as_str().unwrap())
+            .unwrap();
+        let mut inputs = Inputs::new();
+        for (name, value) in node["inputs"].as_object().unwrap() {
+            let slot = match value.as_array() {
+                Some(link) => {
+                    let source = link[0].as_str().unwrap();
+                    self.run(prompt, source, done)?;
+                    Slot::Wire(done[source][link[1].as_u64().unwrap() as usize].clone())
+                }
+                None => Slot::Literal(value.clone()),
+            };
+            inputs.insert(name.clone(), slot);
+        }
+        let extra = json!({"workflow": {"version": 0.4}});
+        inputs.insert("prompt", Slot::Hidden(Arc::new(prompt.clone())));
+        inputs.insert("extra_pnginfo", Slot::Hidden(Arc::new(extra.clone())));
+        let mut context = NodeContext::new(id, prompt, &extra, &self.services, &self.watcher);
+        done.insert(id.to_owned(), class.run(&mut inputs, &mut context)?);
+        Ok(context.take_ui().swap_remove("images").unwrap_or_default())
+    }
+
+    fn path_of(&self, item: &Json) -> PathBuf {
+        let text = |key: &str| item[key].as_str().unwrap();
+        self.runtime
+            .folders()
+            .resolve(text("type"), text("subfolder"), text("filename"))
+            .unwrap()
+    }
+}
+
+fn pixels(path: &Path) -> Vec<u8> {
+    read(path, &ReadLimits::default())
+        .unwrap()
+        .frames
+        .remove(0)
+        .rgb
+}
+
+/// Runs a recorded workflow and compares each picture.
+fn check(name: &str) {
+    let workshop = Workshop::new(PreviewMethod::None);
+    let prompt = comfy_fixtures::json(&format!("workflows/{name}/prompt.json"));
+    let images = workshop.run(&prompt, "9", &mut HashMap::new()).unwrap();
+    for (index, item) in images.iter().enumerate() {
+        let recorded = pixels(&comfy_fixtures::path(&format!(
+            "workflows/{name}/out{index}.png"
+        )));
+        let difference =
+            comfy_fixtures::assert_same_picture(name, &pixels(&workshop.path_of(item)), &recorded);
+        println!("{name} {index}: {difference:?}");
+    }
+    assert!(!images.is_empty());
+}
+
+#[test]
+fn the_default_workflow() {
+    check("txt2img_96x72");
+}
+
+#[test]
+fn a_picture_as_the_start() {
+    check("img2img");
+}
+
+#[test]
+fn two_samplers_share_the_way() {
+    check("advanced_two_stage");
+}
+
+#[test]
+fn pictures_are_scaled() {
+    for method in ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"] {
+        check(&format!("img_scale_{method}"));
+        check(&format!("img_scale_down_{method}"));
+    }
+}
+
+#[test]
+fn the_prompt_is_in_the_picture() {
+    let workshop = Workshop::new(PreviewMethod::None);
+    let prompt = json!({
+        "1": {"class_type": "LoadImage", "inputs": {"image": "ref_img.png"}},
+        "9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "sub/é %width%_%batch_num%"}}
+    });
+    let images = workshop.run(&prompt, "9", &mut HashMap::new()).unwrap();
+    assert_eq!(
+        images,
+        [json!({"filename": "é 64_0_00001_.png", "subfolder": "sub", "type": "output"})]
+    );
+    let again = workshop.run(&prompt, "9", &mut HashMap::new()).unwrap();
+    assert_eq!(
+        again[0]["filename"], "é 64_0_00002_.png",
+        "nothing that was saved is lost"
+    );
+    let file = std::fs::read(workshop.path_of(&images[0])).unwrap();
+    let reader = png::Decoder::new(std::io::Cursor::new(file))
+        .read_info()
+        .unwrap();
+    let texts: Vec<_> = reader
+        .info()
+        .uncompressed_latin1_text
+        .iter()
+        .map(|chunk| (chunk.keyword.as_str(), chunk.text.as_str()))
+        .collect();
+    assert_eq!(texts[0].0, "prompt");
+    assert!(
+        texts[0]
+            .1
+            .contains(r#""filename_prefix": "sub/\u00e9 %width%_%batch_num%""#),
+        "{}",
+        texts[0].1
+    );
+    assert_eq!(texts[1], ("workflow", r#"{"version": 0.4}"#));
+    assert_eq!(
+        workshop.runtime.opened_device().map(|_| ()),
+        None,
+        "pictures need no device"
+    );
+    assert!(workshop.base.path().join("output/sub").is_dir());
+}
+
+#[test]
+fn previews_and_interrupts() {
+    let workshop = Workshop::new(PreviewMethod::Auto);
+    let prompt = comfy_fixtures::json("workflows/txt2img/prompt.json");
+    let steps = prompt["3"]["inputs"]["steps"].as_u64().unwrap();
+    let mut done = HashMap::new();
+    workshop.run(&prompt, "3", &mut done).unwrap();
+    let progress = workshop.watcher.progress.take();
+    assert_eq!(
+        progress
+            .iter()
+            .map(|(value, max, _)| (*value, *max))
+            .collect::<Vec<_>>(),
+        (1..=steps).map(|step| (step, steps)).collect::<Vec<_>>()
+    );
+    for (_, _, preview) in progress {
+        let picture = image::load_from_memory(&preview.unwrap().bytes).unwrap();
+        assert_eq!((picture.width(), picture.height()), (512, 512));
+    }
+    assert!(workshop.runtime.unload_models() > 0);
+
+    done.remove("3");
+    workshop.watcher.stop_after.set(Some(2));
+    assert_eq!(
+        workshop.run(&prompt, "3", &mut done).unwrap_err(),
+        NodeError::Interrupted
+    );
+    assert_eq!(workshop.watcher.progress.borrow().len(), 2);
+}
+
+#[test]
+fn values_that_are_not_numbers_are_never_saved() {
+    let workshop = Workshop::new(PreviewMethod::None);
+    let mut values = vec![0.5; 4 * 4 * 3];
+    values[7] = f32::NAN;
+    let image = Image::from_values(values, [1, 4, 4, 3]).unwrap();
+    for class in ["SaveImage", "PreviewImage"] {
+        let mut done = HashMap::from([("1".to_owned(), vec![Value::new(image.clone())])]);
+        let prompt = json!({"9": {"class_type": class, "inputs": {"images": ["1", 0], "filename_prefix": "x"}}});
+        let error = workshop.run(&prompt, "9", &mut done).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("1 of 48 values that are not numbers"),
+            "{error}"
+        );
+    }
+    let latent = Latent::zeros([1, 4, 8, 8]).unwrap();
+    let broken = Latent {
+        samples: latent.samples / 0.0,
+        ..latent
+    };
+    let mut done = HashMap::from([("1".to_owned(), vec![Value::new(broken)])]);
+    let prompt = json!({
+        "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd15_tiny.safetensors"}},
+        "8": {"class_type": "VAEDecode", "inputs": {"samples": ["1", 0], "vae": ["4", 2]}}
+    });
+    let error = workshop.run(&prompt, "8", &mut done).unwrap_err();
+    assert!(error.to_string().contains("not"), "{error}");
+}
+
+#[test]
+fn missing_files_and_bad_names_are_errors() {
+    let workshop = Workshop::new(PreviewMethod::None);
+    let run = |class: &str, inputs: Json| {
+        let prompt = json!({"9": {"class_type": class, "inputs": inputs}});
+        workshop.run(&prompt, "9", &mut HashMap::new()).unwrap_err()
+    };
+    let kind = |error: &NodeError| match error {
+        NodeError::Failed { kind, .. } => kind.clone(),
+        other => panic!("{other}"),
+    };
+    let error = run(
+        "CheckpointLoaderSimple",
+        json!({"ckpt_name": "../../../etc/passwd"}),
+    );
+    assert_eq!(kind(&error), "FileNotFoundError");
+    assert_eq!(
+        error.to_string(),
+        "Model in folder 'checkpoints' with filename '../../../etc/passwd' not found."
+    );
+    assert_eq!(
+        kind(&run("VAELoader", json!({"vae_name": "none.pt"}))),
+        "FileNotFoundError"
+    );
+    assert_eq!(
+        kind(&run("LoadImage", json!({"image": "none.png"}))),
+        "FileNotFoundError"
+    );
+    assert_eq!(
+        kind(&run("LoadImage", json!({"image": "../secret.png"}))),
+        "ValueError"
+    );
+    std::fs::write(workshop.base.path().join("input/text.png"), "no picture").unwrap();
+    assert_eq!(
+        kind(&run("LoadImage", json!({"image": "text.png"}))),
+        "PIL.UnidentifiedImageError"
+    );
+
+    let mut done = HashMap::new();
+    let prompt = json!({
+        "1": {"class_type": "LoadImage", "inputs": {"image": "ref_img.png"}},
+        "9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "../../x"}}
+    });
+    let error = workshop.run(&prompt, "9", &mut done).unwrap_err();
+    assert_eq!(kind(&error), "Exception");
+    assert!(
+        error
+            .to_string()
+            .starts_with("**** ERROR: Saving image outside the output folder is not allowed.")
+    );
+}
+
+#[test]
+fn load_image_is_checked_and_fingerprinted_before_it_runs() {
+    let workshop = Workshop::new(PreviewMethod::None);
+    let class = workshop.registry.get("LoadImage").unwrap();
+    let with = |name: &str, test: &dyn Fn(&comfy_graph::Constants<'_>)| {
+        let inputs = json!({"image": name});
+        test(&comfy_graph::Constants::new(inputs.as_object().unwrap()));
+    };
+    with("ref_img.png", &|constants| {
+        assert_eq!(class.check(constants, &workshop.services), Ok(()));
+        let hash = class.fingerprint(constants, &workshop.services).unwrap();
+        assert_eq!(hash.as_str().unwrap().len(), 64);
+    });
+    for name in [
+        "missing.png",
+        "../../etc/passwd",
+        "",
+        "ref_img.png [output]",
+    ] {
+        with(name, &|constants| {
+            assert_eq!(
+                class.check(constants, &workshop.services),
+                Err(format!("Invalid image file: {name}"))
+            );
+        });
+    }
+}
