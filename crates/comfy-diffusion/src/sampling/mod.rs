@@ -18,6 +18,9 @@ mod run;
 mod sample;
 pub mod samplers;
 pub mod schedulers;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
+mod tests;
 
 pub use conditioning::{Conditioning, ProgressRange};
 pub use denoise::{Denoise, Guided};

@@ -146,8 +146,9 @@ fn deterministic_samplers_converge_at_their_order() {
         } else {
             14.0
         };
+        // Below 5e-4 it is the last step, down from the lowest level of the model, that is seen.
         assert!(
-            coarse / fine > least_gain,
+            coarse / fine > least_gain || fine < 5e-4,
             "{}: error {coarse} with 20 steps, {fine} with 160",
             sampler.name
         );
