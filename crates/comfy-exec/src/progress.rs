@@ -11,7 +11,7 @@ const COMPLETE_UP_TO: usize = 1024;
 ///
 /// A message for every step with every node in it grows with the square of the number of nodes: 100,000 nodes would
 /// make more than a terabyte. Every node is still reported each time its own state changes.
-const LATEST: usize = 32;
+const LATEST: usize = 8;
 
 /// The progress of one prompt.
 pub(crate) struct ProgressBook {
