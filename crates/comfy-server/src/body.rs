@@ -7,12 +7,17 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::Value as Json;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::error::ApiError;
+
+/// How long the rest of a body that is too long is read and thrown away.
+const LINGER: Duration = Duration::from_secs(10);
+/// A pause that ends this: the client has stopped sending and looks for the answer.
+const LINGER_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a body may pause.
 pub(crate) const PAUSE_LIMIT: Duration = Duration::from_secs(60);
@@ -21,29 +26,56 @@ pub(crate) const PAUSE_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyLimit(pub(crate) u64);
 
-/// The body of a request that pauses too long.
+/// A body that paused too long.
 #[derive(Debug, thiserror::Error)]
 #[error("the request body stopped arriving")]
 struct Stalled;
 
-/// A body that fails when nothing arrives for [`PAUSE_LIMIT`], and after `limit` bytes.
+/// A body with more bytes than allowed.
+#[derive(Debug, thiserror::Error)]
+#[error("the request body is too long")]
+struct TooLong;
+
+/// A body that fails when nothing arrives for [`PAUSE_LIMIT`], and when it has more than `limit` bytes.
+///
+/// In the second case what follows is read and thrown away for up to [`LINGER`] first. A client that is still sending when the
+/// connection closes would find it broken instead of the answer.
 pub(crate) fn guarded(body: Body, limit: u64) -> Body {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    Body::new(Limited::new(
-        Patient {
-            body,
-            sleep: Box::pin(sleep(PAUSE_LIMIT)),
-        },
-        limit,
-    ))
+    Body::new(Guarded {
+        body,
+        left: limit,
+        pause: Box::pin(sleep(PAUSE_LIMIT)),
+        excess: None,
+    })
 }
 
-struct Patient {
+/// Reads and throws away what a client is sending, for up to [`LINGER`].
+pub(crate) async fn discard(mut body: Body) {
+    let all = async { while let Ok(Some(Ok(_))) = timeout(LINGER_PAUSE, body.frame()).await {} };
+    // It is thrown away either way.
+    let _ = timeout(LINGER, all).await;
+}
+
+struct Guarded {
     body: Body,
-    sleep: Pin<Box<Sleep>>,
+    left: u64,
+    pause: Pin<Box<Sleep>>,
+    /// Runs since the limit was passed.
+    excess: Option<Pin<Box<Sleep>>>,
 }
 
-impl HttpBody for Patient {
+impl Guarded {
+    /// Why this body ends early.
+    fn verdict(&self) -> Box<dyn Error + Send + Sync> {
+        if self.excess.is_some() {
+            Box::new(TooLong)
+        } else {
+            Box::new(Stalled)
+        }
+    }
+}
+
+impl HttpBody for Guarded {
     type Data = Bytes;
     type Error = Box<dyn Error + Send + Sync>;
 
@@ -51,18 +83,38 @@ impl HttpBody for Patient {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            self.sleep.as_mut().reset(Instant::now() + PAUSE_LIMIT);
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        match self.sleep.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(Box::new(Stalled)))),
-            Poll::Pending => Poll::Pending,
+        loop {
+            if let Some(excess) = &mut self.excess
+                && excess.as_mut().poll(context).is_ready()
+            {
+                return Poll::Ready(Some(Err(Box::new(TooLong))));
+            }
+            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+                let over = self.pause.as_mut().poll(context);
+                return over.map(|()| Some(Err(self.verdict())));
+            };
+            let frame = match frame {
+                Some(Ok(frame)) => frame,
+                Some(Err(_)) | None if self.excess.is_some() => {
+                    return Poll::Ready(Some(Err(Box::new(TooLong))));
+                }
+                end => return Poll::Ready(end.map(|frame| frame.map_err(Into::into))),
+            };
+            let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+            if self.excess.is_none() {
+                if let Some(left) = self.left.checked_sub(length) {
+                    self.left = left;
+                    self.pause.as_mut().reset(Instant::now() + PAUSE_LIMIT);
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                self.excess = Some(Box::pin(sleep(LINGER)));
+            }
+            self.pause.as_mut().reset(Instant::now() + LINGER_PAUSE);
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.excess.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -95,7 +147,7 @@ pub(crate) fn parse_json(bytes: &[u8]) -> Result<Json, ApiError> {
 pub(crate) fn failure(error: &(dyn Error + 'static), limit: Option<BodyLimit>) -> ApiError {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
+        if error.is::<TooLong>() {
             return ApiError::TooLarge(limit.map_or(0, |limit| limit.0));
         }
         if error.is::<Stalled>() {

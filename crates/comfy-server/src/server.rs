@@ -1,5 +1,6 @@
 //! Putting the parts together, starting, and ending.
 
+use std::any::Any;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -62,6 +63,7 @@ impl Server {
             config,
             built_in_nodes: true,
             additions: Vec::new(),
+            services: Services::default(),
         }
     }
 }
@@ -73,6 +75,7 @@ pub struct ServerBuilder {
     config: Config,
     built_in_nodes: bool,
     additions: Vec<Addition>,
+    services: Services,
 }
 
 impl fmt::Debug for ServerBuilder {
@@ -106,6 +109,13 @@ impl ServerBuilder {
         register: impl FnOnce(&mut NodeRegistry) -> Result<(), RegistryError> + Send + 'static,
     ) -> Self {
         self.additions.push(Box::new(register));
+        self
+    }
+
+    /// Offers nodes a service, which they get from their context by its type.
+    #[must_use]
+    pub fn service<T: Any + Send + Sync>(mut self, service: Arc<T>) -> Self {
+        self.services.insert(service);
         self
     }
 
@@ -160,6 +170,7 @@ impl ServerBuilder {
             config,
             built_in_nodes,
             additions,
+            mut services,
         } = self;
         let folders = Arc::new(Folders::new(FoldersOptions {
             base: config.base_directory.clone(),
@@ -193,7 +204,6 @@ impl ServerBuilder {
             metadata: config.metadata,
         }));
         let catalog: Arc<dyn Catalog> = Arc::<Runtime>::clone(&runtime);
-        let mut services = Services::default();
         services.insert(Arc::clone(&runtime));
 
         let hub = Arc::new(Hub::default());

@@ -1,0 +1,12 @@
+//! The server over its sockets, with toy nodes: no model is needed.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod blocking;
+mod client;
+mod events;
+mod forms;
+mod middleware;
+mod prompts;
+mod stopping;
+mod toys;
+mod viewing;

@@ -1,0 +1,107 @@
+//! The OpenAPI document: that the one in the repository is fresh, and that it contains the contract the project began with.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+#[path = "openapi/contract.rs"]
+mod contract;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+/// Where the document differs from the contract on purpose, with the reason. Each must still be found, or it has to go from here.
+const DIFFERENCES: &[(&str, &str)] = &[];
+
+fn repository(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn yaml(text: &str) -> Json {
+    yaml_serde::from_str(text).unwrap()
+}
+
+#[test]
+fn the_document_in_the_repository_is_fresh() {
+    let kept = std::fs::read_to_string(repository("../../openapi.yaml"))
+        .expect("openapi.yaml; `cargo xtask openapi` writes it");
+    let generated = comfy_server::openapi().to_yaml().unwrap();
+    assert!(
+        yaml(&kept) == yaml(&generated),
+        "openapi.yaml is stale; run `cargo xtask openapi`"
+    );
+}
+
+#[test]
+fn the_document_contains_the_contract() {
+    let contract = yaml(&std::fs::read_to_string(repository("tests/seed-openapi.yaml")).unwrap());
+    let document = serde_json::to_value(comfy_server::openapi()).unwrap();
+    let found: BTreeSet<String> = contract::missing(&contract, &document)
+        .into_iter()
+        .collect();
+    let expected: BTreeSet<String> = DIFFERENCES
+        .iter()
+        .map(|(difference, _)| (*difference).to_owned())
+        .collect();
+    let new: Vec<_> = found.difference(&expected).collect();
+    let gone: Vec<_> = expected.difference(&found).collect();
+    assert!(
+        new.is_empty() && gone.is_empty(),
+        "missing from the document:\n{new:#?}\nno longer different:\n{gone:#?}"
+    );
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = serde_json::to_value(comfy_server::openapi()).unwrap();
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(
+            document.pointer(pointer).is_some(),
+            "{reference} leads nowhere"
+        );
+    }
+}
+
+fn collect_references(value: &Json, found: &mut Vec<String>) {
+    match value {
+        Json::Object(members) => {
+            found.extend(
+                members
+                    .get("$ref")
+                    .and_then(Json::as_str)
+                    .map(str::to_owned),
+            );
+            members
+                .values()
+                .for_each(|value| collect_references(value, found));
+        }
+        Json::Array(items) => items
+            .iter()
+            .for_each(|value| collect_references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_operation_is_described() {
+    let document = serde_json::to_value(comfy_server::openapi()).unwrap();
+    let mut names = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            assert!(
+                operation["summary"]
+                    .as_str()
+                    .is_some_and(|text| text.ends_with('.')),
+                "{method} {path} has no summary that is a sentence"
+            );
+            assert!(
+                names.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{method} {path}: the operation's name is taken"
+            );
+        }
+    }
+}
