@@ -97,6 +97,7 @@ fn none_runs_everything_again_and_frees_early() {
         "5": node("Sum", json!({"a": ["4", 0], "b": ["1", 0]})),
         "6": node("Show", json!({"value": ["5", 0]})),
     });
+    ledger.counts_alive.store(true, Ordering::Relaxed);
     for _ in 0..2 {
         ledger.alive_at.lock().clear();
         let entry = bench.run(prompt.clone());

@@ -1,5 +1,6 @@
 //! Giant prompts: time and messages grow with the number of nodes, not with its square.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use comfy_exec::CachePolicy;
@@ -42,38 +43,30 @@ fn star(outputs: usize) -> Value {
     Value::Object(prompt)
 }
 
-fn check(prompt: Value, nodes: usize) {
-    for cache in [CachePolicy::Classic, CachePolicy::None] {
-        let (services, ledger) = services();
-        let bench = Bench::new(registry(), services, cache);
-        bench
-            .recorder
-            .forgets
-            .store(true, std::sync::atomic::Ordering::Relaxed);
-        let begin = Instant::now();
-        let submitted = bench.submit(prompt.clone());
-        let entry = bench
-            .engine
-            .completion(&submitted.prompt_id)
-            .unwrap()
-            .blocking_recv()
-            .unwrap();
-        let elapsed = begin.elapsed();
-        assert!(entry.status.completed);
-        assert_eq!(ledger.take_ran().len(), nodes);
-        assert!(
-            elapsed < Duration::from_mins(1),
-            "{nodes} nodes took {elapsed:?}"
-        );
-    }
+fn check(prompt: Value, nodes: usize, cache: CachePolicy) {
+    let (services, ledger) = services();
+    let bench = Bench::new(registry(), services, cache);
+    bench.recorder.forgets.store(true, Ordering::Relaxed);
+    let begin = Instant::now();
+    let submitted = bench.submit(prompt);
+    let completion = bench.engine.completion(&submitted.prompt_id).unwrap();
+    let entry = completion.blocking_recv().unwrap();
+    let elapsed = begin.elapsed();
+    assert!(entry.status.completed);
+    assert_eq!(ledger.take_ran().len(), nodes);
+    // Seconds when the machine is free; anything quadratic takes hours.
+    assert!(
+        elapsed < Duration::from_mins(2),
+        "{nodes} nodes took {elapsed:?}"
+    );
 }
 
 #[test]
 fn a_deep_prompt() {
-    check(chain(20_000), 20_001);
+    check(chain(100_000), 100_001, CachePolicy::None);
 }
 
 #[test]
 fn a_wide_prompt() {
-    check(star(10_000), 20_001);
+    check(star(50_000), 100_001, CachePolicy::Classic);
 }

@@ -1,6 +1,6 @@
 //! Small nodes that compute, count, fail, panic and wait.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::sleep;
 use std::time::Duration;
@@ -19,6 +19,8 @@ pub(crate) struct Ledger {
     pub(crate) ran: Mutex<Vec<String>>,
     /// Every number that a node made: its node, and whether it still lives.
     pub(crate) numbers: Mutex<Vec<(String, Weak<i64>)>>,
+    /// Whether `alive_at` is kept; counting takes time in proportion to the numbers ever made.
+    pub(crate) counts_alive: AtomicBool,
     /// How many numbers lived when each node ran.
     pub(crate) alive_at: Mutex<Vec<(String, usize)>>,
     /// How often fingerprints were asked for.
@@ -28,7 +30,9 @@ pub(crate) struct Ledger {
 impl Ledger {
     fn note(&self, context: &NodeContext<'_>) {
         let id = context.unique_id().to_owned();
-        self.alive_at.lock().push((id.clone(), self.alive()));
+        if self.counts_alive.load(Ordering::Relaxed) {
+            self.alive_at.lock().push((id.clone(), self.alive()));
+        }
         self.ran.lock().push(id);
     }
 
