@@ -10,11 +10,12 @@ use axum::extract::Request;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::Value as Json;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::error::ApiError;
 
-/// How long the rest of a body that is too long is read and thrown away.
+/// How long the rest of a body that nobody wants is read and thrown away.
 const LINGER: Duration = Duration::from_secs(10);
 /// A pause that ends this: the client has stopped sending and looks for the answer.
 const LINGER_PAUSE: Duration = Duration::from_secs(1);
@@ -38,40 +39,42 @@ struct TooLong;
 
 /// A body that fails when nothing arrives for [`PAUSE_LIMIT`], and when it has more than `limit` bytes.
 ///
-/// In the second case what follows is read and thrown away for up to [`LINGER`] first. A client that is still sending when the
-/// connection closes would find it broken instead of the answer.
+/// What is left of it when nobody wants it any more is thrown away as by [`discard`].
 pub(crate) fn guarded(body: Body, limit: u64) -> Body {
     Body::new(Guarded {
         body,
         left: limit,
         pause: Box::pin(sleep(PAUSE_LIMIT)),
-        excess: None,
     })
 }
 
-/// Reads and throws away what a client is sending, for up to [`LINGER`].
-pub(crate) async fn discard(mut body: Body) {
-    let all = async { while let Ok(Some(Ok(_))) = timeout(LINGER_PAUSE, body.frame()).await {} };
-    // It is thrown away either way.
-    let _ = timeout(LINGER, all).await;
+/// Reads and throws away what a client is sending, in the background and for up to [`LINGER`].
+///
+/// A client that is still sending when the connection closes would find it broken instead of the answer.
+pub(crate) fn discard(mut body: Body) {
+    if body.is_end_stream() {
+        return;
+    }
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    runtime.spawn(async move {
+        let all =
+            async { while let Ok(Some(Ok(_))) = timeout(LINGER_PAUSE, body.frame()).await {} };
+        // It is thrown away either way.
+        let _ = timeout(LINGER, all).await;
+    });
 }
 
 struct Guarded {
     body: Body,
     left: u64,
     pause: Pin<Box<Sleep>>,
-    /// Runs since the limit was passed.
-    excess: Option<Pin<Box<Sleep>>>,
 }
 
-impl Guarded {
-    /// Why this body ends early.
-    fn verdict(&self) -> Box<dyn Error + Send + Sync> {
-        if self.excess.is_some() {
-            Box::new(TooLong)
-        } else {
-            Box::new(Stalled)
-        }
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        discard(std::mem::take(&mut self.body));
     }
 }
 
@@ -83,38 +86,23 @@ impl HttpBody for Guarded {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        loop {
-            if let Some(excess) = &mut self.excess
-                && excess.as_mut().poll(context).is_ready()
-            {
-                return Poll::Ready(Some(Err(Box::new(TooLong))));
-            }
-            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
-                let over = self.pause.as_mut().poll(context);
-                return over.map(|()| Some(Err(self.verdict())));
-            };
-            let frame = match frame {
-                Some(Ok(frame)) => frame,
-                Some(Err(_)) | None if self.excess.is_some() => {
-                    return Poll::Ready(Some(Err(Box::new(TooLong))));
-                }
-                end => return Poll::Ready(end.map(|frame| frame.map_err(Into::into))),
-            };
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+            let over = self.pause.as_mut().poll(context);
+            return over.map(|()| Some(Err(Box::new(Stalled).into())));
+        };
+        self.pause.as_mut().reset(Instant::now() + PAUSE_LIMIT);
+        if let Some(Ok(frame)) = &frame {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-            if self.excess.is_none() {
-                if let Some(left) = self.left.checked_sub(length) {
-                    self.left = left;
-                    self.pause.as_mut().reset(Instant::now() + PAUSE_LIMIT);
-                    return Poll::Ready(Some(Ok(frame)));
-                }
-                self.excess = Some(Box::pin(sleep(LINGER)));
+            match self.left.checked_sub(length) {
+                Some(left) => self.left = left,
+                None => return Poll::Ready(Some(Err(Box::new(TooLong)))),
             }
-            self.pause.as_mut().reset(Instant::now() + LINGER_PAUSE);
         }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.excess.is_none() && self.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

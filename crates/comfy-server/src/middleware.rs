@@ -8,12 +8,15 @@ mod compression;
 mod origin;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::config::Config;
 
 /// Puts everything around the routes, those that do not exist included.
 pub(crate) fn wrap(router: Router, config: &Config) -> Router {
+    // The router's own limit is for routes that have none; ours follows the settings.
+    let router = router.layer(DefaultBodyLimit::disable());
     let router = router.layer(from_fn_with_state(
         config.max_upload_size,
         body_limit::limit,

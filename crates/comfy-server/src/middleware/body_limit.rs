@@ -19,7 +19,7 @@ pub(super) async fn limit(State(limit): State<u64>, request: Request, next: Next
         // would not look for an answer before.
         let waits_for_permission = request.headers().contains_key(header::EXPECT);
         if !waits_for_permission {
-            discard(request.into_body()).await;
+            discard(request.into_body());
         }
         let mut response = ApiError::TooLarge(limit).into_response();
         response.headers_mut().insert(

@@ -180,3 +180,11 @@ fn a_file_may_be_as_large_as_the_limit_and_no_larger() {
     assert_eq!(answer.status, 413);
     assert!(!toy.path().join("input/larger.bin").exists());
 }
+
+#[test]
+fn a_form_that_is_refused_early_still_gets_its_answer() {
+    let toy = Toy::start();
+    let large = vec![7; 30_000_000];
+    let answer = upload(&toy, &[("image", Some(""), &large)]);
+    assert_eq!(answer.status, 400);
+}
