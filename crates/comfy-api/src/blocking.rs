@@ -62,14 +62,9 @@ pub struct PromptForm {
     #[schema(value_type = PromptDocument)]
     pub prompt: String,
     /// Files to store in the input directory, under the file name of their part, before the prompt is checked. A file of the same name is replaced.
-    #[schema(value_type = Vec<String>, nullable = false)]
-    pub files: Option<Vec<UploadedFile>>,
+    #[schema(value_type = Option<Vec<crate::document::FileBytes>>, nullable = false)]
+    pub files: Option<Vec<Vec<u8>>>,
 }
-
-/// The bytes of a file.
-#[derive(Debug, ToSchema)]
-#[schema(value_type = String, format = Binary)]
-pub struct UploadedFile(pub Vec<u8>);
 
 /// The prompt was queued; ask for its result later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

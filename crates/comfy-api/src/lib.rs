@@ -1,6 +1,7 @@
 //! Wire types of ComfyUI's HTTP and websocket API, and nothing else.
 
 pub mod blocking;
+pub mod document;
 pub mod error;
 pub mod events;
 pub mod history;

@@ -57,11 +57,11 @@ pub struct NodeInfo {
 pub struct InputSections {
     /// Inputs that a prompt must give: `[type]` or `[type, settings]` by name, where the type of a combo is its list of choices.
     #[serde(default)]
-    #[schema(value_type = std::collections::BTreeMap<String, Vec<Json>>)]
+    #[schema(value_type = std::collections::BTreeMap<String, crate::document::InputDeclaration>, required = true)]
     pub required: IndexMap<String, Json>,
     /// Inputs that a prompt may leave out.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    #[schema(value_type = std::collections::BTreeMap<String, Vec<Json>>)]
+    #[schema(value_type = std::collections::BTreeMap<String, crate::document::InputDeclaration>)]
     pub optional: IndexMap<String, Json>,
     /// Inputs that the server fills in, such as `"prompt": "PROMPT"`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]

@@ -46,9 +46,11 @@ pub struct PromptNode {
     pub inputs: Map<String, Json>,
     /// What the graph editor noted.
     #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub meta: Option<PromptNodeMeta>,
     /// The fingerprint that the node had when it ran; given back, it replaces a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<crate::document::Fingerprint>, nullable = false)]
     pub is_changed: Option<Json>,
 }
 
@@ -57,11 +59,12 @@ pub struct PromptNode {
 pub struct PromptNodeMeta {
     /// The title a person gave the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub title: Option<String>,
 }
 
 /// The value of an input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum InputValue {
     /// A widget value.

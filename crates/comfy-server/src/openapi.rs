@@ -1,6 +1,9 @@
 //! The OpenAPI document: what is not said at a single route.
 
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, ServerBuilder, tag::TagBuilder};
+use comfy_api::document::FileNameHeader;
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, ServerBuilder, tag::TagBuilder,
+};
 
 /// The document of all routes.
 pub fn openapi() -> OpenApi {
@@ -43,5 +46,11 @@ pub(crate) fn head() -> OpenApi {
             tag("api", "Running a prompt with one request."),
             tag("ws", "Watching prompts run."),
         ]))
+        // References from headers are not followed by the macros.
+        .components(Some(
+            ComponentsBuilder::new()
+                .schema_from::<FileNameHeader>()
+                .build(),
+        ))
         .build()
 }

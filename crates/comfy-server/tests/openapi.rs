@@ -9,8 +9,42 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-/// Where the document differs from the contract on purpose, with the reason. Each must still be found, or it has to go from here.
-const DIFFERENCES: &[(&str, &str)] = &[];
+/// Where the document differs from the contract on purpose, with the reason. An entry stands for all findings that begin with it,
+/// and must stand for one at least, or it has to go from here.
+const DIFFERENCES: &[(&str, &str)] = &[
+    (
+        "get /history 200 application/json.*.status.messages[]: type",
+        "ComfyUI sends pairs of an event and its data, not texts",
+    ),
+    (
+        "post /api/v1/prompts 200 header Content-Disposition: pattern",
+        "the name is always quoted, which the contract's pattern allows: `filename=\".+\"` for `filename=.+`",
+    ),
+    (
+        "post /history body application/json.delete[]: type",
+        "prompt ids are texts; integers are understood as well",
+    ),
+    (
+        "post /queue body application/json.delete[]: type",
+        "prompt ids are texts; integers are understood as well",
+    ),
+    (
+        "schema FileOutput: \"abs_path\" is not required",
+        "only /api/v1/prompts tells paths on the server; /history answers as ComfyUI does",
+    ),
+    (
+        "schema Node.input.required.*[]: m",
+        "the limits on the number of items stand at the list, where they mean something, not at its items",
+    ),
+    (
+        "schema Output.*",
+        "nodes show other things than files too, such as texts, and in lists",
+    ),
+    (
+        "schema Workflow.links[][]: m",
+        "the limits on the number of items stand at the list, where they mean something, not at its items",
+    ),
+];
 
 fn yaml(text: &str) -> Json {
     yaml_serde::from_str(text).unwrap()
@@ -30,18 +64,20 @@ fn the_document_in_the_repository_is_fresh() {
 fn the_document_contains_the_contract() {
     let contract = yaml(include_str!("seed-openapi.yaml"));
     let document = serde_json::to_value(comfy_server::openapi()).unwrap();
-    let found: BTreeSet<String> = contract::missing(&contract, &document)
-        .into_iter()
-        .collect();
-    let expected: BTreeSet<String> = DIFFERENCES
+    let found = contract::missing(&contract, &document);
+    let is_meant = |finding: &&String| {
+        DIFFERENCES
+            .iter()
+            .any(|(difference, _)| finding.starts_with(difference))
+    };
+    let unexpected: Vec<_> = found.iter().filter(|finding| !is_meant(finding)).collect();
+    let gone: Vec<_> = DIFFERENCES
         .iter()
-        .map(|(difference, _)| (*difference).to_owned())
+        .filter(|(difference, _)| !found.iter().any(|finding| finding.starts_with(difference)))
         .collect();
-    let new: Vec<_> = found.difference(&expected).collect();
-    let gone: Vec<_> = expected.difference(&found).collect();
     assert!(
-        new.is_empty() && gone.is_empty(),
-        "missing from the document:\n{new:#?}\nno longer different:\n{gone:#?}"
+        unexpected.is_empty() && gone.is_empty(),
+        "missing from the document:\n{unexpected:#?}\nno longer different:\n{gone:#?}"
     );
 }
 

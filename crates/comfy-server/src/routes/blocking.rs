@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use comfy_api::blocking::{
     AcceptedPrompt, GeneratedOutputs, PromptDocument, PromptForm, RunFailure,
 };
+use comfy_api::document::{FileBytes, FileNameHeader};
 use comfy_api::error::ErrorDetail;
 use comfy_api::history::Outputs;
 use comfy_exec::{Engine, PromptState, Submission};
@@ -103,11 +104,11 @@ pub(super) async fn get_outputs(
         (status = 200, description = "The images exist.",
             headers(
                 ("Digest" = String, description = "The digest of the prompt, such as `SHA256=e5187160a7b2c496773c1c5a45bfd3ffbf25eaa5969328e6469d36f31cf240a3`."),
-                ("Content-Disposition" = String, description = "The name of the file, if there is exactly one image: `filename=\"ComfyUI_00001_.png\"`."),
+                ("Content-Disposition" = FileNameHeader, description = "The name of the file, if there is exactly one image: `filename=\"ComfyUI_00001_.png\"`."),
             ),
             content(
                 (GeneratedOutputs = "application/json"),
-                (Vec<u8> = "image/png"),
+                (FileBytes = "image/png"),
             ),
         ),
         (status = 202, description = "The prompt is queued; only with `respond-async`.", body = AcceptedPrompt,

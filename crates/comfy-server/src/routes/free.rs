@@ -2,6 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use comfy_api::document::FreeBody;
 use comfy_api::queue::FreeRequest;
 
 use crate::body::{self, is_truthy};
@@ -14,7 +15,7 @@ use crate::state::AppState;
 /// `{"unload_models": true}` lets go of the models. `{"free_memory": true}` also forgets all cached results.
 #[utoipa::path(
     post, path = "/free", operation_id = "free", tag = "ui",
-    request_body = FreeRequest,
+    request_body = FreeBody,
     responses(
         (status = 200, description = "Accepted; the body is empty."),
         (status = 400, description = "The body is not JSON.", body = comfy_api::error::PromptRefused),

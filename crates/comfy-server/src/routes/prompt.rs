@@ -94,7 +94,7 @@ async fn submit(state: &AppState, request: Request) -> Result<PromptAccepted, Ap
 
 /// Reads the body as ComfyUI does: flags may be anything that Python takes for true, and a number may be text.
 fn submission(engine: &Engine, body: Json) -> Result<Submission, ApiError> {
-    let mut members = match body {
+    let members = match body {
         Json::Object(members) => members,
         // These have no member `prompt`, but Python can ask them for one.
         Json::Array(_) | Json::String(_) => Map::new(),
@@ -106,14 +106,22 @@ fn submission(engine: &Engine, body: Json) -> Result<Submission, ApiError> {
     };
     let number = members.get("number").map(as_float).transpose()?;
     let front = members.get("front").is_some_and(is_truthy);
-    let Some(prompt) = members.remove("prompt") else {
-        // A request without a prompt is counted all the same.
+    let submission = described(members, number.clone(), front);
+    if submission.is_err() {
+        // A request that gets this far is counted, whatever becomes of it.
         engine.take_number(number.as_ref(), front);
-        return Err(ApiError::refused(ErrorDetail::new(
-            "no_prompt",
-            "No prompt provided",
-            "No prompt provided",
-        )));
+    }
+    submission
+}
+
+fn described(
+    mut members: Map<String, Json>,
+    number: Option<Number>,
+    front: bool,
+) -> Result<Submission, ApiError> {
+    let Some(prompt) = members.remove("prompt") else {
+        let text = "No prompt provided";
+        return Err(ApiError::refused(ErrorDetail::new("no_prompt", text, text)));
     };
     let extra_data = match members.remove("extra_data") {
         None | Some(Json::Null) => Map::new(),
@@ -125,18 +133,18 @@ fn submission(engine: &Engine, body: Json) -> Result<Submission, ApiError> {
         }
     };
     Ok(Submission {
+        targets: targets(members.get("partial_execution_targets"), &prompt)?,
         prompt,
         prompt_id: members.remove("prompt_id").and_then(as_text),
         number,
         front,
         client_id: members.remove("client_id").and_then(as_text),
         extra_data,
-        targets: targets(members.get("partial_execution_targets"))?,
     })
 }
 
-/// The output nodes to run.
-fn targets(value: Option<&Json>) -> Result<Option<Vec<String>>, ApiError> {
+/// The output nodes to run: those whose ids Python finds "in" the value.
+fn targets(value: Option<&Json>, prompt: &Json) -> Result<Option<Vec<String>>, ApiError> {
     match value {
         None | Some(Json::Null) => Ok(None),
         // Ids are texts; anything else in the list matches no node.
@@ -146,6 +154,15 @@ fn targets(value: Option<&Json>) -> Result<Option<Vec<String>>, ApiError> {
                 .map(str::to_owned)
                 .collect(),
         )),
+        Some(Json::Object(members)) => Ok(Some(members.keys().cloned().collect())),
+        Some(Json::String(text)) => {
+            let ids = prompt.as_object().into_iter().flat_map(Map::keys);
+            Ok(Some(
+                ids.filter(|id| text.contains(id.as_str()))
+                    .cloned()
+                    .collect(),
+            ))
+        }
         Some(other) => Err(ApiError::BadRequest(format!(
             "expected a list of node ids as `partial_execution_targets`, got {other}"
         ))),
@@ -199,13 +216,18 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_a_list_or_absent() {
-        assert_eq!(targets(None).expect("absent"), None);
-        assert_eq!(targets(Some(&json!(null))).expect("null"), None);
+    fn targets_are_found_as_python_finds_them() {
+        let prompt = json!({"1": {}, "zz": {}, "9": {}});
+        let found = |value: Json| targets(Some(&value), &prompt).ok();
+        assert_eq!(targets(None, &prompt).expect("absent"), None);
+        assert_eq!(found(json!(null)), Some(None));
+        assert_eq!(found(json!(["1", 2])), Some(Some(vec!["1".to_owned()])));
+        assert_eq!(found(json!("z")), Some(Some(vec![])));
         assert_eq!(
-            targets(Some(&json!(["1", 2]))).expect("a list"),
-            Some(vec!["1".to_owned()])
+            found(json!("zz9")),
+            Some(Some(vec!["zz".to_owned(), "9".to_owned()]))
         );
-        assert!(targets(Some(&json!("1"))).is_err());
+        assert_eq!(found(json!({"9": 0})), Some(Some(vec!["9".to_owned()])));
+        assert_eq!(found(json!(5)), None);
     }
 }

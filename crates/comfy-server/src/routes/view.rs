@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use comfy_api::document::{FileBytes, FileNameHeader};
 use comfy_api::view::ViewQuery;
 use comfy_nodes::folders::{AnnotatedName, DirectoryKind, Folders};
 
@@ -26,12 +27,12 @@ use picture::{Conversion, PictureError};
     responses(
         (status = 200, description = "The file.",
             content(
-                (Vec<u8> = "image/png"),
-                (Vec<u8> = "image/jpeg"),
-                (Vec<u8> = "image/webp"),
-                (Vec<u8> = "application/octet-stream"),
+                (FileBytes = "image/png"),
+                (FileBytes = "image/jpeg"),
+                (FileBytes = "image/webp"),
+                (FileBytes = "application/octet-stream"),
             ),
-            headers(("Content-Disposition" = String, description = "The name of the file: `filename=\"…\"`.")),
+            headers(("Content-Disposition" = FileNameHeader, description = "The name of the file: `filename=\"…\"`.")),
         ),
         (status = 206, description = "The part of the file that was asked for."),
         (status = 304, description = "The client's copy is current."),
