@@ -141,20 +141,14 @@ fn a_graphics_device_follows_the_formulas_if_there_is_one() {
     compare(&device, device.strategies(), &list);
 }
 
-/// A dozen shapes that need few different kernels.
+/// The examples of the self-test, whose kernels are compiled already, and a few shapes that need no others.
 fn software_examples() -> Vec<Example> {
-    vec![
-        Example::Linear([2, 64, 32, 256]),
-        Example::Linear([2, 77, 128, 32]),
-        Example::Projection([2, 64, 32, 32], false),
-        Example::Convolution([2, 4, 32, 8, 8], 3, Geometry::same(3)),
-        Example::Convolution([2, 32, 32, 8, 8], 3, Geometry::HALVE),
-        Example::Convolution([1, 32, 32, 9, 6], 3, Geometry::HALVE_PAD_END),
-        Example::Attention([2, 64, 64, 8, 4], Mask::None),
-        Example::Attention([2, 64, 77, 8, 4], Mask::None),
-        Example::GroupNorm([2, 32, 8, 8], 32, false),
-        Example::LayerNorm([2, 64, 32]),
+    let mut list = reference::BASIC.to_vec();
+    list.extend(reference::CONVOLUTIONS);
+    list.extend(reference::ATTENTIONS);
+    list.extend([
+        Example::GroupNorm([2, 64, 6, 5], 32, false),
         Example::Activations(1000),
-        Example::Upsample([2, 3, 4, 5]),
-    ]
+    ]);
+    list
 }
