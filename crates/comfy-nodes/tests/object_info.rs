@@ -13,17 +13,8 @@ use comfy_nodes::folders::{Folders, FoldersOptions};
 use comfy_nodes::runtime::{PreviewMethod, Runtime, RuntimeOptions};
 use serde_json::{Map, json};
 
-/// Paths into an entry that differ, and why.
-const KNOWN_DIFFERENCES: &[(&str, &str)] = &[
-    (
-        "KSampler/input/required/sampler_name/0",
-        "the samplers that are not written yet are missing from the list",
-    ),
-    (
-        "KSamplerAdvanced/input/required/sampler_name/0",
-        "the samplers that are not written yet are missing from the list",
-    ),
-];
+/// Paths into an entry that differ, such as `KSampler/input/required/seed/1/max`, and why. With no model installed there is none.
+const KNOWN_DIFFERENCES: &[(&str, &str)] = &[];
 
 /// Members that hold texts.
 const TEXTS: [&str; 3] = ["description", "tooltip", "output_tooltips"];
@@ -134,21 +125,4 @@ fn entries_equal_the_recorded_ones() {
         found, known,
         "left: what differs, right: what is known to differ"
     );
-}
-
-/// What we list must be in the recorded list, in the same order.
-#[test]
-fn shorter_lists_keep_the_order() {
-    let recorded: Json = serde_json::from_str(include_str!("object_info.json")).unwrap();
-    let base = tempfile::tempdir().unwrap();
-    let ours = comfy_graph::Catalog::list(&runtime(base.path()), "samplers");
-    let all = recorded["KSampler"]["input"]["required"]["sampler_name"][0]
-        .as_array()
-        .unwrap();
-    let kept: Vec<&str> = all
-        .iter()
-        .filter_map(Json::as_str)
-        .filter(|name| ours.iter().any(|our| our == name))
-        .collect();
-    assert_eq!(ours, kept);
 }
