@@ -31,6 +31,11 @@ pub(super) fn euler_step(x: &Tensor<4>, x0: &Tensor<4>, sigma: f32, next: f64) -
     weighted_sum([(rest, x), (1.0 - rest, x0)])
 }
 
+/// λ = −ln σ, half the logarithm of the signal-to-noise ratio.
+pub(super) fn half_log_snr(sigma: f64) -> f64 {
+    -sigma.ln()
+}
+
 /// How far a stochastic sampler goes down and how much noise it adds to come out at the next level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ancestral {
@@ -44,7 +49,11 @@ impl Ancestral {
     /// The ancestral step from `sigma` to `next`: √(down² + up²) = next. `eta` scales the added noise, 1 being the full
     /// posterior deviation of DDPM (Ho et al., 2020) and 0 none.
     pub(super) fn new(sigma: f32, next: f32, eta: f64) -> Self {
-        let (sigma, next) = (f64::from(sigma), f64::from(next));
+        Self::between(f64::from(sigma), f64::from(next), eta)
+    }
+
+    /// The same for levels that are no entries of a schedule.
+    pub(super) fn between(sigma: f64, next: f64, eta: f64) -> Self {
         if eta == 0.0 {
             return Self {
                 down: next,
@@ -60,9 +69,41 @@ impl Ancestral {
     }
 }
 
+/// Solves Σⱼ ratios[j]^i · ρ[j] = targets[i] by elimination with pivoting. The ratios are distinct.
+pub(super) fn solve_powers(ratios: &[f64], targets: &[f64]) -> Vec<f64> {
+    let size = ratios.len();
+    let mut rows: Vec<Vec<f64>> = (0..size)
+        .map(|power| {
+            ratios
+                .iter()
+                .map(|ratio| ratio.powi(power as i32))
+                .chain([targets[power]])
+                .collect()
+        })
+        .collect();
+    for column in 0..size {
+        let pivot =
+            (column..size).max_by(|&a, &b| rows[a][column].abs().total_cmp(&rows[b][column].abs()));
+        rows.swap(column, pivot.unwrap_or(column));
+        let pivot_row = rows[column].clone();
+        for (index, row) in rows.iter_mut().enumerate() {
+            if index != column {
+                let factor = row[column] / pivot_row[column];
+                for (value, pivot) in row.iter_mut().zip(&pivot_row) {
+                    *value -= factor * pivot;
+                }
+            }
+        }
+    }
+    rows.iter()
+        .enumerate()
+        .map(|(index, row)| row[size] / row[index])
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Ancestral;
+    use super::{Ancestral, solve_powers};
 
     #[test]
     fn ancestral_parts_make_up_the_level() {
@@ -77,5 +118,19 @@ mod tests {
             Ancestral::new(3.0, 2.0, 0.0),
             Ancestral { down: 2.0, up: 0.0 }
         );
+    }
+
+    #[test]
+    fn solves_small_systems() {
+        assert!(solve_powers(&[], &[]).is_empty());
+        let solution = solve_powers(&[-2.0, -1.0, 1.0], &[1.0, 0.5, 0.25]);
+        for (power, want) in [1.0, 0.5, 0.25].into_iter().enumerate() {
+            let sum: f64 = [-2.0_f64, -1.0, 1.0]
+                .iter()
+                .zip(&solution)
+                .map(|(r, s)| r.powi(power as i32) * s)
+                .sum();
+            assert!((sum - want).abs() < 1e-12);
+        }
     }
 }

@@ -38,6 +38,11 @@ impl Dpmpp2mSde {
         noise_scale: 1.0,
         correction: Correction::Midpoint,
     };
+    /// The settings of the sampler `dpmpp_2m_sde_heun`.
+    pub const HEUN: Self = Self {
+        correction: Correction::Heun,
+        ..Self::USUAL
+    };
 }
 
 impl Method for Dpmpp2mSde {

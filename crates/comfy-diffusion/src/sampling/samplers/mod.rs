@@ -5,12 +5,31 @@
 
 mod arithmetic;
 mod ddim;
+mod ddpm;
+mod deis;
+mod dpm_2;
+mod dpm_adaptive;
+mod dpm_fast;
+mod dpm_solver;
 mod dpmpp_2m;
+mod dpmpp_2m_cfg_pp;
 mod dpmpp_2m_sde;
+mod dpmpp_2s_ancestral;
+mod dpmpp_3m_sde;
+mod dpmpp_sde;
+mod er_sde;
 mod euler;
 mod euler_ancestral;
+mod euler_cfg_pp;
+mod gradient_estimation;
 mod heun;
+mod heunpp2;
+mod ipndm;
 mod lcm;
+mod lms;
+mod res_multistep;
+mod sa_solver;
+mod seeds;
 #[cfg(test)]
 mod tests;
 mod uni_pc;
@@ -18,12 +37,30 @@ mod uni_pc;
 use burn::tensor::Tensor;
 
 pub use ddim::Ddim;
+pub use ddpm::Ddpm;
+pub use deis::Deis;
+pub use dpm_2::Dpm2;
+pub use dpm_adaptive::DpmAdaptive;
+pub use dpm_fast::DpmFast;
 pub use dpmpp_2m::Dpmpp2m;
+pub use dpmpp_2m_cfg_pp::Dpmpp2mCfgPp;
 pub use dpmpp_2m_sde::{Correction, Dpmpp2mSde};
+pub use dpmpp_2s_ancestral::{Dpmpp2sAncestral, Dpmpp2sAncestralCfgPp};
+pub use dpmpp_3m_sde::Dpmpp3mSde;
+pub use dpmpp_sde::DpmppSde;
+pub use er_sde::ErSde;
 pub use euler::Euler;
 pub use euler_ancestral::EulerAncestral;
+pub use euler_cfg_pp::EulerCfgPp;
+pub use gradient_estimation::GradientEstimation;
 pub use heun::Heun;
+pub use heunpp2::Heunpp2;
+pub use ipndm::{Ipndm, IpndmV};
 pub use lcm::Lcm;
+pub use lms::Lms;
+pub use res_multistep::ResMultistep;
+pub use sa_solver::SaSolver;
+pub use seeds::{Seeds2, Seeds3};
 pub use uni_pc::{Scaling, UniPc};
 
 use super::Run;
@@ -73,31 +110,164 @@ impl std::fmt::Debug for Sampler {
     }
 }
 
-/// All samplers, in the order in which clients list them.
+/// All samplers, in the order in which clients list them. The names that end in `_gpu` are the same methods: their Brownian
+/// path is made on the host as well, so that a picture does not depend on the device.
 pub const SAMPLERS: &[Sampler] = &[
     Sampler {
         name: "euler",
         method: &Euler,
     },
     Sampler {
+        name: "euler_cfg_pp",
+        method: &EulerCfgPp::USUAL,
+    },
+    Sampler {
         name: "euler_ancestral",
         method: &EulerAncestral::USUAL,
+    },
+    Sampler {
+        name: "euler_ancestral_cfg_pp",
+        method: &EulerCfgPp::ANCESTRAL,
     },
     Sampler {
         name: "heun",
         method: &Heun,
     },
     Sampler {
+        name: "heunpp2",
+        method: &Heunpp2,
+    },
+    Sampler {
+        name: "dpm_2",
+        method: &Dpm2::USUAL,
+    },
+    Sampler {
+        name: "dpm_2_ancestral",
+        method: &Dpm2::ANCESTRAL,
+    },
+    Sampler {
+        name: "lms",
+        method: &Lms { order: 4 },
+    },
+    Sampler {
+        name: "dpm_fast",
+        method: &DpmFast,
+    },
+    Sampler {
+        name: "dpm_adaptive",
+        method: &DpmAdaptive::USUAL,
+    },
+    Sampler {
+        name: "dpmpp_2s_ancestral",
+        method: &Dpmpp2sAncestral::USUAL,
+    },
+    Sampler {
+        name: "dpmpp_2s_ancestral_cfg_pp",
+        method: &Dpmpp2sAncestralCfgPp::USUAL,
+    },
+    Sampler {
+        name: "dpmpp_sde",
+        method: &DpmppSde::USUAL,
+    },
+    Sampler {
+        name: "dpmpp_sde_gpu",
+        method: &DpmppSde::USUAL,
+    },
+    Sampler {
         name: "dpmpp_2m",
         method: &Dpmpp2m,
+    },
+    Sampler {
+        name: "dpmpp_2m_cfg_pp",
+        method: &Dpmpp2mCfgPp,
     },
     Sampler {
         name: "dpmpp_2m_sde",
         method: &Dpmpp2mSde::USUAL,
     },
     Sampler {
+        name: "dpmpp_2m_sde_gpu",
+        method: &Dpmpp2mSde::USUAL,
+    },
+    Sampler {
+        name: "dpmpp_2m_sde_heun",
+        method: &Dpmpp2mSde::HEUN,
+    },
+    Sampler {
+        name: "dpmpp_2m_sde_heun_gpu",
+        method: &Dpmpp2mSde::HEUN,
+    },
+    Sampler {
+        name: "dpmpp_3m_sde",
+        method: &Dpmpp3mSde::USUAL,
+    },
+    Sampler {
+        name: "dpmpp_3m_sde_gpu",
+        method: &Dpmpp3mSde::USUAL,
+    },
+    Sampler {
+        name: "ddpm",
+        method: &Ddpm,
+    },
+    Sampler {
         name: "lcm",
         method: &Lcm,
+    },
+    Sampler {
+        name: "ipndm",
+        method: &Ipndm,
+    },
+    Sampler {
+        name: "ipndm_v",
+        method: &IpndmV,
+    },
+    Sampler {
+        name: "deis",
+        method: &Deis,
+    },
+    Sampler {
+        name: "res_multistep",
+        method: &ResMultistep::USUAL,
+    },
+    Sampler {
+        name: "res_multistep_cfg_pp",
+        method: &ResMultistep::CFG_PP,
+    },
+    Sampler {
+        name: "res_multistep_ancestral",
+        method: &ResMultistep::ANCESTRAL,
+    },
+    Sampler {
+        name: "res_multistep_ancestral_cfg_pp",
+        method: &ResMultistep::ANCESTRAL_CFG_PP,
+    },
+    Sampler {
+        name: "gradient_estimation",
+        method: &GradientEstimation::USUAL,
+    },
+    Sampler {
+        name: "gradient_estimation_cfg_pp",
+        method: &GradientEstimation::CFG_PP,
+    },
+    Sampler {
+        name: "er_sde",
+        method: &ErSde::USUAL,
+    },
+    Sampler {
+        name: "seeds_2",
+        method: &Seeds2,
+    },
+    Sampler {
+        name: "seeds_3",
+        method: &Seeds3,
+    },
+    Sampler {
+        name: "sa_solver",
+        method: &SaSolver::USUAL,
+    },
+    Sampler {
+        name: "sa_solver_pece",
+        method: &SaSolver::PECE,
     },
     Sampler {
         name: "ddim",
@@ -107,6 +277,12 @@ pub const SAMPLERS: &[Sampler] = &[
         name: "uni_pc",
         method: &UniPc {
             scaling: Scaling::H,
+        },
+    },
+    Sampler {
+        name: "uni_pc_bh2",
+        method: &UniPc {
+            scaling: Scaling::Exponential,
         },
     },
 ];

@@ -90,8 +90,50 @@ fn run(
     (values(end), reports)
 }
 
+/// Samplers that add noise on their way.
+const STOCHASTIC: &[&str] = &[
+    "euler_ancestral",
+    "euler_ancestral_cfg_pp",
+    "dpm_2_ancestral",
+    "dpmpp_2s_ancestral",
+    "dpmpp_2s_ancestral_cfg_pp",
+    "dpmpp_sde",
+    "dpmpp_sde_gpu",
+    "dpmpp_2m_sde",
+    "dpmpp_2m_sde_gpu",
+    "dpmpp_2m_sde_heun",
+    "dpmpp_2m_sde_heun_gpu",
+    "dpmpp_3m_sde",
+    "dpmpp_3m_sde_gpu",
+    "ddpm",
+    "lcm",
+    "res_multistep_ancestral",
+    "res_multistep_ancestral_cfg_pp",
+    "er_sde",
+    "seeds_2",
+    "seeds_3",
+    "sa_solver",
+    "sa_solver_pece",
+];
+
+/// Deterministic samplers whose error only halves with twice the steps: by design, or because their coefficients are
+/// exact for equal steps alone.
+const FIRST_ORDER: &[&str] = &[
+    "euler",
+    "euler_cfg_pp",
+    "ddim",
+    "heunpp2",
+    "ipndm",
+    "ipndm_v",
+    "gradient_estimation",
+    "gradient_estimation_cfg_pp",
+];
+
+/// Samplers that choose their own steps between the first level and the last above no noise, where they end.
+const OWN_STEPS: &[&str] = &["dpm_fast", "dpm_adaptive"];
+
 fn is_stochastic(sampler: &Sampler) -> bool {
-    matches!(sampler.name, "euler_ancestral" | "dpmpp_2m_sde" | "lcm")
+    STOCHASTIC.contains(&sampler.name)
 }
 
 /// For a Gaussian the equation has a closed solution: x keeps its place in the distribution, so
@@ -114,6 +156,20 @@ fn rms(left: &[f32], right: &[f32]) -> f64 {
 }
 
 #[test]
+fn names_are_in_the_original_order() {
+    let names: Vec<&str> = SAMPLERS.iter().map(|sampler| sampler.name).collect();
+    let info = comfy_fixtures::json("golden/samplers_sd15_tiny.info.json");
+    // The recordings were made in the order of the list, first with one scheduler, then with another.
+    let recorded: Vec<&str> = info
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter_map(|name| name.strip_suffix(".karras"))
+        .collect();
+    assert_eq!(names, recorded);
+}
+
+#[test]
 fn names_are_unique_and_found() {
     for (index, sampler) in SAMPLERS.iter().enumerate() {
         assert_eq!(
@@ -132,6 +188,7 @@ fn names_are_unique_and_found() {
 fn deterministic_samplers_converge_at_their_order() {
     let shape = [1, 4, 8, 8];
     let want = exact(shape, 0.5, 1.0);
+    let mut wrong = Vec::new();
     for sampler in SAMPLERS.iter().filter(|sampler| !is_stochastic(sampler)) {
         let error = |steps| {
             rms(
@@ -140,28 +197,47 @@ fn deterministic_samplers_converge_at_their_order() {
             )
         };
         let (coarse, fine) = (error(20), error(160));
-        assert!(fine < 0.03, "{}: error {fine} with 160 steps", sampler.name);
-        let least_gain = if matches!(sampler.name, "euler" | "ddim") {
-            6.0
-        } else {
-            14.0
+        let good = match sampler.name {
+            // Its error depends on its tolerance of 5 % and not on the steps.
+            "dpm_adaptive" => fine < 0.05,
+            // Below 5e-4 it is the last step, down from the lowest level of the model, that is seen.
+            name if FIRST_ORDER.contains(&name) => {
+                fine < 0.03 && coarse / fine > 6.0 || fine < 5e-4
+            }
+            _ => fine < 0.03 && coarse / fine > 14.0 || fine < 5e-4,
         };
-        // Below 5e-4 it is the last step, down from the lowest level of the model, that is seen.
-        assert!(
-            coarse / fine > least_gain || fine < 5e-4,
-            "{}: error {coarse} with 20 steps, {fine} with 160",
-            sampler.name
-        );
+        if !good {
+            wrong.push(format!(
+                "{}: error {coarse} with 20 steps, {fine} with 160",
+                sampler.name
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// How far the variance of a stochastic sampler may be from the right one, in proportion to it; nothing for those that
+/// do not keep it.
+fn variance_tolerance(sampler: &Sampler) -> Option<f64> {
+    match sampler.name {
+        // The answer of each step is the mean of the distribution and not a member of it.
+        "lcm" => None,
+        // It mixes predictions of two levels, which changes x even without guidance.
+        "dpmpp_2s_ancestral_cfg_pp" => None,
+        // Its integrals are taken at the left ends, so that long steps make too much noise.
+        "er_sde" => Some(0.25),
+        _ => Some(0.12),
     }
 }
 
 #[test]
 fn stochastic_samplers_keep_the_distribution() {
-    let shape = [1, 4, 64, 64];
-    for sampler in SAMPLERS
-        .iter()
-        .filter(|sampler| is_stochastic(sampler) && sampler.name != "lcm")
-    {
+    let shape = [1, 4, 32, 32];
+    let mut wrong = Vec::new();
+    for sampler in SAMPLERS.iter().filter(|sampler| is_stochastic(sampler)) {
+        let Some(tolerance) = variance_tolerance(sampler) else {
+            continue;
+        };
         let (end, _) = run(sampler, &karras(60), &mut Gaussian::new(-1.0, 4.0), shape);
         let mean = end.iter().map(|v| f64::from(*v)).sum::<f64>() / end.len() as f64;
         let variance = end
@@ -169,13 +245,14 @@ fn stochastic_samplers_keep_the_distribution() {
             .map(|v| (f64::from(*v) - mean).powi(2))
             .sum::<f64>()
             / end.len() as f64;
-        assert!((mean + 1.0).abs() < 0.08, "{}: mean {mean}", sampler.name);
-        assert!(
-            (variance - 4.0).abs() < 0.4,
-            "{}: variance {variance}",
-            sampler.name
-        );
+        if (mean + 1.0).abs() > 0.12 || (variance / 4.0 - 1.0).abs() > tolerance {
+            wrong.push(format!(
+                "{}: mean {mean}, variance {variance}",
+                sampler.name
+            ));
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -196,35 +273,47 @@ fn without_noise_the_stochastic_methods_are_deterministic_ones() {
 }
 
 #[test]
-fn samplers_report_each_step_and_end_where_the_levels_end() {
+fn samplers_report_each_step() {
     let shape = [1, 4, 4, 4];
     for sampler in SAMPLERS {
         for steps in [1, 2, 3, 4, 9] {
             let (end, reports) = run(sampler, &karras(steps), &mut Gaussian::new(0.0, 1.0), shape);
-            assert_eq!(reports, steps, "{} with {steps} steps", sampler.name);
+            if !OWN_STEPS.contains(&sampler.name) {
+                assert_eq!(reports, steps, "{} with {steps} steps", sampler.name);
+            }
             assert!(
                 end.iter().all(|value| value.is_finite()),
                 "{} with {steps} steps",
                 sampler.name
             );
         }
-        // Levels that stop above no noise leave that much noise in x.
-        let open = &karras(80)[..60];
-        let (end, _) = run(sampler, open, &mut Gaussian::new(0.0, 1.0), [1, 4, 32, 32]);
-        let deviation = rms(&end, &vec![0.0; end.len()]);
-        let want = f64::from(open[59]).hypot(1.0);
-        if sampler.name != "lcm" {
-            assert!(
-                (deviation - want).abs() < 0.06 * want,
-                "{}: {deviation}, expected {want}",
-                sampler.name
-            );
-        }
-        assert_eq!(
-            run(sampler, &[2.0], &mut Gaussian::new(0.0, 1.0), shape).1,
-            0
-        );
+        let (_, reports) = run(sampler, &[2.0], &mut Gaussian::new(0.0, 1.0), shape);
+        assert_eq!(reports, 0, "{} with one level", sampler.name);
     }
+}
+
+#[test]
+fn levels_that_end_early_leave_their_noise() {
+    let open = &karras(80)[..60];
+    let want = f64::from(open[59]).powi(2) + 1.0;
+    let mut wrong = Vec::new();
+    for sampler in SAMPLERS {
+        let tolerance = if is_stochastic(sampler) {
+            variance_tolerance(sampler)
+        } else {
+            Some(0.12)
+        };
+        let Some(tolerance) = tolerance else { continue };
+        let (end, _) = run(sampler, open, &mut Gaussian::new(0.0, 1.0), [1, 4, 32, 32]);
+        let variance = rms(&end, &vec![0.0; end.len()]).powi(2);
+        if (variance / want - 1.0).abs() > tolerance {
+            wrong.push(format!(
+                "{}: variance {variance}, expected {want}",
+                sampler.name
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -252,7 +341,11 @@ fn breaking_ends_the_run() {
 #[test]
 fn samplers_call_the_model_where_the_original_does() {
     let info = comfy_fixtures::json("golden/samplers_sd15_tiny.info.json");
-    for sampler in SAMPLERS {
+    // Where the adaptive sampler calls the model depends on what the model answers.
+    for sampler in SAMPLERS
+        .iter()
+        .filter(|sampler| sampler.name != "dpm_adaptive")
+    {
         for scheduler in ["normal", "karras"] {
             let name = format!("{}.{scheduler}", sampler.name);
             let want: Vec<f64> = info[&name]["call_sigmas"]

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use burn::tensor::Tensor;
 
 use super::Method;
-use super::arithmetic::weighted_sum;
+use super::arithmetic::{solve_powers, weighted_sum};
 use crate::Result;
 use crate::sampling::Run;
 
@@ -194,56 +194,5 @@ impl UniStep<'_> {
             .fold(x, |x, (difference, weight)| {
                 x - difference.clone().mul_scalar(self.scale * weight)
             })
-    }
-}
-
-/// Solves Σⱼ ratios[j]^i · ρ[j] = targets[i] by elimination with pivoting. The ratios are distinct.
-fn solve_powers(ratios: &[f64], targets: &[f64]) -> Vec<f64> {
-    let size = ratios.len();
-    let mut rows: Vec<Vec<f64>> = (0..size)
-        .map(|power| {
-            ratios
-                .iter()
-                .map(|ratio| ratio.powi(power as i32))
-                .chain([targets[power]])
-                .collect()
-        })
-        .collect();
-    for column in 0..size {
-        let pivot =
-            (column..size).max_by(|&a, &b| rows[a][column].abs().total_cmp(&rows[b][column].abs()));
-        rows.swap(column, pivot.unwrap_or(column));
-        let pivot_row = rows[column].clone();
-        for (index, row) in rows.iter_mut().enumerate() {
-            if index != column {
-                let factor = row[column] / pivot_row[column];
-                for (value, pivot) in row.iter_mut().zip(&pivot_row) {
-                    *value -= factor * pivot;
-                }
-            }
-        }
-    }
-    rows.iter()
-        .enumerate()
-        .map(|(index, row)| row[size] / row[index])
-        .collect()
-}
-
-#[cfg(test)]
-mod unit {
-    use super::solve_powers;
-
-    #[test]
-    fn solves_small_systems() {
-        assert!(solve_powers(&[], &[]).is_empty());
-        let solution = solve_powers(&[-2.0, -1.0, 1.0], &[1.0, 0.5, 0.25]);
-        for (power, want) in [1.0, 0.5, 0.25].into_iter().enumerate() {
-            let sum: f64 = [-2.0_f64, -1.0, 1.0]
-                .iter()
-                .zip(&solution)
-                .map(|(r, s)| r.powi(power as i32) * s)
-                .sum();
-            assert!((sum - want).abs() < 1e-12);
-        }
     }
 }
