@@ -222,7 +222,9 @@ fn read_webp(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientati
         decoder.set_background_color(image::Rgba([0; 4]))?;
         let mut frames = read_frames(decoder.into_frames(), limits)?;
         if !has_alpha {
-            frames.iter_mut().for_each(|frame| frame.alpha = None);
+            for frame in &mut frames {
+                frame.alpha = None;
+            }
         }
         return Ok((frames, orientation));
     }

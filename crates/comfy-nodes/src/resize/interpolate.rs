@@ -2,14 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::separable::Taps;
+use super::separable::{Taps, fused};
 use super::{ResizeError, Shape, zeros};
 
 /// Pixel centres lie at whole numbers plus one half, so the centre of new pixel `index` is here in the source's indices.
 /// In `f32`, as `PyTorch` computes it: at large sizes the rounding decides between neighbours.
 fn source_position(index: usize, from: usize, to: usize) -> f32 {
     let scale = from as f32 / to as f32;
-    (index as f32 + 0.5) * scale - 0.5
+    fused(index as f32 + 0.5, scale, -0.5)
 }
 
 /// The nearest source index for each new index.
@@ -68,9 +68,9 @@ pub(super) fn area(pixels: &[f32], from: Shape, to: Shape) -> Result<Vec<f32>, R
                         }
                     }
                 }
-                let count = ((bottom - top) * (right - left)) as f32;
+                let (height, width) = ((bottom - top) as f32, (right - left) as f32);
                 for sum in pixel {
-                    *sum /= count;
+                    *sum = *sum / height / width;
                 }
             }
         });

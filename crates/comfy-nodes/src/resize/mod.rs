@@ -9,6 +9,7 @@ mod interpolate;
 mod separable;
 
 use fixed_point::Kernel;
+use separable::Order;
 
 pub use bytes::{bytes_from_units, units_from_bytes};
 
@@ -102,8 +103,20 @@ pub fn resize(
     match method {
         Method::NearestExact => interpolate::nearest_exact(pixels, from, to),
         Method::Area => interpolate::area(pixels, from, to),
-        Method::Bilinear => separable::apply(pixels, from, to, &interpolate::bilinear_taps),
-        Method::Bicubic => separable::apply(pixels, from, to, &interpolate::bicubic_taps),
+        Method::Bilinear => separable::apply(
+            pixels,
+            from,
+            to,
+            Order::Products,
+            &interpolate::bilinear_taps,
+        ),
+        Method::Bicubic => separable::apply(
+            pixels,
+            from,
+            to,
+            Order::RowsOfColumns,
+            &interpolate::bicubic_taps,
+        ),
         Method::Lanczos => {
             let resized =
                 fixed_point::resize(&bytes_from_units(pixels), from, to, Kernel::Lanczos)?;

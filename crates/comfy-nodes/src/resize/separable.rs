@@ -1,4 +1,7 @@
-//! Filters that work along one axis and then along the other.
+//! Filters of a few taps on each axis.
+//!
+//! Sums are added in the order of `PyTorch`'s kernels for pictures whose channels lie together, with multiplications fused as its
+//! compiler fuses them: writing a picture cuts values off to bytes, so a difference in the last bit can be seen.
 
 use rayon::prelude::*;
 
@@ -27,13 +30,19 @@ impl Taps {
         result
     }
 
-    fn iter(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
-        self.indices
-            .iter()
-            .copied()
-            .zip(self.weights.iter().copied())
-            .take(self.count)
+    fn iter(&self) -> impl Iterator<Item = (usize, f32)> + Clone + '_ {
+        let indices = self.indices.iter().copied();
+        indices.zip(self.weights.iter().copied()).take(self.count)
     }
+}
+
+/// How the taps of the two axes are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// One sum over all source pixels, each with the product of its weights.
+    Products,
+    /// A sum over rows of sums over columns.
+    RowsOfColumns,
 }
 
 /// Resizes with one kind of taps on both axes. Each new row is computed from its few source rows, so no picture of an
@@ -42,6 +51,7 @@ pub(super) fn apply(
     pixels: &[f32],
     from: Shape,
     to: Shape,
+    order: Order,
     taps: &dyn Fn(usize, usize) -> Vec<Taps>,
 ) -> Result<Vec<f32>, ResizeError> {
     let mut result = zeros::<f32>(to)?;
@@ -53,18 +63,37 @@ pub(super) fn apply(
         .zip(rows)
         .for_each(|(row, row_taps)| {
             for (pixel, column_taps) in row.chunks_exact_mut(channels).zip(&columns) {
-                for (y, row_weight) in row_taps.iter() {
-                    let source = &pixels[y * from.width * channels..];
-                    for (x, column_weight) in column_taps.iter() {
-                        let weight = row_weight * column_weight;
-                        for (sum, value) in
-                            pixel.iter_mut().zip(&source[x * channels..][..channels])
-                        {
-                            *sum += weight * value;
-                        }
-                    }
+                for (channel, value) in pixel.iter_mut().enumerate() {
+                    let at = |y: usize, x: usize| pixels[(y * from.width + x) * channels + channel];
+                    *value = match order {
+                        Order::Products => sum(row_taps.iter().flat_map(|(y, row_weight)| {
+                            column_taps
+                                .iter()
+                                .map(move |(x, weight)| (at(y, x), row_weight * weight))
+                        })),
+                        Order::RowsOfColumns => sum(row_taps.iter().map(|(y, row_weight)| {
+                            (
+                                sum(column_taps.iter().map(|(x, weight)| (at(y, x), weight))),
+                                row_weight,
+                            )
+                        })),
+                    };
                 }
             }
         });
     Ok(result)
+}
+
+/// The sum of values times weights. The second product is rounded, the first is added to it unrounded, then come the others.
+fn sum(mut terms: impl Iterator<Item = (f32, f32)>) -> f32 {
+    let first = terms.next().unwrap_or_default();
+    let second = terms.next().map_or(0.0, |(value, weight)| value * weight);
+    terms.fold(fused(first.0, first.1, second), |sum, (value, weight)| {
+        fused(value, weight, sum)
+    })
+}
+
+/// `a * b + c`, rounded once; in `f64` the product is exact.
+pub(super) fn fused(a: f32, b: f32, c: f32) -> f32 {
+    (f64::from(a) * f64::from(b) + f64::from(c)) as f32
 }
