@@ -386,4 +386,8 @@ impl Host for NodeHost<'_, '_> {
             .borrow_mut()
             .get_or_make(self.node_id, self.class.id(), make)
     }
+
+    fn extra_data(&self, key: &str) -> Option<&Json> {
+        self.run.job.extra_data.get(key)
+    }
 }

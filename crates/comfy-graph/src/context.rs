@@ -30,6 +30,12 @@ pub trait Host {
         &self,
         make: &mut dyn FnMut() -> Arc<dyn Any + Send + Sync>,
     ) -> Arc<dyn Any + Send + Sync>;
+
+    /// What the client sent beside the prompt under `key` of `extra_data`, such as `preview_method`.
+    fn extra_data(&self, key: &str) -> Option<&Json> {
+        let _ = key;
+        None
+    }
 }
 
 /// What a running node may ask of its host.
@@ -76,6 +82,11 @@ impl<'a> NodeContext<'a> {
     /// What the client wants written into saved pictures; JSON null when nothing.
     pub fn extra_pnginfo(&self) -> &'a Json {
         self.extra_pnginfo
+    }
+
+    /// What the client sent beside the prompt under `key` of `extra_data`.
+    pub fn extra_data(&self, key: &str) -> Option<&'a Json> {
+        self.host.extra_data(key)
     }
 
     /// What the application offers.

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use comfy_diffusion::sampling::LatentFormat;
 use comfy_diffusion::sampling::preview::latent_to_rgb;
-use comfy_graph::{Preview, PreviewFormat};
+use comfy_graph::{Json, Preview, PreviewFormat};
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 
@@ -20,10 +20,15 @@ pub struct Previewer {
 }
 
 impl Previewer {
-    /// Nothing when no previews are wanted.
-    pub fn new(options: &RuntimeOptions) -> Option<Self> {
+    /// Nothing when no previews are wanted. `asked` is what the client asked for with its prompt (`extra_data.preview_method`): the
+    /// name of a method, or anything else for the application's choice.
+    pub fn new(options: &RuntimeOptions, asked: Option<&Json>) -> Option<Self> {
+        let asked = asked
+            .and_then(Json::as_str)
+            .and_then(|name| name.parse().ok());
+        let method = asked.unwrap_or(options.preview);
         let side = options.preview_size as usize;
-        (options.preview != PreviewMethod::None && side > 0).then_some(Self { side })
+        (method != PreviewMethod::None && side > 0).then_some(Self { side })
     }
 
     /// A picture of the first member of a clean latent in the model's scale, as JPEG that fits the square. A preview that cannot be

@@ -29,6 +29,7 @@ use serde_json::json;
 struct Watcher {
     progress: RefCell<Vec<(u64, u64, Option<Preview>)>>,
     stop_after: Cell<Option<usize>>,
+    preview_method: Option<Json>,
 }
 
 impl Host for Watcher {
@@ -47,6 +48,12 @@ impl Host for Watcher {
         make: &mut dyn FnMut() -> Arc<dyn Any + Send + Sync>,
     ) -> Arc<dyn Any + Send + Sync> {
         make()
+    }
+
+    fn extra_data(&self, key: &str) -> Option<&Json> {
+        self.preview_method
+            .as_ref()
+            .filter(|_| key == "preview_method")
     }
 }
 
@@ -262,6 +269,21 @@ fn previews_and_interrupts() {
         NodeError::Interrupted
     );
     assert_eq!(workshop.watcher.progress.borrow().len(), 2);
+}
+
+#[test]
+fn a_prompt_can_ask_for_previews_of_its_own() {
+    let shown = |method, asked: &str| {
+        let mut workshop = Workshop::new(method);
+        workshop.watcher.preview_method = Some(Json::from(asked));
+        let prompt = comfy_fixtures::json("workflows/txt2img/prompt.json");
+        workshop.run(&prompt, "3", &mut HashMap::new()).unwrap();
+        let progress = workshop.watcher.progress.take();
+        progress.iter().all(|(_, _, preview)| preview.is_some())
+    };
+    assert!(shown(PreviewMethod::None, "latent2rgb"));
+    assert!(!shown(PreviewMethod::Auto, "none"));
+    assert!(shown(PreviewMethod::Auto, "default"));
 }
 
 #[test]

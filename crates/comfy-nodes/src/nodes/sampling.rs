@@ -76,7 +76,10 @@ pub(super) fn run(
     };
 
     let device = &model.device;
-    let previewer = Previewer::new(context.service::<Runtime>()?.options());
+    let previewer = Previewer::new(
+        context.service::<Runtime>()?.options(),
+        context.extra_data("preview_method"),
+    );
     let request = SampleRequest {
         model,
         positive: &positive.0,
