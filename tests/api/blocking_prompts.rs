@@ -24,7 +24,8 @@ fn generate(client: &Client, prompt: &Value, accept: Option<&str>) -> Response {
 
 #[test]
 fn json_by_default() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     let prompt = text_to_image(11, 2);
     for accept in [
         None,
@@ -74,7 +75,8 @@ fn json_by_default() {
 
 #[test]
 fn the_same_picture_as_the_queue_makes() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     let prompt = comfy_fixtures::json("workflows/txt2img/prompt.json");
     let answer = generate(&client, &prompt, Some("image/png")).expect(200);
     assert_eq!(answer.header("Content-Type"), Some("image/png"));
@@ -90,7 +92,8 @@ fn the_same_picture_as_the_queue_makes() {
 
 #[test]
 fn the_digest_is_of_the_prompt() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     let mut prompt = scale_image("ref_img.png", 8, 8);
     prompt["1"]["_meta"] = json!({"title": "Größe 猫"});
     let text = serde_json::to_string(&prompt).unwrap();
@@ -120,7 +123,8 @@ fn the_digest_is_of_the_prompt() {
 
 #[test]
 fn several_pictures_have_no_one_name() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     let mut prompt = scale_image("ref_img.png", 8, 8);
     prompt["4"] = json!({"class_type": "SaveImage", "inputs": {"filename_prefix": "second", "images": ["1", 0]}});
     let answer = generate(&client, &prompt, None).expect(200);
@@ -141,7 +145,8 @@ fn several_pictures_have_no_one_name() {
 
 #[test]
 fn files_travel_with_the_prompt() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     let red = picture::encode_rgb(4, 4, &[200, 10, 10].repeat(16));
     let prompt = scale_image("sent-along.png", 2, 2).to_string();
     for part in ["files", "files[]"] {
@@ -168,13 +173,13 @@ fn files_travel_with_the_prompt() {
 
 #[test]
 fn a_prompt_without_pictures_has_no_content() {
-    let client = shared().client();
-    let server = TestServer::start();
+    let server = shared();
+    let client = server.client();
     let quiet = json!({
         "1": {"class_type": "LoadImage", "inputs": {"image": "ref_img.png"}},
         "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
     });
-    let answer = generate(&server.client(), &quiet, None);
+    let answer = generate(&client, &quiet, None);
     assert_eq!((answer.status, answer.body.len()), (204, 0));
     // A prompt without any output node cannot be run.
     let nothing = json!({"1": {"class_type": "LoadImage", "inputs": {"image": "ref_img.png"}}});
@@ -186,7 +191,8 @@ fn a_prompt_without_pictures_has_no_content() {
 
 #[test]
 fn bad_prompts_are_refused_with_the_error_alone() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     let mut prompt = text_to_image(1, 1);
     prompt["3"]["inputs"]["steps"] = json!(0);
     let error = generate(&client, &prompt, None).expect(400).json();
@@ -211,7 +217,8 @@ fn bad_prompts_are_refused_with_the_error_alone() {
 
 #[test]
 fn a_failing_workflow_is_an_error_of_the_server() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     let mut prompt = scale_image("ref_img.png", 8, 8);
     prompt["3"]["inputs"]["filename_prefix"] = json!("../outside");
     let body = generate(&client, &prompt, None).expect(500).json();

@@ -162,7 +162,6 @@ fn nodes_load_and_save_nothing_outside() {
         "../../x",
         "/tmp/evil/x",
         "sub/../../x",
-        "..",
         "../output-beside/x",
     ] {
         let mut prompt = scale_image("ref_img.png", 8, 8);

@@ -13,10 +13,7 @@ fn a_running_prompt_and_waiting_clients() {
     let client = server.client();
     let _listener = Socket::connect(&client, Some("listener"));
     let running = std::thread::spawn(move || {
-        client.send(&Request::json(
-            "/api/v1/prompts",
-            &text_to_image(1, 100_000),
-        ))
+        client.send(&Request::json("/api/v1/prompts", &text_to_image(1, 10_000)))
     });
     let start = Instant::now();
     while client.get_json("/queue")["queue_running"]

@@ -70,7 +70,8 @@ fn channels() {
 
 #[test]
 fn previews() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     let original = picture::decode(&comfy_fixtures::bytes("input/ref_img2.png"));
     for (preview, format) in [
         ("webp;90", image::ImageFormat::WebP),
@@ -105,7 +106,8 @@ fn previews() {
 
 #[test]
 fn parts_and_conditions() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     let whole = comfy_fixtures::bytes("input/ref_img.png");
     let target = "/view?filename=ref_img.png&type=input";
     let answer = client.get(target).expect(200);
@@ -383,7 +385,8 @@ fn memory_is_freed_and_taken_again() {
 
 #[test]
 fn every_route_has_a_twin_below_api() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     for target in [
         "/embeddings",
         "/extensions",

@@ -97,10 +97,11 @@ fn replay(server: &TestServer, name: &str) -> Vec<String> {
         heard.push(socket.hear(PATIENCE).expect("an answer to the flags"));
     }
 
-    let answer = client
-        .post("/prompt", &body_of(name, &recorded_id, &recorded_entry))
-        .expect(200)
-        .json();
+    let answer = client.post("/prompt", &body_of(name, &recorded_id, &recorded_entry));
+    if answer.status != 200 {
+        return vec![format!("the prompt was refused: {}", answer.text())];
+    }
+    let answer = answer.json();
     let id = answer["prompt_id"]
         .as_str()
         .expect("a prompt id")

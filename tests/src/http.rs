@@ -128,15 +128,15 @@ impl Client {
 
     /// Opens a connection with time-outs.
     pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address)
-            .unwrap_or_else(|error| panic!("cannot connect to {}: {error}", self.address));
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a time-out above zero is accepted");
-        stream
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a time-out above zero is accepted");
-        stream
+        self.try_connect()
+            .unwrap_or_else(|error| panic!("cannot connect to {}: {error}", self.address))
+    }
+
+    fn try_connect(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(stream)
     }
 
     /// Sends a request and waits for its answer.
@@ -164,7 +164,7 @@ impl Client {
         announced_length: Option<u64>,
         body: impl FnOnce(&mut TcpStream) -> io::Result<()>,
     ) -> io::Result<Response> {
-        let mut stream = self.connect();
+        let mut stream = self.try_connect()?;
         let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
         if !request
             .headers
