@@ -23,6 +23,11 @@ pub trait Socket: Any + Send + Sync + Clone {
         None
     }
 
+    /// A few words for people about a value without a widget, such as its shape.
+    fn describe(&self) -> String {
+        Self::TYPE.to_owned()
+    }
+
     /// The choices of a combo; on the wire the list then takes the place of [`TYPE`](Self::TYPE).
     fn choices(catalog: &dyn Catalog) -> Option<Vec<String>> {
         let _ = catalog;

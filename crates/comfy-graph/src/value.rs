@@ -1,6 +1,6 @@
 //! Values whose type only their nodes know.
 
-use crate::{Json, Socket};
+use crate::{Json, Socket, python};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ pub struct Value {
     socket: &'static str,
     any: Arc<dyn Any + Send + Sync>,
     json: fn(&(dyn Any + Send + Sync)) -> Option<Json>,
+    description: fn(&(dyn Any + Send + Sync)) -> Option<String>,
 }
 
 impl Value {
@@ -23,6 +24,7 @@ impl Value {
             socket: T::TYPE,
             any: Arc::new(value),
             json: |any| any.downcast_ref::<T>().and_then(Socket::to_json),
+            description: |any| any.downcast_ref::<T>().map(Socket::describe),
         }
     }
 
@@ -43,6 +45,14 @@ impl Value {
     /// The value as plain JSON, for scalars and choices.
     pub fn to_json(&self) -> Option<Json> {
         (self.json)(self.any.as_ref())
+    }
+
+    /// The value as text for people: a scalar as Python's `str` writes it, anything else in the words of its type.
+    pub fn describe(&self) -> String {
+        match self.to_json() {
+            Some(json) => python::text(&json),
+            None => (self.description)(self.any.as_ref()).unwrap_or_else(|| self.socket.to_owned()),
+        }
     }
 
     /// The name of its socket, such as `IMAGE`.
@@ -81,6 +91,10 @@ impl Socket for Value {
     fn to_json(&self) -> Option<Json> {
         (self.json)(self.any.as_ref())
     }
+
+    fn describe(&self) -> String {
+        Self::describe(self)
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +108,24 @@ mod tests {
         let same = value.get::<Value>().expect("everything is a value");
         assert_eq!(same.get::<u32>(), Some(5));
         assert_eq!(same.get::<String>(), None);
+    }
+
+    #[test]
+    fn values_describe_themselves() {
+        #[derive(Clone)]
+        struct Wire;
+        impl Socket for Wire {
+            const TYPE: &'static str = "WIRE";
+        }
+        for (value, text) in [
+            (Value::new(true), "True"),
+            (Value::new(1.0), "1.0"),
+            (Value::new("as it is".to_owned()), "as it is"),
+            (Value::new(Wire), "WIRE"),
+            (Value::new(Value::new(5_i64)), "5"),
+        ] {
+            assert_eq!(value.describe(), text);
+        }
     }
 
     #[test]

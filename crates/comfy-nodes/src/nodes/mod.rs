@@ -8,6 +8,7 @@ mod image_scale;
 mod ksampler;
 mod ksampler_advanced;
 mod load_image;
+mod preview_any;
 mod preview_image;
 mod sampling;
 mod save_image;
@@ -26,6 +27,7 @@ pub use image_scale::{Crop, ImageScale, ScaledImage, UpscaleMethod};
 pub use ksampler::KSampler;
 pub use ksampler_advanced::{KSamplerAdvanced, Switch, SwitchOff};
 pub use load_image::{LoadImage, LoadedImage};
+pub use preview_any::PreviewAny;
 pub use preview_image::PreviewImage;
 pub use sampling::SampledLatent;
 pub use save_image::SaveImage;
@@ -48,6 +50,7 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
         .register::<PreviewImage>()?
         .register::<LoadImage>()?
         .register::<ImageScale>()?
-        .register::<KSamplerAdvanced>()?;
+        .register::<KSamplerAdvanced>()?
+        .register::<PreviewAny>()?;
     Ok(())
 }

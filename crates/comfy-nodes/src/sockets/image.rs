@@ -12,6 +12,10 @@ pub struct Image(Tensor<4>);
 
 impl Socket for Image {
     const TYPE: &'static str = "IMAGE";
+
+    fn describe(&self) -> String {
+        format!("{} {:?}", Self::TYPE, self.shape())
+    }
 }
 
 impl Image {

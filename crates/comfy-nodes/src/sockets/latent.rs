@@ -18,6 +18,10 @@ pub struct Latent {
 
 impl Socket for Latent {
     const TYPE: &'static str = "LATENT";
+
+    fn describe(&self) -> String {
+        format!("{} {:?}", Self::TYPE, self.shape())
+    }
 }
 
 impl Latent {

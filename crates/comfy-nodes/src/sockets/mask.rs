@@ -12,6 +12,10 @@ pub struct Mask(Tensor<3>);
 
 impl Socket for Mask {
     const TYPE: &'static str = "MASK";
+
+    fn describe(&self) -> String {
+        format!("{} {:?}", Self::TYPE, self.0.dims())
+    }
 }
 
 impl Mask {
