@@ -28,7 +28,7 @@ pub enum SwitchOff {
     Enable,
 }
 
-/// A KSampler that takes part of the steps, so that several of them share the way from noise to picture.
+/// Samples like the plain sampler, but only some of the steps, so that several samplers share the way from noise to picture.
 #[derive(Debug, NodeSpec)]
 #[node(
     id = "KSamplerAdvanced",

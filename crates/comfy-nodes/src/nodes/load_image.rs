@@ -1,5 +1,6 @@
 //! `LoadImage`.
 
+use std::fmt::Write;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -100,11 +101,12 @@ fn hash_of(path: &std::path::Path) -> std::io::Result<String> {
             count => hash.update(&buffer[..count]),
         }
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    let mut text = String::with_capacity(64);
+    for byte in hash.finalize() {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
 }
 
 fn loaded(picture: &Picture) -> Result<LoadedImage, NodeError> {

@@ -20,8 +20,8 @@ use crate::sockets::Image;
 pub struct SaveImage {
     /// The pictures to save.
     images: Image,
-    /// The start of the file names. It may contain directories and patterns: %width%, %height%, %year%, %month%, %day%, %hour%,
-    /// %minute%, %second%, %batch_num%.
+    /// The start of the file names. It may contain directories and patterns: `%width%`, `%height%`, `%year%`, `%month%`,
+    /// `%day%`, `%hour%`, `%minute%`, `%second%`, `%batch_num%`.
     #[input(default = "ComfyUI")]
     filename_prefix: String,
     /// The prompt to store.

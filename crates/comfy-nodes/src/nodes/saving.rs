@@ -90,7 +90,7 @@ fn metadata(prompt: &PromptJson, extra: &ExtraPngInfo) -> Result<Vec<PngText>, N
     match &*extra.0 {
         Json::Null => {}
         Json::Object(members) => {
-            texts.extend(members.iter().map(|(keyword, value)| text(keyword, value)))
+            texts.extend(members.iter().map(|(keyword, value)| text(keyword, value)));
         }
         _ => {
             return Err(NodeError::value(

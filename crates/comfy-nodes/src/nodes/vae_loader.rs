@@ -15,7 +15,7 @@ use crate::sockets::{Vae, VaeName};
     module = "nodes"
 )]
 pub struct VaeLoader {
-    /// A file in the folder models/vae, or pixel_space for models that work on pixels.
+    /// A file in the folder models/vae, or `pixel_space` for models that work on pixels.
     vae_name: VaeName,
 }
 
