@@ -81,7 +81,7 @@ fn parts_may_be_absent() {
 
 #[test]
 fn a_missing_tensor_is_named() {
-    let name = "model.diffusion_model.middle_block.1.proj_in.weight";
+    let name = "model.diffusion_model.middle_block.1.proj_out.weight";
     let checkpoint = opened(|tensors| tensors.retain(|tensor| tensor.name != name)).unwrap();
     let text = message(checkpoint.model.unwrap().network.get());
     assert!(
@@ -102,7 +102,7 @@ fn a_misshaped_tensor_is_named() {
                 .iter_mut()
                 .find(|tensor| tensor.name == name)
                 .unwrap()
-                .shape = shape.to_vec()
+                .shape = shape.to_vec();
         })
         .unwrap()
     };
@@ -135,7 +135,7 @@ fn other_models_are_described() {
                 .iter_mut()
                 .find(|tensor| tensor.name == name)
                 .unwrap()
-                .shape = shape.to_vec()
+                .shape = shape.to_vec();
         })
     };
     let text = message(reshape(
@@ -144,7 +144,7 @@ fn other_models_are_described() {
     ));
     assert!(text.contains("9 input"), "{text}");
     let text = message(opened(|tensors| {
-        tensors.retain(|tensor| tensor.name.starts_with("first_stage_model."))
+        tensors.retain(|tensor| tensor.name.starts_with("first_stage_model."));
     }));
     assert!(
         text.contains("first_stage_model.decoder") && text.contains("Stable Diffusion 1"),

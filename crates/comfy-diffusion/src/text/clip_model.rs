@@ -27,7 +27,7 @@ const CHUNKS_AT_ONCE: usize = 8;
 pub enum Activation {
     /// OpenAI's models.
     QuickGelu,
-    /// `OpenCLIP`'s models.
+    /// OpenCLIP's models.
     Gelu,
 }
 

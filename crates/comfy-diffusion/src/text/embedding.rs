@@ -64,15 +64,14 @@ pub(super) fn resolve(
         let commas: String = name.chars().skip(bare.chars().count()).collect();
         following = format!("{commas} {following}");
     }
-    let tokens = match file {
-        Some(path) => read(&path, key).unwrap_or_else(|error| {
+    let tokens = if let Some(path) = file {
+        read(&path, key).unwrap_or_else(|error| {
             tracing::warn!(%error, "embedding `{bare}` cannot be read and is left out of the prompt");
             Vec::new()
-        }),
-        None => {
-            tracing::warn!("embedding `{bare}` does not exist and is left out of the prompt");
-            Vec::new()
-        }
+        })
+    } else {
+        tracing::warn!("embedding `{bare}` does not exist and is left out of the prompt");
+        Vec::new()
     };
     (tokens, following)
 }

@@ -16,10 +16,10 @@ pub(super) fn decode(element: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
         Dtype::F32 => by_element(bytes, f32::from_le_bytes),
         Dtype::F64 => by_element(bytes, |b| f64::from_le_bytes(b) as f32),
         Dtype::F16 => by_half(bytes, f16::from_le_bytes, |from, to| {
-            from.convert_to_f32_slice(to)
+            from.convert_to_f32_slice(to);
         }),
         Dtype::BF16 => by_half(bytes, bf16::from_le_bytes, |from, to| {
-            from.convert_to_f32_slice(to)
+            from.convert_to_f32_slice(to);
         }),
         Dtype::F8_E4M3 => by_table(bytes, e4m3),
         Dtype::F8_E5M2 => by_table(bytes, e5m2),

@@ -97,7 +97,9 @@ impl<'a> Scope<'a> {
     /// How many of the scopes `name.0`, `name.1`, … there are, without a gap.
     pub fn count(&self, name: &str) -> usize {
         let list = self.enter(name);
-        (0..).take_while(|index| list.has_scope(index)).count()
+        (0..self.weights.names(&list.prefix).count())
+            .take_while(|index| list.has_scope(index))
+            .count()
     }
 
     /// The shape of a tensor.
