@@ -173,6 +173,10 @@ fn rounded(time: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::float_cmp,
+    reason = "these values must be equal to the last bit"
+)]
 mod tests {
     use super::{BrownianTree, rounded};
 

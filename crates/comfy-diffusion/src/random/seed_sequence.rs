@@ -1,7 +1,7 @@
-//! NumPy's `SeedSequence`: many independent seeds from one number.
+//! `NumPy`'s `SeedSequence`: many independent seeds from one number.
 //!
 //! Source: the mixing is M. E. O'Neill's `seed_seq_fe`, described in "Developing a `seed_seq` alternative" (2015), with
-//! NumPy's way of appending a spawn key to the entropy.
+//! `NumPy`'s way of appending a spawn key to the entropy.
 
 const INITIAL_A: u32 = 0x43b0_d7e5;
 const MULTIPLY_A: u32 = 0x931e_8875;
@@ -18,7 +18,7 @@ pub struct SeedSequence {
 }
 
 impl SeedSequence {
-    /// `SeedSequence(entropy, spawn_key=spawn_key, pool_size=pool_size)`. NumPy wants a pool of at least four words,
+    /// `SeedSequence(entropy, spawn_key=spawn_key, pool_size=pool_size)`. `NumPy` wants a pool of at least four words,
     /// so smaller sizes are raised to that.
     pub fn new(entropy: u64, spawn_key: &[u64], pool_size: usize) -> Self {
         let pool_size = pool_size.max(4);

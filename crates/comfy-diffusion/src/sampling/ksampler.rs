@@ -105,6 +105,7 @@ fn whole_schedule(
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests {
     use super::KSamplerSteps;
     use crate::sampling::schedulers::tests::assert_levels;

@@ -103,6 +103,7 @@ impl BrownianNoise {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests {
     use super::prepare_noise;
 

@@ -102,6 +102,10 @@ impl NoiseTable {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::float_cmp,
+    reason = "these values must be equal to the last bit"
+)]
 mod tests {
     use super::NoiseTable;
 

@@ -139,7 +139,6 @@ fn every_sampler_equals_the_recorded_one() {
             let got = run(request(&model, &texts, sampler, sigmas, [8, 8])).unwrap();
             let name = format!("{}.{}", sampler.name, scheduler.name);
             let difference = relative_l2(&got, &golden.tensor(&name).1);
-            println!("{name}: {difference:.1e}");
             // Not a number is wrong too.
             if difference.is_nan() || difference > 1e-4 {
                 wrong.push(format!("{name} differs by {difference:.1e}"));

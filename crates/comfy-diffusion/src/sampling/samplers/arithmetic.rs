@@ -4,6 +4,10 @@ use burn::tensor::Tensor;
 
 /// Σ weight · tensor over at least one term. Weights of 0 drop their term, so that an infinite intermediate does not
 /// spoil the sum.
+#[expect(
+    clippy::float_cmp,
+    reason = "only a factor of exactly one can be left out"
+)]
 pub(super) fn weighted_sum<const N: usize>(terms: [(f64, &Tensor<4>); N]) -> Tensor<4> {
     let first = terms[0].1;
     terms

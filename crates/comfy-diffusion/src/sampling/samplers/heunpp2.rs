@@ -15,6 +15,7 @@ use crate::sampling::Run;
 pub struct Heunpp2;
 
 impl Method for Heunpp2 {
+    #[expect(clippy::float_cmp, reason = "a level is compared with itself")]
     fn run(&self, run: &mut Run<'_>, mut x: Tensor<4>) -> Result<Tensor<4>> {
         let sigmas = run.sigmas();
         let (Some(&first), Some(&end)) = (sigmas.first(), sigmas.last()) else {

@@ -31,6 +31,7 @@ mod res_multistep;
 mod sa_solver;
 mod seeds;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests;
 mod uni_pc;
 

@@ -1,6 +1,6 @@
-//! UniPC: a predictor and a corrector of the same order that share their calls of the model.
+//! `UniPC`: a predictor and a corrector of the same order that share their calls of the model.
 //!
-//! Source: W. Zhao, L. Bai, Y. Rao, J. Zhou, J. Lu, "UniPC: a unified predictor-corrector framework for fast sampling of
+//! Source: W. Zhao, L. Bai, Y. Rao, J. Zhou, J. Lu, "`UniPC`: a unified predictor-corrector framework for fast sampling of
 //! diffusion models" (2023), algorithms 1 and 2 with data prediction, in the variables used here (α = 1, λ = −ln σ).
 
 use std::collections::VecDeque;
@@ -118,7 +118,7 @@ impl UniPc {
     /// The step of order `order` from level `from`, whose call is `newest`, to level `to`. `earlier` has the calls
     /// before it, latest first.
     fn step<'a>(
-        &self,
+        self,
         newest: &'a Seen,
         earlier: &VecDeque<Seen>,
         order: usize,

@@ -7,7 +7,7 @@ use crate::sampling::NoiseTable;
 /// The part of the way that the linear half covers.
 const THRESHOLD: f64 = 0.025;
 
-/// In the first half of the steps the progress (1 − σ/σ_max) grows linearly to the threshold; in the second it goes on
+/// In the first half of the steps the progress (1 − σ/σₘₐₓ) grows linearly to the threshold; in the second it goes on
 /// with the same slope and a quadratic term that brings it to 1.
 pub(super) fn linear_quadratic(table: &NoiseTable, steps: usize) -> Vec<f32> {
     let linear_steps = steps / 2;
