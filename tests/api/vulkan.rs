@@ -1,5 +1,7 @@
 //! A whole workflow on a Vulkan device, software or not.
 
+use std::time::{Duration, Instant};
+
 use comfy_nodes::device::{DevicePlan, DeviceRequest};
 use comfy_tests::picture;
 use comfy_tests::server::TestServer;
@@ -19,8 +21,14 @@ fn txt2img_on_vulkan() {
     let server = TestServer::start_with(|config| config.device = request, |_| {});
     let client = server.client();
     let device = client.get_json("/system_stats")["devices"][0].clone();
-    let start = std::time::Instant::now();
-    let entry = client.run_to_success(&comfy_fixtures::json("workflows/txt2img/prompt.json"));
+    let start = Instant::now();
+    let prompt = comfy_fixtures::json("workflows/txt2img/prompt.json");
+    let entry = client.wait_within(&client.queue_prompt(&prompt), Duration::from_mins(40));
+    assert_eq!(
+        entry["status"]["status_str"], "success",
+        "{}",
+        entry["status"]
+    );
     eprintln!("txt2img on {device}: {:?}", start.elapsed());
     let got = picture::decode(&client.pictures_of(&entry)[0]);
     let want = picture::decode(&comfy_fixtures::bytes("workflows/txt2img/out0.png"));

@@ -50,6 +50,12 @@ impl Client {
     /// Waits until a prompt is in the history; its entry.
     #[track_caller]
     pub fn wait_for(&self, prompt_id: &str) -> Value {
+        self.wait_within(prompt_id, PATIENCE)
+    }
+
+    /// As [`Client::wait_for`], for prompts that take longer than usual.
+    #[track_caller]
+    pub fn wait_within(&self, prompt_id: &str, patience: Duration) -> Value {
         let start = Instant::now();
         loop {
             let history = self.get_json(&format!("/history/{prompt_id}"));
@@ -57,8 +63,8 @@ impl Client {
                 return entry.clone();
             }
             assert!(
-                start.elapsed() < PATIENCE,
-                "prompt {prompt_id} is not done after {PATIENCE:?}; the queue: {}",
+                start.elapsed() < patience,
+                "prompt {prompt_id} is not done after {patience:?}; the queue: {}",
                 self.get("/queue").text()
             );
             std::thread::sleep(Duration::from_millis(20));
