@@ -28,16 +28,17 @@ pub fn from_folders(error: FolderError) -> NodeError {
     }
 }
 
-/// What a node says when a picture cannot be read.
-pub fn from_reading(error: ReadError) -> NodeError {
-    match &error {
-        ReadError::Io { source, .. } => NodeError::failed(kind_of_io(source), &error),
-        ReadError::UnknownFormat(_) => NodeError::failed("PIL.UnidentifiedImageError", error),
+/// What a node says when the picture `name` cannot be read.
+pub fn from_reading(name: &str, error: &ReadError) -> NodeError {
+    let message = format!("{name}: {error}");
+    match error {
+        ReadError::Io { source, .. } => NodeError::failed(kind_of_io(source), message),
+        ReadError::UnknownFormat(_) => NodeError::failed("PIL.UnidentifiedImageError", message),
         ReadError::TooManyPixels { .. } | ReadError::FileTooLarge { .. } => {
-            NodeError::failed("PIL.Image.DecompressionBombError", error)
+            NodeError::failed("PIL.Image.DecompressionBombError", message)
         }
-        ReadError::OutOfMemory { .. } => NodeError::OutOfMemory(error.to_string()),
-        ReadError::Broken(_) => NodeError::failed("OSError", error),
+        ReadError::OutOfMemory { .. } => NodeError::OutOfMemory(message),
+        ReadError::Broken(_) => NodeError::failed("OSError", message),
     }
 }
 

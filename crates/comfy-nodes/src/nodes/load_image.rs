@@ -50,8 +50,10 @@ impl Node for LoadImage {
 
     fn run(self, context: &mut NodeContext<'_>) -> Result<LoadedImage, NodeError> {
         let runtime = context.service::<Runtime>()?;
-        let path = path_of(runtime.folders(), &self.image.0)?;
-        let picture = pictures::read(&path, &ReadLimits::default()).map_err(from_reading)?;
+        let name = &self.image.0;
+        let path = path_of(runtime.folders(), name)?;
+        let picture = pictures::read(&path, &ReadLimits::default())
+            .map_err(|error| from_reading(name, &error))?;
         loaded(&picture)
     }
 
@@ -65,7 +67,7 @@ impl Node for LoadImage {
         let path = path_of(runtime.folders(), &name.0)?;
         hash_of(&path)
             .map(Json::from)
-            .map_err(|source| from_reading(pictures::ReadError::Io { path, source }))
+            .map_err(|source| from_reading(&name.0, &pictures::ReadError::Io { path, source }))
     }
 
     fn check(constants: &Constants<'_>, services: &Services) -> Result<(), String> {

@@ -85,14 +85,15 @@ impl Stage {
 
 impl Layer {
     fn load(scope: &Scope, name: &str, device: &ComputeDevice) -> Result<Self> {
-        if scope.has("in_layers.0.weight") {
+        // Asked for by part, not by tensor: a layer that lacks one is known, and the error can name the tensor.
+        if scope.has_scope("in_layers") {
             ResidualBlock::load(scope, device).map(Self::Residual)
-        } else if scope.has("proj_in.weight") {
+        } else if scope.has_scope("transformer_blocks") {
             let transformer = SpatialTransformer::load(scope, name, device)?;
             Ok(Self::Transformer(Box::new(transformer)))
-        } else if scope.has("op.weight") {
+        } else if scope.has_scope("op") {
             Conv2d::load(&scope.enter("op"), Geometry::HALVE, device).map(Self::Downsample)
-        } else if scope.has("conv.weight") {
+        } else if scope.has_scope("conv") {
             let convolution = Conv2d::load(&scope.enter("conv"), Geometry::same(3), device)?;
             Ok(Self::Upsample(convolution, *device.strategies()))
         } else if scope.has("weight") {
