@@ -79,3 +79,57 @@ impl ModelSampling {
         -f64::from(sigma).ln()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
+mod tests {
+    use burn::tensor::{Device, Tensor};
+
+    use super::{ModelSampling, Prediction};
+    use crate::sampling::host::values;
+
+    fn of(value: f32) -> Tensor<4> {
+        Tensor::full([1, 1, 1, 1], value, &Device::flex())
+    }
+
+    fn value(tensor: Tensor<4>) -> f32 {
+        values(tensor).unwrap()[0]
+    }
+
+    #[test]
+    fn predictions_of_the_true_noise_give_the_clean_value_back() {
+        let (clean, noise) = (0.7_f32, -1.3_f32);
+        for sigma in [0.03_f32, 0.5, 3.0, 14.6] {
+            let x = clean + sigma * noise;
+            // On the unit circle of signal and noise: v = cos·noise − sin·clean.
+            let norm = sigma.hypot(1.0);
+            let velocity = (noise - sigma * clean) / norm;
+            for (prediction, output) in [
+                (Prediction::Epsilon, noise),
+                (Prediction::Velocity, velocity),
+            ] {
+                let sampling = ModelSampling::stable_diffusion(prediction);
+                let got = value(sampling.clean(of(x), of(output), sigma));
+                assert!(
+                    (got - clean).abs() < 1e-5,
+                    "{prediction:?} at {sigma}: {got}"
+                );
+                let input = value(sampling.network_input(of(x), sigma));
+                assert!((input - x / norm).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn pure_noise_begins_at_the_highest_level() {
+        let sampling = ModelSampling::stable_diffusion(Prediction::Epsilon);
+        let highest = sampling.table.sigma_max();
+        assert!(sampling.starts_from_pure_noise(highest));
+        assert!(sampling.starts_from_pure_noise(highest * (1.0 - 5e-6)));
+        assert!(sampling.starts_from_pure_noise(highest * 2.0));
+        assert!(!sampling.starts_from_pure_noise(highest * (1.0 - 5e-5)));
+        let noised = |pure| value(sampling.add_noise(of(1.0), of(2.0), 3.0, pure));
+        assert!((noised(false) - 7.0).abs() < 1e-6);
+        assert!((noised(true) - (1.0 + 2.0 * 10.0_f32.sqrt())).abs() < 1e-5);
+    }
+}

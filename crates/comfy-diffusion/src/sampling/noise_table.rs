@@ -139,4 +139,23 @@ mod tests {
         assert_eq!(table.percent_to_sigma(1.0), 0.0);
         assert!(table.percent_to_sigma(0.0) > 1e8);
     }
+
+    #[test]
+    fn equals_the_recorded_conversions() {
+        let golden = comfy_fixtures::golden("sigmas_sd15_tiny");
+        let table = table();
+        let near = |got: f32, want: f32| (got - want).abs() <= 1e-6 * want.abs();
+        for (got, want) in table.sigmas().iter().zip(golden.f32("table.sigmas")) {
+            assert!(near(*got, want), "{got} is not {want}");
+        }
+        let timesteps = golden.f32("ts.out_timestep");
+        for (sigma, want) in golden.f32("ts.in_sigma").into_iter().zip(timesteps) {
+            assert_eq!(table.timestep(sigma), want, "time step of {sigma}");
+        }
+        let sigmas = golden.f32("pct.out_sigma");
+        for (percent, want) in golden.f32("pct.in").into_iter().zip(sigmas) {
+            let got = table.percent_to_sigma(f64::from(percent)) as f32;
+            assert!(near(got, want), "{got} is not {want} at {percent}");
+        }
+    }
 }
