@@ -21,7 +21,7 @@ const LINGER: Duration = Duration::from_secs(10);
 const LINGER_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a body may pause.
-pub(crate) const PAUSE_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const PAUSE_LIMIT: Duration = Duration::from_mins(1);
 
 /// The limit on the body of this request, in bytes; put there by [`crate::middleware`].
 #[derive(Clone, Copy, Debug)]

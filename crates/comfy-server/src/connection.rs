@@ -24,7 +24,7 @@ const BUFFER_SIZE: usize = 256 << 10;
 /// How long a connection may wait for a request's headers, between two requests too.
 const HEADER_TIME: Duration = Duration::from_secs(75);
 /// How long a client may take nothing of an answer before it is given up.
-const WRITE_STALL: Duration = Duration::from_secs(60);
+const WRITE_STALL: Duration = Duration::from_mins(1);
 
 /// Accepts connections for ever. Each holds a permit of `open` while it lives, and ends after the request at hand once `ending`
 /// is true.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
-use comfy_nodes::folders::{DirectoryKind, Folders};
+use comfy_nodes::folders::{DirectoryKind, FolderError, Folders};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 
@@ -134,10 +134,10 @@ impl Received {
         let resolve = |name: &str| {
             let folder = folders
                 .resolve(kind.as_str(), subfolder, "")
-                .map_err(refused)?;
+                .map_err(|error| refused(&error))?;
             let path = folders
                 .resolve(kind.as_str(), subfolder, name)
-                .map_err(refused)?;
+                .map_err(|error| refused(&error))?;
             let is_below = path != folder && path.starts_with(&folder);
             if is_below {
                 Ok(path)
@@ -183,7 +183,7 @@ impl Received {
     }
 }
 
-fn refused(error: comfy_nodes::folders::FolderError) -> ApiError {
+fn refused(error: &FolderError) -> ApiError {
     tracing::debug!(%error, "a file name was refused");
     ApiError::Status(StatusCode::BAD_REQUEST)
 }
@@ -224,9 +224,8 @@ fn persist(
             file.persist_noclobber(path)
         }
     };
-    let failure = match rename(file) {
-        Ok(_) => return Ok(()),
-        Err(failure) => failure,
+    let Err(failure) = rename(file) else {
+        return Ok(());
     };
     if failure.error.kind() != io::ErrorKind::CrossesDevices {
         return Err((failure.error, Some(failure.file)));

@@ -20,6 +20,8 @@ use comfy_tests::prompts::text_to_image;
 struct Program {
     child: Child,
     lines: Receiver<String>,
+    /// What it logged up to its address.
+    start: Vec<String>,
     client: Client,
 }
 
@@ -40,6 +42,7 @@ impl Program {
                 let _ = sender.send(line);
             }
         });
+        let mut start = Vec::new();
         let address = loop {
             let line = lines
                 .recv_timeout(Duration::from_mins(1))
@@ -47,11 +50,13 @@ impl Program {
             if let Some((_, url)) = line.split_once("To see the GUI go to: http://") {
                 break url.trim().trim_end_matches('/').to_owned();
             }
+            start.push(line);
         };
         let client = Client::new(address.parse().unwrap());
         Self {
             child,
             lines,
+            start,
             client,
         }
     }
@@ -192,11 +197,15 @@ fn an_empty_directory_is_filled_and_the_device_named() {
     );
     program.signal("INT");
     program.wait(Duration::from_secs(5));
-    let said: Vec<String> = program.lines.try_iter().collect();
-    // The start was read up to the address; the rest is what was logged on the way out.
+    let said = [program.start.clone(), program.lines.try_iter().collect()].concat();
+    let device = said.iter().find(|line| line.contains("device"));
+    assert!(
+        device.is_some_and(|line| line.contains("--device cpu") || line.contains("--cpu")),
+        "which device and why: {said:#?}"
+    );
     assert!(
         said.iter().all(|line| !line.contains("panicked")),
-        "{said:?}"
+        "{said:#?}"
     );
 }
 

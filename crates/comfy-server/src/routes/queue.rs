@@ -63,10 +63,9 @@ impl Removal {
             other => return Err(unusable("a JSON object", other)),
         };
         let prompt_ids = match members.get("delete") {
-            None => Vec::new(),
+            // The characters of a text would be taken for ids; none is one.
+            None | Some(Json::String(_) | Json::Object(_)) => Vec::new(),
             Some(Json::Array(ids)) => ids.iter().filter_map(id_text).collect(),
-            // The characters of a text are taken for ids; none is one.
-            Some(Json::String(_) | Json::Object(_)) => Vec::new(),
             Some(other) => return Err(unusable("a list of prompt ids as `delete`", other)),
         };
         Ok(Self {

@@ -83,10 +83,8 @@ impl Upload {
                         Some(Received::from_part(field, name, state.folders(), limit).await?);
                 }
                 "overwrite" => {
-                    upload.overwrite = matches!(
-                        text(field, FIELD_LIMIT, limit).await?.as_str(),
-                        "true" | "1"
-                    )
+                    let flag = text(field, FIELD_LIMIT, limit).await?;
+                    upload.overwrite = matches!(flag.as_str(), "true" | "1");
                 }
                 "type" => upload.kind = text(field, FIELD_LIMIT, limit).await?,
                 "subfolder" => upload.subfolder = text(field, FIELD_LIMIT, limit).await?,

@@ -63,20 +63,24 @@ pub(crate) fn begin(
     headers: &[(&str, &str)],
     length: Option<usize>,
 ) {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+    let mut head = vec![
+        format!("{method} {path} HTTP/1.1"),
+        "Connection: close".to_owned(),
+    ];
     if !headers
         .iter()
         .any(|(name, _)| name.eq_ignore_ascii_case("host"))
     {
-        head += &format!("Host: {}\r\n", stream.peer_addr().unwrap());
+        head.push(format!("Host: {}", stream.peer_addr().unwrap()));
     }
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    if let Some(length) = length {
-        head += &format!("Content-Length: {length}\r\n");
-    }
-    stream.write_all((head + "\r\n").as_bytes()).unwrap();
+    head.extend(
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}")),
+    );
+    head.extend(length.map(|length| format!("Content-Length: {length}")));
+    let head = head.join("\r\n") + "\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
 }
 
 /// Reads an answer to the end of the connection.

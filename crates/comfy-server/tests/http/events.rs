@@ -43,7 +43,7 @@ fn until_end(socket: &mut Socket) -> Vec<Json> {
                 }
             }
             Message::Binary(bytes) => {
-                messages.push(json!({"type": "binary", "data": bytes[..8].to_vec()}))
+                messages.push(json!({"type": "binary", "data": bytes[..8].to_vec()}));
             }
             _ => {}
         }

@@ -8,6 +8,9 @@ use crate::toys::{Toy, picture};
 /// A part of a form: its name, its file name, its content.
 pub(crate) type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
 
+/// The headers and the body of a request.
+type Request<'a> = (&'a [(&'a str, &'a str)], &'a [u8]);
+
 const BOUNDARY: &str = "XBOUNDX";
 
 pub(crate) fn form(parts: &[Part<'_>]) -> Vec<u8> {
@@ -110,6 +113,7 @@ fn files_are_stored_and_never_replaced_unasked() {
 fn bad_forms_are_refused() {
     let toy = Toy::start();
     let one = picture(1);
+    let long = vec![b'a'; 100_000];
     let bad: &[&[Part<'_>]] = &[
         &[("type", None, b"input")],
         &[("image", None, b"abc")],
@@ -122,10 +126,7 @@ fn bad_forms_are_refused() {
         ],
         &[("image", Some("s.png"), &one), ("subfolder", None, b"/tmp")],
         &[("image", Some("s.png"), &one), ("type", None, b"bogus")],
-        &[
-            ("image", Some("s.png"), &one),
-            ("subfolder", None, &[b'a'; 100_000]),
-        ],
+        &[("image", Some("s.png"), &one), ("subfolder", None, &long)],
     ];
     for parts in bad {
         assert_eq!(
@@ -138,7 +139,7 @@ fn bad_forms_are_refused() {
                 .collect::<Vec<_>>()
         );
     }
-    let headers: &[(&[(&str, &str)], &[u8])] = &[
+    let requests: [Request<'_>; 4] = [
         (
             &[("Content-Type", "application/json")],
             b"{\"image\": \"x\"}",
@@ -150,7 +151,7 @@ fn bad_forms_are_refused() {
             b"garbage",
         ),
     ];
-    for (headers, body) in headers {
+    for (headers, body) in requests {
         assert_eq!(
             send(toy.address(), "POST", "/upload/image", headers, body).status,
             400,

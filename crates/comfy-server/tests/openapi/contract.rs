@@ -158,7 +158,7 @@ impl<'a> Check<'a> {
         for (keyword, mark) in [("items", "[]"), ("additionalProperties", ".*")] {
             match (wanted.get(keyword), got.get(keyword)) {
                 (Some(wanted), Some(got)) if wanted.is_object() => {
-                    self.schema(&format!("{at}{mark}"), wanted, got, depth + 1)
+                    self.schema(&format!("{at}{mark}"), wanted, got, depth + 1);
                 }
                 (Some(wanted), got) if got != Some(wanted) => self.lack(at, keyword),
                 _ => {}

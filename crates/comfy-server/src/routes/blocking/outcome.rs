@@ -54,11 +54,16 @@ impl Shown {
                 .to_string()
                 .replace("%20", "+")
         };
-        let mut query = format!("filename={}", escaped(&self.filename));
-        if !self.subfolder.is_empty() {
-            query += &format!("&subfolder={}", escaped(&self.subfolder));
-        }
-        query + &format!("&type={}", escaped(&self.kind))
+        let subfolder = if self.subfolder.is_empty() {
+            String::new()
+        } else {
+            format!("&subfolder={}", escaped(&self.subfolder))
+        };
+        format!(
+            "filename={}{subfolder}&type={}",
+            escaped(&self.filename),
+            escaped(&self.kind)
+        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the request asks for.
 
+use std::fmt::Write;
+
 use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
 use comfy_nodes::folders::DirectoryKind;
@@ -92,8 +94,11 @@ impl PromptRequest {
         let text = comfy_graph::python_json::to_compact_string(&self.prompt);
         Sha256::digest(text.as_bytes())
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+            .fold(String::new(), |mut digits, byte| {
+                // Writing into a text does not fail.
+                let _ = write!(digits, "{byte:02x}");
+                digits
+            })
     }
 }
 
