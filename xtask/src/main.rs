@@ -8,7 +8,7 @@ use anyhow::bail;
 const HELP: &str = "\
 cargo xtask openapi           write openapi.yaml from the code
 cargo xtask openapi --check   fail when openapi.yaml is stale
-cargo xtask layers            fail when a crate depends on one it must not know";
+cargo xtask check             fail when openapi.yaml is stale or a crate depends on one it must not know";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,7 +16,7 @@ fn main() -> anyhow::Result<()> {
     match words.as_slice() {
         ["openapi"] => openapi::write(),
         ["openapi", "--check"] => openapi::check(),
-        ["layers"] => layers::check(),
+        ["check"] => layers::check().and_then(|()| openapi::check()),
         _ => bail!(
             "expected one of these commands, got `{}`:\n{HELP}",
             words.join(" ")
