@@ -20,7 +20,8 @@ use crate::config::{Config, megabytes};
     name = "comfy-server",
     version,
     max_term_width = 110,
-    after_help = "Flags of ComfyUI that concern only PyTorch, Python or the browser's packages (--lowvram, --fp16-vae, --use-split-cross-attention, \
+    after_help = "Settings can also come from the environment: COMFYUI_PORT for --port, COMFYUI_EXTERNAL_ADDRESS for --external-address, and so on. \
+                  The command line wins.\n\nFlags of ComfyUI that concern only PyTorch, Python or the browser's packages (--lowvram, --fp16-vae, --use-split-cross-attention, \
                   --disable-all-custom-nodes, …) are accepted and ignored, so that existing start scripts keep working."
 )]
 pub struct Arguments {
@@ -181,7 +182,10 @@ pub struct Options {
 
 /// The command, with the flags that are ignored.
 pub fn command() -> clap::Command {
-    Arguments::command().args(ignored::arguments())
+    // The variables follow one rule, which is said once at the end.
+    Arguments::command()
+        .mut_args(|argument| argument.hide_env(true))
+        .args(ignored::arguments())
 }
 
 /// Reads a command line; the first argument is the program.

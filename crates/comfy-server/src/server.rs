@@ -186,7 +186,12 @@ impl ServerBuilder {
 
         let device = DevicePlan::survey(config.device)
             .map_err(|error| StartError::Device(error.to_string()))?;
-        tracing::info!(device = %device.name, api = %device.api, "Device: {}", device.reason);
+        tracing::info!(
+            "Device: {} ({}): {}",
+            device.name,
+            device.api,
+            device.reason
+        );
 
         let mut registry = NodeRegistry::new();
         if built_in_nodes {
