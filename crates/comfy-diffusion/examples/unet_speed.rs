@@ -30,12 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = DevicePlan::survey(DeviceRequest::Cpu)?.open()?;
     let weights = Weights::open(Path::new(path))?;
 
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let scope = weights.root().enter("model.diffusion_model");
     let context_width =
         scope.dims::<2>("input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight")?[1];
     let network = UNet::load(&scope, &device)?;
-    println!("unet loaded in {:.2?}, {}", start.elapsed(), memory());
+    println!("unet loaded in {watch}");
     let random = |shape: [usize; 4]| {
         Tensor::<4>::random(
             shape,
@@ -50,43 +50,63 @@ fn main() -> Result<(), Box<dyn Error>> {
             context: Some(random([1, 2, 77, context_width]).squeeze_dim(0)),
             label: None,
         };
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let result = network.forward(input)?;
         let finite = result.sum().into_scalar::<f32>().is_finite();
         let name = if call == 0 { "warm-up" } else { "call" };
-        println!(
-            "{name} {:.3?} (finite: {finite}), {}",
-            start.elapsed(),
-            memory()
-        );
+        println!("{name} {watch} (finite: {finite})");
     }
     drop(network);
 
     let autoencoder = AutoencoderKl::load(&weights.root().enter("first_stage_model"), &device)?;
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let pixels = autoencoder.decode(random([1, autoencoder.latent_channels(), side, side]))?;
-    println!(
-        "decoded {:?} in {:.3?}, {}",
-        pixels.dims(),
-        start.elapsed(),
-        memory()
-    );
-    let start = Instant::now();
+    println!("decoded {:?} in {watch}", pixels.dims());
+    let watch = Stopwatch::start();
     let latent = autoencoder.encode(pixels)?;
-    println!(
-        "encoded {:?} in {:.3?}, {}",
-        latent.dims(),
-        start.elapsed(),
-        memory()
-    );
+    println!("encoded {:?} in {watch}", latent.dims());
     Ok(())
 }
 
-/// The most memory that this process has had, where the system tells (Linux).
-fn memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find(|line| line.starts_with("VmHWM"));
-    peak.map_or_else(String::new, |line| {
-        line.split_whitespace().collect::<Vec<_>>().join(" ")
-    })
+/// What one part took: time by the clock, time of the processors, which a busy machine does not stretch, and the most memory that
+/// the process has had (the last two on Linux).
+struct Stopwatch {
+    start: Instant,
+    processor: f64,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self {
+            start: Instant::now(),
+            processor: processor_seconds(),
+        }
+    }
+}
+
+impl std::fmt::Display for Stopwatch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        write!(
+            formatter,
+            "{:.2?}, processors {:.2} s, peak memory {}",
+            self.start.elapsed(),
+            processor_seconds() - self.processor,
+            peak.unwrap_or("unknown").trim()
+        )
+    }
+}
+
+/// Seconds that all threads of this process have computed.
+fn processor_seconds() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok())
+        .filter_map(|text| text.split_whitespace().next()?.parse::<f64>().ok())
+        .sum::<f64>()
+        / 1e9
 }
