@@ -44,7 +44,7 @@ impl DevicePlan {
     /// Looks at the adapters of this machine and chooses one, without opening it.
     ///
     /// [`DeviceRequest::Auto`] takes the best real graphics card and otherwise the processor. A driver that imitates a graphics
-    /// card in software (lavapipe, llvmpipe, SwiftShader, WARP) is slower than the processor itself and is taken only if its
+    /// card in software (lavapipe, llvmpipe, `SwiftShader`, WARP) is slower than the processor itself and is taken only if its
     /// interface is asked for by name and no real card answers there.
     ///
     /// # Errors

@@ -65,23 +65,23 @@ pub fn attention(
         let block = query.clone().narrow(2, start, count);
         let hidden =
             (mask == Mask::Causal).then(|| hidden_keys(&block, [batch, heads, count, keys], start));
-        parts.push(match strategies.attention {
-            AttentionStrategy::Fused { .. } => burn_attention(
+        let fused = matches!(strategies.attention, AttentionStrategy::Fused { .. });
+        parts.push(if fused {
+            burn_attention(
                 block,
                 key.clone(),
                 value.clone(),
                 hidden,
                 None,
                 AttentionModuleOptions::default(),
-            ),
-            _ => {
-                let scores = block.matmul(key.clone().swap_dims(2, 3));
-                let scores = match hidden {
-                    Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
-                    None => scores,
-                };
-                activation::softmax(scores, 3).matmul(value.clone())
-            }
+            )
+        } else {
+            let scores = block.matmul(key.clone().swap_dims(2, 3));
+            let scores = match hidden {
+                Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
+                None => scores,
+            };
+            activation::softmax(scores, 3).matmul(value.clone())
         });
     }
     Tensor::cat(parts, 2)

@@ -351,7 +351,9 @@ fn group_norm(
         (scale[channel(index)], shift[channel(index)])
     });
     if silu {
-        want.iter_mut().for_each(|value| *value *= logistic(*value));
+        for value in &mut want {
+            *value *= logistic(*value);
+        }
     }
     let parameters = [&scale, &shift].map(|values| upload(device, values, [channels]));
     let [scale, shift] = parameters;

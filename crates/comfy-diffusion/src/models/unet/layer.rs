@@ -20,7 +20,7 @@ pub(super) struct Stage {
 /// One layer. Which one it is shows in the names of its tensors.
 #[derive(Debug)]
 pub(super) enum Layer {
-    Residual(ResidualBlock),
+    Residual(Box<ResidualBlock>),
     Transformer(Box<SpatialTransformer>),
     /// The first layer of the network.
     Convolution(Conv2d),
@@ -87,7 +87,7 @@ impl Layer {
     fn load(scope: &Scope, name: &str, device: &ComputeDevice) -> Result<Self> {
         // Asked for by part, not by tensor: a layer that lacks one is known, and the error can name the tensor.
         if scope.has_scope("in_layers") {
-            ResidualBlock::load(scope, device).map(Self::Residual)
+            ResidualBlock::load(scope, device).map(|block| Self::Residual(Box::new(block)))
         } else if scope.has_scope("transformer_blocks") {
             let transformer = SpatialTransformer::load(scope, name, device)?;
             Ok(Self::Transformer(Box::new(transformer)))

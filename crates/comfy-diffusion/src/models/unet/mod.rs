@@ -187,7 +187,7 @@ impl UNet {
                 input.timesteps.dims()
             )));
         }
-        let context = input.context.as_ref().map(|context| context.dims());
+        let context = input.context.as_ref().map(Tensor::dims);
         match (self.context_width, context) {
             (None, _) => {}
             (Some(width), Some([rows, tokens, found]))
@@ -198,7 +198,7 @@ impl UNet {
                 )));
             }
         }
-        let label = input.label.as_ref().map(|label| label.dims());
+        let label = input.label.as_ref().map(Tensor::dims);
         match &self.label_embedding {
             None => Ok(()),
             Some(perceptron) if label == Some([batch, perceptron.inputs()]) => Ok(()),

@@ -32,7 +32,7 @@ fn every_part_computes_what_was_recorded() {
         let mut parts = Comparison::new(&golden, "blk.");
         let result = network
             .forward_observed(input(&golden), &mut |name, value| {
-                parts.observe(name, value)
+                parts.observe(name, value);
             })
             .unwrap();
         parts.finish(&[]);

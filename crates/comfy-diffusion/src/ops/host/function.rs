@@ -1,5 +1,10 @@
 //! Scalar functions written so that loops over them vectorise: no branches, no calls.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a loop that calls its function is not vectorised"
+)]
+
 /// The smallest and largest arguments of [`exp`] whose results are normal numbers.
 const EXP_RANGE: (f32, f32) = (-87.0, 88.0);
 
@@ -52,7 +57,7 @@ pub(super) fn gelu(x: f32) -> f32 {
         0.170_880_28,
         0.147_161_1,
         0.219_527_97,
-        -0.105_431_755,
+        -0.105_431_75,
         0.563_271_1,
         -0.525_805_2,
         0.492_069_97,
@@ -131,8 +136,7 @@ mod tests {
 
     #[test]
     fn functions_have_their_limits() {
-        assert_eq!(silu(0.0), 0.0);
-        assert_eq!(gelu(0.0), 0.0);
+        assert!(silu(0.0).abs() < f32::MIN_POSITIVE && gelu(0.0).abs() < f32::MIN_POSITIVE);
         assert!((silu(200.0) - 200.0).abs() < 1e-4 && silu(-200.0).abs() < 1e-30);
         assert!((gelu(200.0) - 200.0).abs() < 1e-4 && gelu(-200.0).abs() < 1e-30);
         assert!(gelu(f32::NAN).is_nan() && silu(f32::NAN).is_nan());

@@ -73,6 +73,11 @@ const DIVIDE_FROM: usize = 1 << 20;
 
 /// `output = factor · left · right`, or `output += …`.
 pub(super) fn product(output: Output, left: Matrix, right: Matrix, factor: f32, threads: Threads) {
+    let Output {
+        values,
+        row_stride,
+        accumulate,
+    } = output;
     let (rows, depth, columns) = (left.rows, left.columns, right.columns);
     assert_eq!(depth, right.rows, "the inner sizes of a product must agree");
     assert!(left.end() <= left.values.len(), "left matrix out of bounds");
@@ -80,9 +85,9 @@ pub(super) fn product(output: Output, left: Matrix, right: Matrix, factor: f32, 
         right.end() <= right.values.len(),
         "right matrix out of bounds"
     );
-    assert!(output.row_stride >= columns, "rows of the result overlap");
+    assert!(row_stride >= columns, "rows of the result overlap");
     assert!(
-        end(rows, columns, output.row_stride, 1) <= output.values.len(),
+        end(rows, columns, row_stride, 1) <= values.len(),
         "result out of bounds"
     );
     let parallelism = if threads == Threads::All && rows * depth * columns >= DIVIDE_FROM {
@@ -101,10 +106,10 @@ pub(super) fn product(output: Output, left: Matrix, right: Matrix, factor: f32, 
             rows,
             columns,
             depth,
-            output.values.as_mut_ptr(),
+            values.as_mut_ptr(),
             1,
-            output.row_stride as isize,
-            output.accumulate,
+            row_stride as isize,
+            accumulate,
             left.values.as_ptr(),
             left.column_stride as isize,
             left.row_stride as isize,
