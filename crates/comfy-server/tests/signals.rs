@@ -198,9 +198,9 @@ fn an_empty_directory_is_filled_and_the_device_named() {
     program.signal("INT");
     program.wait(Duration::from_secs(5));
     let said = [program.start.clone(), program.lines.try_iter().collect()].concat();
-    let device = said.iter().find(|line| line.contains("device"));
+    let device = said.iter().find(|line| line.contains("Device: "));
     assert!(
-        device.is_some_and(|line| line.contains("--device cpu") || line.contains("--cpu")),
+        device.is_some_and(|line| line.contains("(cpu)") && line.contains("asked for")),
         "which device and why: {said:#?}"
     );
     assert!(
