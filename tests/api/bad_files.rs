@@ -111,7 +111,7 @@ fn a_checkpoint_cut_within_its_header() {
             write(
                 path,
                 &fs::read(comfy_fixtures::checkpoint("sd15_tiny")).unwrap()[..1000],
-            )
+            );
         },
         &["header"],
     );

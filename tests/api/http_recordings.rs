@@ -152,7 +152,7 @@ fn request(client: &Client, recorded: &Value) -> Request {
         match name.as_str() {
             "Content-Length" => {}
             "Origin" if text(value).contains("127.0.0.1") => {
-                request = request.header(name, &format!("http://{}", client.address()))
+                request = request.header(name, &format!("http://{}", client.address()));
             }
             _ => request = request.header(name, &text(value)),
         }

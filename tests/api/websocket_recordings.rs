@@ -45,8 +45,8 @@ fn every_session_is_heard_as_recorded() {
                 write(
                     &base.join(format!("output/ws_{number:05}_.png")),
                     b"from a session before the first",
-                )
-            })
+                );
+            });
         },
     );
     let mut failures = Vec::new();

@@ -51,7 +51,7 @@ impl Node for LatentProbe {
     type Output = ();
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<(), NodeError> {
-        *FINAL_LATENT.lock().unwrap() = self.samples.samples.into_data().to_vec().unwrap();
+        *FINAL_LATENT.lock().unwrap() = self.samples.samples.into_data().try_to_vec().unwrap();
         Ok(())
     }
 }
@@ -75,7 +75,7 @@ fn main() {
             comfy_tests::server::place(
                 &checkpoint,
                 &base.join("models/checkpoints/full.safetensors"),
-            )
+            );
         },
         |registry| registry.register::<LatentProbe>().map(drop),
     );

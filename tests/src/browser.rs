@@ -161,7 +161,7 @@ impl Browser {
                 .problems
                 .push(event["params"]["exceptionDetails"].to_string()),
             Some("Log.entryAdded") if event["params"]["entry"]["level"] == "error" => {
-                self.problems.push(event["params"]["entry"].to_string())
+                self.problems.push(event["params"]["entry"].to_string());
             }
             _ => {}
         }

@@ -22,13 +22,13 @@ fn generated() -> anyhow::Result<String> {
 }
 
 /// Writes the document.
-pub fn write() -> anyhow::Result<()> {
+pub(crate) fn write() -> anyhow::Result<()> {
     let path = path();
     std::fs::write(&path, generated()?).with_context(|| format!("writing {}", path.display()))
 }
 
 /// Fails when the document in the repository is not the one in the code.
-pub fn check() -> anyhow::Result<()> {
+pub(crate) fn check() -> anyhow::Result<()> {
     let path = path();
     let kept =
         std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
