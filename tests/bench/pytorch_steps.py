@@ -3,6 +3,8 @@
 
     pytorch_steps.py CHECKPOINT     reads a number of steps per line, answers with "<seconds a step> <peak memory in MiB>"
 
+As with the server, the first step of a turn is not counted: a machine may have taken memory away while the other side had its turn.
+
 Each step is one call with the conditional and the unconditional half in one batch, at 256x256 pixels, as the server's. Needs torch,
 diffusers, transformers and safetensors; fetches nothing.
 """
@@ -40,10 +42,11 @@ def main(path):
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads", flush=True)
     for line in sys.stdin:
         steps = int(line)
-        start = time.perf_counter()
         for step in range(steps):
+            if step == 1:
+                start = time.perf_counter()
             unet(latent, torch.tensor(999 - 200 * step), context).sample
-        seconds = (time.perf_counter() - start) / steps
+        seconds = (time.perf_counter() - start) / (steps - 1)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{seconds:.4f} {peak:.0f}", flush=True)
 
