@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-/// Where the document is kept.
+/// Where the document is kept: in the clone that cargo runs in, which may share its build cache with the one compiled.
 fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .join("openapi.yaml")
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    let here = here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&here).join("..").join("openapi.yaml")
 }
 
 /// The document as it stands in the code.

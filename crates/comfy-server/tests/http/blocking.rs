@@ -211,6 +211,32 @@ fn files_come_along_in_a_form() {
 }
 
 #[test]
+fn files_that_cannot_be_stored_are_told() {
+    let toy = Toy::start();
+    // A file in the place of the directory: nobody can write below it, whatever their rights.
+    let input = toy.path().join("input");
+    std::fs::remove_dir_all(&input).unwrap();
+    std::fs::write(&input, "in the way").unwrap();
+    let prompt = save("kept", 1).to_string();
+    let answer = send(
+        toy.address(),
+        "POST",
+        PATH,
+        &[("Content-Type", &form_type("multipart/form-data"))],
+        &form(&[
+            ("files", Some("a.png"), b"x"),
+            ("prompt", None, prompt.as_bytes()),
+        ]),
+    );
+    assert_eq!(answer.status, 507, "{}", answer.text());
+    assert!(
+        toy.server.engine().history(None, None).0.is_empty(),
+        "a prompt without its files does not run"
+    );
+    assert_eq!(run(&toy, &[], &save("after", 1)).status, 200);
+}
+
+#[test]
 fn clients_need_not_wait() {
     let toy = Toy::start();
     let ways: [(&str, &[(&str, &str)]); 3] = [
