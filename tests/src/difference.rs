@@ -34,6 +34,10 @@ fn compare(
         .iter()
         .find(|(pattern, _)| matches(pattern, path))
         .map(|(_, rule)| *rule);
+    // The recordings leave out paths of the machine they were made on.
+    if want == "<path>" && got.is_string() {
+        return;
+    }
     match (rule, got, want) {
         (Some(Rule::Present), _, _) => {}
         (Some(Rule::SameType), _, _) => {

@@ -89,6 +89,9 @@ struct Directories {
     /// Where users' settings are kept; must exist
     #[arg(long, value_name = "DIR", env = "COMFYUI_USER_DIRECTORY", value_parser = existing_directory)]
     user_directory: Option<PathBuf>,
+    /// Keep settings and files for each user of a shared server
+    #[arg(long, env = "COMFYUI_MULTI_USER", value_parser = clap::builder::BoolishValueParser::new())]
+    multi_user: bool,
     /// YAML files with further model directories
     #[arg(long, value_name = "FILE", env = "COMFYUI_EXTRA_MODEL_PATHS_CONFIG", num_args = 1.., action = ArgAction::Append)]
     extra_model_paths_config: Vec<PathBuf>,
@@ -227,6 +230,7 @@ impl Arguments {
             input_directory: directories.input_directory,
             temp_directory: directories.temp_directory,
             user_directory: directories.user_directory,
+            multi_user: directories.multi_user,
             extra_model_paths: directories.extra_model_paths_config,
             front_end_root: network.front_end_root,
             device: if computing.cpu {

@@ -24,6 +24,8 @@ pub struct Config {
     pub temp_directory: Option<PathBuf>,
     /// Where users' settings live.
     pub user_directory: Option<PathBuf>,
+    /// Whether several people use the server, each with settings and files of their own.
+    pub multi_user: bool,
     /// Files that name further model directories.
     pub extra_model_paths: Vec<PathBuf>,
     /// A directory to serve at `/` instead of the built-in page.
@@ -64,6 +66,7 @@ impl Default for Config {
             input_directory: None,
             temp_directory: None,
             user_directory: None,
+            multi_user: false,
             extra_model_paths: Vec::new(),
             front_end_root: None,
             device: DeviceRequest::Auto,

@@ -20,6 +20,8 @@ pub(crate) enum ApiError {
     TimedOut,
     /// A status that needs no words.
     Status(StatusCode),
+    /// A status and why, for people.
+    Said(StatusCode, String),
     /// The queue has no room; how many prompts it may hold.
     QueueFull(usize),
     /// The server is about to end.
@@ -93,6 +95,7 @@ impl IntoResponse for ApiError {
                 "the request body stopped arriving",
             ),
             Self::Status(status) => reply::empty(status),
+            Self::Said(status, text) => reply::text(status, text),
             Self::QueueFull(limit) => reply::text(
                 StatusCode::TOO_MANY_REQUESTS,
                 format!("the queue is full: it holds {limit} prompts"),

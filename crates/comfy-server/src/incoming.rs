@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::body::{self, BodyLimit};
 use crate::error::ApiError;
+use crate::whole_file::{persist, temporary};
 
 /// Names that are tried when a file of another content has the one that was asked for.
 const NAME_LIMIT: u32 = 10_000;
@@ -120,6 +121,16 @@ impl Received {
         Ok(Self { file, name })
     }
 
+    /// Where the content is now.
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Puts another content in the place of what came. Blocks.
+    pub(crate) fn replace_content(&mut self, content: &[u8]) -> Result<(), ApiError> {
+        std::fs::write(self.file.path(), content).map_err(ApiError::Storage)
+    }
+
     /// Moves the file to its place. Blocks.
     ///
     /// Without `overwrite` a file of another content is never replaced: ` (1)`, ` (2)`, … is put before the extension. A file
@@ -198,48 +209,6 @@ fn storage(error: io::Error) -> ApiError {
             ApiError::BadRequest(format!("expected a usable file name: {error}"))
         }
         _ => ApiError::Storage(error),
-    }
-}
-
-/// A new file that only this process knows, readable like any other once it has its name.
-fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
-    std::fs::create_dir_all(directory)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".incoming-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(directory)
-}
-
-/// Renames the file to `path`, by way of a copy beside it if that is on another disk. On failure the file comes back.
-fn persist(
-    file: NamedTempFile,
-    path: &Path,
-    overwrite: bool,
-) -> Result<(), (io::Error, Option<NamedTempFile>)> {
-    let rename = |file: NamedTempFile| {
-        if overwrite {
-            file.persist(path)
-        } else {
-            file.persist_noclobber(path)
-        }
-    };
-    let Err(failure) = rename(file) else {
-        return Ok(());
-    };
-    if failure.error.kind() != io::ErrorKind::CrossesDevices {
-        return Err((failure.error, Some(failure.file)));
-    }
-    let copy = || -> io::Result<NamedTempFile> {
-        let copy = temporary(path.parent().unwrap_or(Path::new(".")))?;
-        std::fs::copy(failure.file.path(), copy.path())?;
-        Ok(copy)
-    };
-    match copy() {
-        Err(error) => Err((error, Some(failure.file))),
-        Ok(copy) => rename(copy)
-            .map(|_| ())
-            .map_err(|again| (again.error, Some(again.file))),
     }
 }
 

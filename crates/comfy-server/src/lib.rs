@@ -28,6 +28,9 @@ mod reply;
 mod routes;
 mod server;
 mod state;
+mod users;
+mod walk;
+mod whole_file;
 mod ws;
 
 pub use config::Config;

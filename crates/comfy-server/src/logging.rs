@@ -1,9 +1,14 @@
 //! The log on the terminal.
 
+mod book;
+pub(crate) mod terminal;
+
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+pub(crate) use book::{LogBook, pass_on};
 
 use crate::cli::Options;
 
@@ -22,7 +27,7 @@ pub fn start(options: &Options) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(writer)
+        .with_writer(book::Copying(writer))
         .with_ansi(is_terminal)
         .with_target(false)
         .try_init();

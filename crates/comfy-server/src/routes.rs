@@ -5,15 +5,22 @@ mod embeddings;
 mod extensions;
 mod free;
 mod history;
+mod internal;
 mod interrupt;
+mod model_library;
 mod models;
 mod object_info;
 mod prompt;
 mod queue;
 mod root;
+mod sent_file;
+mod settings;
 mod system;
 mod upload;
+mod userdata;
+mod users;
 mod view;
+mod view_metadata;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -34,8 +41,12 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(root::get_root))
         .routes(routes!(embeddings::get_embeddings))
         .routes(routes!(extensions::get_extensions))
+        .routes(routes!(extensions::get_translations))
+        .routes(routes!(extensions::get_workflow_templates))
         .routes(routes!(upload::upload_image))
+        .routes(routes!(upload::mask::upload_mask))
         .routes(routes!(view::view_image))
+        .routes(routes!(view_metadata::view_metadata))
         .routes(routes!(prompt::get_prompt, prompt::post_prompt))
         .routes(routes!(object_info::get_object_info))
         .routes(routes!(object_info::get_object_info_of_class))
@@ -46,20 +57,46 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(free::free))
         .routes(routes!(models::get_models))
         .routes(routes!(models::get_models_of_folder))
+        .routes(routes!(model_library::get_model_kinds))
+        .routes(routes!(model_library::get_model_files))
+        .routes(routes!(model_library::get_model_preview))
         .routes(routes!(system::get_system_stats))
         .routes(routes!(system::get_features))
+        .routes(routes!(users::get_users, users::post_users))
+        .routes(routes!(settings::get_settings, settings::post_settings))
+        .routes(routes!(settings::get_setting, settings::post_setting))
+        .routes(routes!(userdata::get_userdata))
+        .routes(routes!(userdata::get_userdata_entries))
+        .routes(routes!(
+            userdata::get_userdata_file,
+            userdata::post_userdata_file,
+            userdata::delete_userdata_file
+        ))
+        .routes(routes!(userdata::move_userdata_file))
         .routes(routes!(blocking::get_last_prompt, blocking::run_prompt))
         .routes(routes!(blocking::get_outputs))
         .routes(routes!(ws::websocket))
 }
 
+/// Routes without a twin below `/api`.
+fn internal_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(internal::get_logs))
+        .routes(routes!(internal::get_raw_logs))
+        .routes(routes!(internal::subscribe_logs))
+        .routes(routes!(internal::get_folder_paths))
+        .routes(routes!(internal::get_files))
+}
+
 /// The router with everything around it, as the server serves it.
 pub fn router(state: AppState) -> Router {
     let (routes, _) = documented().split_for_parts();
+    let (internal, _) = internal_routes().split_for_parts();
     // The browser front end calls everything with the prefix, scripts without.
     let twice = Router::new()
         .merge(routes.clone())
         .nest("/api", routes)
+        .merge(internal)
         .route("/api/", get(root::get_root));
     let twice = twice.method_not_allowed_fallback(method_not_allowed);
     let complete = match &state.config().front_end_root {
@@ -72,7 +109,7 @@ pub fn router(state: AppState) -> Router {
 
 /// The document of all routes.
 pub(crate) fn document() -> OpenApi {
-    documented().into_openapi()
+    documented().merge(internal_routes()).into_openapi()
 }
 
 async fn not_found() -> Response {

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
+use comfy_api::events::Logs;
 use comfy_exec::{Engine, EngineOptions, EventSink};
 use comfy_graph::{Catalog, NodeRegistry, RegistryError, Services};
 use comfy_nodes::device::DevicePlan;
@@ -19,8 +20,10 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use crate::config::Config;
 use crate::connection::{self, CONNECTION_LIMIT};
 use crate::listen::{self, ListenError};
+use crate::logging::pass_on;
 use crate::routes;
 use crate::state::{AppState, Parts};
+use crate::users::Users;
 use crate::ws::Hub;
 
 /// Finished prompts that are remembered.
@@ -228,9 +231,10 @@ impl ServerBuilder {
             .first()
             .map_or_else(String::new, |address| listen::link(*address));
         Ok(AppState::new(Parts {
-            config,
             engine,
             hub,
+            users: Users::new(Arc::clone(&folders), config.multi_user),
+            config,
             folders,
             registry,
             catalog,
@@ -347,6 +351,13 @@ async fn serve(
             Arc::clone(&open),
         ));
     }
+    let hub = Arc::clone(state.hub());
+    let following = tokio::spawn(pass_on(move |entries| {
+        hub.send_logs(Logs {
+            entries,
+            size: None,
+        });
+    }));
     // Both a message and a dropped sender mean the same.
     let _ = stop.await;
     state.begin_stopping();
@@ -364,6 +375,7 @@ async fn serve(
         Ok(Err(error)) => tracing::error!(%error, "the engine did not end in order"),
         Err(_) => tracing::warn!("the running node does not react and is left behind"),
     }
+    following.abort();
     state.hub().close();
     close.send_replace(true);
     // When all permits are back, all connections are closed.

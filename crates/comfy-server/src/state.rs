@@ -11,6 +11,7 @@ use comfy_nodes::folders::Folders;
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
+use crate::users::Users;
 use crate::ws::Hub;
 
 /// What every handler can reach. Cheap to clone.
@@ -23,6 +24,7 @@ pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) hub: Arc<Hub>,
     pub(crate) folders: Arc<Folders>,
+    pub(crate) users: Users,
     pub(crate) registry: Arc<NodeRegistry>,
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) device: DevicePlan,
@@ -52,6 +54,11 @@ impl AppState {
     /// The directories.
     pub fn folders(&self) -> &Arc<Folders> {
         &self.0.folders
+    }
+
+    /// Who uses the server, and what they keep.
+    pub(crate) fn users(&self) -> &Users {
+        &self.0.users
     }
 
     /// The node classes.

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 pub use annotated::{AnnotatedName, DirectoryKind};
 pub use contain::{contained, normalise};
 pub use saving::{SaveTarget, fill_in_patterns};
-pub use table::{ExtensionFilter, ModelFolder};
+pub use table::{ExtensionFilter, ModelFolder, is_model_file};
 
 use listing::Listing;
 

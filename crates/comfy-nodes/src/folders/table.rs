@@ -40,6 +40,11 @@ impl ExtensionFilter {
     }
 }
 
+/// Whether a file of this name (without directories) can hold a model.
+pub fn is_model_file(file_name: &str) -> bool {
+    MODEL_EXTENSIONS.contains(&extension(file_name).to_lowercase().as_str())
+}
+
 /// The part from the last dot on; leading dots do not begin an extension, so `.hidden` has none.
 fn extension(file_name: &str) -> &str {
     let stem = file_name.trim_start_matches('.');

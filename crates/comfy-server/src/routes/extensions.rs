@@ -1,9 +1,10 @@
-//! `GET /extensions`.
+//! `GET /extensions`, `/i18n` and `/workflow_templates`: what packages of nodes bring for the front end.
 
 use std::path::{Path, PathBuf};
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde_json::Map;
 
 use super::on_thread;
 use crate::error::ApiResult;
@@ -24,6 +25,24 @@ pub(super) async fn get_extensions(State(state): State<AppState>) -> ApiResult {
     let root = state.config().front_end_root.clone();
     let paths = on_thread(move || root.map(|root| scripts(&root)).unwrap_or_default()).await?;
     Ok(reply::json(StatusCode::OK, &paths))
+}
+
+/// Translations that packages of custom nodes bring.
+#[utoipa::path(
+    get, path = "/i18n", operation_id = "get_translations", tag = "ui",
+    responses((status = 200, description = "Translations by language; none, since no Python package is ever loaded.", body = Map<String, serde_json::Value>)),
+)]
+pub(super) async fn get_translations() -> ApiResult {
+    Ok(reply::json(StatusCode::OK, &Map::new()))
+}
+
+/// Workflow templates that packages of custom nodes bring.
+#[utoipa::path(
+    get, path = "/workflow_templates", operation_id = "get_workflow_templates", tag = "ui",
+    responses((status = 200, description = "Names of templates by package; none, since no Python package is ever loaded.", body = Map<String, serde_json::Value>)),
+)]
+pub(super) async fn get_workflow_templates() -> ApiResult {
+    Ok(reply::json(StatusCode::OK, &Map::new()))
 }
 
 /// The scripts as paths in an address, sorted.

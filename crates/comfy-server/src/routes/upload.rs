@@ -1,5 +1,7 @@
 //! `POST /upload/image`.
 
+pub(super) mod mask;
+
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use comfy_api::upload::{UploadAnswer, UploadForm};
@@ -28,12 +30,7 @@ use crate::state::AppState;
 )]
 pub(super) async fn upload_image(State(state): State<AppState>, request: Request) -> ApiResult {
     let upload = Upload::receive(&state, request).await?;
-    let kind: DirectoryKind = upload.kind.parse().map_err(|()| {
-        ApiError::BadRequest(format!(
-            "expected the type input, output or temp, got `{}`",
-            upload.kind
-        ))
-    })?;
+    let kind = upload.directory()?;
     let Upload {
         image,
         overwrite,
@@ -60,9 +57,21 @@ struct Upload {
     overwrite: bool,
     kind: String,
     subfolder: String,
+    /// What the mask is for, as JSON.
+    original: Option<String>,
 }
 
 impl Upload {
+    /// The directory it is for.
+    fn directory(&self) -> Result<DirectoryKind, ApiError> {
+        self.kind.parse().map_err(|()| {
+            ApiError::BadRequest(format!(
+                "expected the type input, output or temp, got `{}`",
+                self.kind
+            ))
+        })
+    }
+
     async fn receive(state: &AppState, request: Request) -> Result<Self, ApiError> {
         let limit = request.extensions().get::<BodyLimit>().copied();
         let mut form = Form::open(request).await?;
@@ -71,6 +80,7 @@ impl Upload {
             overwrite: false,
             kind: "input".to_owned(),
             subfolder: String::new(),
+            original: None,
         };
         while let Some(field) = form.next().await? {
             match field.name().unwrap_or_default() {
@@ -87,6 +97,7 @@ impl Upload {
                     upload.overwrite = matches!(flag.as_str(), "true" | "1");
                 }
                 "type" => upload.kind = text(field, FIELD_LIMIT, limit).await?,
+                "original_ref" => upload.original = Some(text(field, FIELD_LIMIT, limit).await?),
                 "subfolder" => upload.subfolder = text(field, FIELD_LIMIT, limit).await?,
                 _ => {}
             }

@@ -1,6 +1,5 @@
 //! `GET /view`: a file of the input, output or temp directory.
 
-mod file;
 pub(crate) mod picture;
 
 use std::path::{Path, PathBuf};
@@ -12,11 +11,12 @@ use comfy_api::document::{FileBytes, FileNameHeader};
 use comfy_api::view::ViewQuery;
 use comfy_nodes::folders::{AnnotatedName, DirectoryKind, Folders};
 
-use super::on_thread;
+use super::{on_thread, sent_file};
 use crate::error::{ApiError, ApiResult};
 use crate::reply;
 use crate::state::AppState;
-use picture::{Conversion, PictureError};
+pub(super) use picture::Conversion;
+use picture::PictureError;
 
 /// Read a picture.
 ///
@@ -53,7 +53,7 @@ pub(super) async fn view_image(
     let folders = state.folders().clone();
     let found = on_thread(move || Found::look_up(&folders, &query)).await??;
     let mut response = match conversion {
-        None => file::send(&found.path, &found.name, &headers).await?,
+        None => sent_file::send(&found.path, &found.name, &headers).await?,
         Some(conversion) => convert(&state, found.path, conversion).await?,
     };
     response
@@ -107,7 +107,8 @@ impl Found {
     }
 }
 
-async fn convert(state: &AppState, path: PathBuf, conversion: Conversion) -> ApiResult {
+/// The picture in another form.
+pub(super) async fn convert(state: &AppState, path: PathBuf, conversion: Conversion) -> ApiResult {
     // A decoded picture is large; only a few may exist at a time.
     let permit = state
         .decoders()

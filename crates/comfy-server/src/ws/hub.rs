@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::body::Bytes;
 use axum::extract::ws::Message;
-use comfy_api::events::{Event, Framing, Preview, TextEvent};
+use comfy_api::events::{Event, Framing, Logs, Preview, TextEvent};
 use comfy_exec::{Audience, EventSink};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
@@ -40,6 +40,8 @@ pub(super) struct Connection {
     pub(super) outbox: Outbox,
     /// Whether the client asked for previews with metadata.
     wants_metadata: AtomicBool,
+    /// Whether the client asked for the log.
+    wants_logs: AtomicBool,
 }
 
 impl Connection {
@@ -65,6 +67,7 @@ impl Hub {
             number,
             outbox: Outbox::default(),
             wants_metadata: AtomicBool::new(false),
+            wants_logs: AtomicBool::new(false),
         })
     }
 
@@ -82,6 +85,22 @@ impl Hub {
             .is_some_and(|known| known.number == connection.number)
         {
             clients.shift_remove(sid);
+        }
+    }
+
+    /// From now on a client gets the log, or not.
+    pub(crate) fn set_wants_logs(&self, sid: &str, wants: bool) {
+        if let Some(connection) = self.clients.lock().get(sid) {
+            connection.wants_logs.store(wants, Ordering::Release);
+        }
+    }
+
+    /// Sends lines of the log to those who want it.
+    pub(crate) fn send_logs(&self, logs: Logs) {
+        if let Some(message) = text(&TextEvent::Logs(logs)) {
+            self.send(&Audience::All, &message, |connection| {
+                connection.wants_logs.load(Ordering::Acquire)
+            });
         }
     }
 

@@ -25,7 +25,7 @@ pub(crate) enum PictureError {
 
 /// What to make of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Conversion {
+pub(in crate::routes) enum Conversion {
     /// JPEG of this quality in percent.
     Jpeg(u8),
     /// WebP, with the alpha channel or without. It is lossless, so there is no quality.
@@ -106,7 +106,7 @@ pub(super) fn convert(path: &Path, conversion: Conversion) -> Result<Encoded, Pi
 }
 
 /// Decodes a picture after a look at its size.
-pub(super) fn decode(path: &Path) -> Result<DynamicImage, PictureError> {
+pub(in crate::routes) fn decode(path: &Path) -> Result<DynamicImage, PictureError> {
     let (width, height) = ImageReader::open(path)?
         .with_guessed_format()?
         .into_dimensions()?;
