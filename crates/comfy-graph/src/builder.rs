@@ -274,3 +274,18 @@ impl InputSpec {
         }
     }
 }
+
+/// Combos of files whose list clients fetch by themselves.
+impl<T: Input> InputBuilder<T> {
+    /// The directory that uploads for this input go to and that its names are looked for in, such as `"output"`.
+    #[must_use]
+    pub fn image_folder(self, folder: &str) -> Self {
+        self.setting("image_folder", folder)
+    }
+
+    /// The route that gives the list, and how clients use it.
+    #[must_use]
+    pub fn remote(self, remote: Json) -> Self {
+        self.setting("remote", remote)
+    }
+}

@@ -131,6 +131,11 @@ impl Catalog for Runtime {
                 .map(|scheduler| scheduler.name.to_owned())
                 .collect(),
             "input_images" => self.options.folders.input_images(),
+            "input_files" => self.options.folders.input_files(|_| true),
+            "input_latents" => self
+                .options
+                .folders
+                .input_files(|name| name.ends_with(".latent")),
             "vae" => {
                 let mut names = self.files("vae");
                 names.push(crate::sockets::Vae::PIXEL_SPACE.to_owned());

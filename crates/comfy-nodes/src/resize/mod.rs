@@ -3,6 +3,7 @@
 //!
 //! A picture is a slice of `f32` in the order `[height, width, channel]`.
 
+mod bislerp;
 mod bytes;
 mod fixed_point;
 mod interpolate;
@@ -11,6 +12,7 @@ mod separable;
 use fixed_point::Kernel;
 use separable::Order;
 
+pub use bislerp::bislerp;
 pub use bytes::{bytes_from_units, units_from_bytes};
 
 /// How to fill pixels that lie between others.

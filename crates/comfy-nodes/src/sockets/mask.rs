@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use comfy_graph::{NodeError, Socket};
 
 use super::transfer::{host_device, on_host, values_of};
+use crate::planes::Planes;
 
 /// A batch of masks, `[batch, height, width]`, 0 to 1, in the host's memory. What 1 means is up to the node that takes it;
 /// usually the part that is to be changed.
@@ -49,6 +50,12 @@ impl Mask {
     /// Batch, height, width.
     pub fn shape(&self) -> [usize; 3] {
         self.0.dims()
+    }
+
+    /// As `[batch, 1, height, width]`, ready for arithmetic.
+    pub fn planes(&self) -> Result<Planes, NodeError> {
+        let [batch, height, width] = self.shape();
+        Planes::new(self.values()?, [batch, 1, height, width])
     }
 
     /// The values in row-major order.

@@ -111,6 +111,14 @@ impl Vae {
         Self(Coder::PixelSpace)
     }
 
+    /// How many pixels in each direction one latent cell stands for.
+    pub fn ratio(&self) -> Result<usize, NodeError> {
+        match &self.0 {
+            Coder::PixelSpace => Ok(1),
+            Coder::Autoencoder(part) => part.get("an autoencoder")?.ratio().map_err(from_diffusion),
+        }
+    }
+
     /// Pictures from latents `[batch, channel, height, width]`. Values that are not numbers are an error, as they would become
     /// black pixels.
     pub fn decode(&self, latents: Tensor<4>) -> Result<Image, NodeError> {
