@@ -31,6 +31,7 @@ mod subgraph;
 mod validate;
 mod value;
 
+pub mod documentation;
 pub mod order;
 pub mod python_json;
 pub mod signature;

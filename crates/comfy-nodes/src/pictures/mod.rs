@@ -4,6 +4,7 @@ mod animated_png;
 mod animation;
 mod png_reader;
 mod read;
+mod tiff_pages;
 mod webp_writer;
 mod write;
 
@@ -15,3 +16,7 @@ pub use write::{Compression, PngText, WriteError, encode_png, save_new};
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
+mod pillow_tests;

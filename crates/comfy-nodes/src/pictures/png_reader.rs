@@ -75,7 +75,7 @@ pub(super) fn read(
             is_grey16,
         );
         if !has_alpha {
-            frame.alpha = None;
+            frame.key = frame.alpha.take();
         }
         if let (Some(canvas), Some(control)) = (&mut canvas, reader.info().frame_control) {
             let placement = Placement {
@@ -138,6 +138,7 @@ fn frame_of(
             height,
             rgb: samples.to_vec(),
             alpha: None,
+            key: None,
         },
         ColorType::Rgba => Frame::from_rgba(width, height, samples),
     }

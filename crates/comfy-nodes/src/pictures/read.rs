@@ -10,7 +10,7 @@ use image::{
     AnimationDecoder, DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, RgbImage,
 };
 
-use super::png_reader;
+use super::{png_reader, tiff_pages};
 
 /// What a picture file may cost.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,9 @@ pub struct Frame {
     pub rgb: Vec<u8>,
     /// Opacity, if the file has any: 255 is opaque.
     pub alpha: Option<Vec<u8>>,
+    /// 0 where a picture without opacity has the one colour that its file calls transparent. As in PIL, that is no opacity of the
+    /// picture, but a mask can be made of it.
+    pub key: Option<Vec<u8>>,
 }
 
 /// The frames of a file, in order; at least one, all of the first one's size. Already turned as their EXIF data says.
@@ -133,7 +136,7 @@ impl ReadLimits {
 }
 
 /// Reads a picture file. Nothing of its size is allocated before the size has been checked. All frames of animated PNG, GIF and
-/// WebP are read, and the first page of a TIFF file.
+/// WebP are read, and all pages of TIFF.
 pub fn read(path: &Path, limits: &ReadLimits) -> Result<Picture, ReadError> {
     let io = |source| ReadError::Io {
         path: path.to_path_buf(),
@@ -182,16 +185,27 @@ pub fn read_bytes(bytes: &[u8], limits: &ReadLimits) -> Result<Picture, ReadErro
         ImageFormat::Png => png_reader::read(bytes, limits)?,
         ImageFormat::Gif => read_gif(bytes, limits)?,
         ImageFormat::WebP => read_webp(bytes, limits)?,
-        ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Tiff | ImageFormat::Pnm => {
-            let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-            reader.limits(limits.for_decoder());
-            let mut decoder = reader.into_decoder()?;
-            let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-            (vec![read_still(decoder, limits)?], orientation)
+        ImageFormat::Tiff => tiff_pages::read(bytes, limits)?,
+        ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Pnm => {
+            let (frame, orientation) = read_one(bytes, format, limits)?;
+            (vec![frame], orientation)
         }
         _ => return Err(unknown()),
     };
     finish(frames, orientation)
+}
+
+/// A file of one picture.
+pub(super) fn read_one(
+    bytes: &[u8],
+    format: ImageFormat,
+    limits: &ReadLimits,
+) -> Result<(Frame, Orientation), ReadError> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits.for_decoder());
+    let mut decoder = reader.into_decoder()?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    Ok((read_still(decoder, limits)?, orientation))
 }
 
 fn read_gif(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientation), ReadError> {
@@ -263,6 +277,7 @@ fn read_still(decoder: impl ImageDecoder, limits: &ReadLimits) -> Result<Frame, 
             height,
             rgb: rgb.into_raw(),
             alpha: None,
+            key: None,
         },
         DynamicImage::ImageRgba8(rgba) => Frame::from_rgba(width, height, &rgba),
         DynamicImage::ImageLumaA8(grey) => Frame::from_grey_alpha(width, height, grey.as_raw()),
@@ -277,6 +292,7 @@ fn read_still(decoder: impl ImageDecoder, limits: &ReadLimits) -> Result<Frame, 
             height,
             rgb: high(rgb.as_raw()),
             alpha: None,
+            key: None,
         },
         DynamicImage::ImageRgba16(rgba) => Frame::from_rgba(width, height, &high(rgba.as_raw())),
         other => {
@@ -294,12 +310,18 @@ pub(super) fn narrow_grey(values: impl Iterator<Item = u16>) -> Vec<u8> {
 }
 
 impl Frame {
+    /// Opacity of any kind.
+    pub fn opacity(&self) -> Option<&[u8]> {
+        self.alpha.as_deref().or(self.key.as_deref())
+    }
+
     pub(super) fn from_grey(width: usize, height: usize, grey: &[u8]) -> Self {
         Self {
             width,
             height,
             rgb: grey.iter().flat_map(|&value| [value; 3]).collect(),
             alpha: None,
+            key: None,
         }
     }
 
@@ -311,6 +333,7 @@ impl Frame {
             height,
             rgb,
             alpha: Some(pixels.map(|pixel| pixel[1]).collect()),
+            key: None,
         }
     }
 
@@ -325,6 +348,7 @@ impl Frame {
             height,
             rgb,
             alpha: Some(pixels.map(|pixel| pixel[3]).collect()),
+            key: None,
         }
     }
 
@@ -338,21 +362,20 @@ impl Frame {
             RgbImage::from_raw(width, height, self.rgb).ok_or_else(broken)?,
         );
         rgb.apply_orientation(orientation);
-        let alpha = match self.alpha {
-            None => None,
-            Some(alpha) => {
-                let mut alpha = DynamicImage::ImageLuma8(
-                    GrayImage::from_raw(width, height, alpha).ok_or_else(broken)?,
-                );
-                alpha.apply_orientation(orientation);
-                Some(alpha.into_bytes())
-            }
+        let turn = |plane: Option<Vec<u8>>| -> Result<_, ReadError> {
+            let Some(plane) = plane else { return Ok(None) };
+            let mut plane = DynamicImage::ImageLuma8(
+                GrayImage::from_raw(width, height, plane).ok_or_else(broken)?,
+            );
+            plane.apply_orientation(orientation);
+            Ok(Some(plane.into_bytes()))
         };
         Ok(Self {
             width: rgb.width() as usize,
             height: rgb.height() as usize,
             rgb: rgb.into_bytes(),
-            alpha,
+            alpha: turn(self.alpha)?,
+            key: turn(self.key)?,
         })
     }
 }

@@ -72,7 +72,7 @@ impl Node for LoadImageMask {
             MaskChannel::Red => colour(0),
             MaskChannel::Green => colour(1),
             MaskChannel::Blue => colour(2),
-            MaskChannel::Alpha => match &frame.alpha {
+            MaskChannel::Alpha => match frame.opacity() {
                 Some(alpha) => alpha.iter().map(|byte| 1.0 - units(*byte)).collect(),
                 None => vec![0.0; frame.width * frame.height],
             },

@@ -31,7 +31,8 @@ fn matched(first: &Planes, second: &Latent) -> Result<Planes, NodeError> {
 #[node(
     id = "LatentAdd",
     category = "latent/advanced",
-    module = "comfy_extras.nodes_latent"
+    module = "comfy_extras.nodes_latent",
+    v3
 )]
 pub struct LatentAdd {
     /// The first latent. Its noise mask is kept.
@@ -55,7 +56,8 @@ impl Node for LatentAdd {
 #[node(
     id = "LatentSubtract",
     category = "latent/advanced",
-    module = "comfy_extras.nodes_latent"
+    module = "comfy_extras.nodes_latent",
+    v3
 )]
 pub struct LatentSubtract {
     /// The first latent. Its noise mask is kept.
@@ -79,7 +81,8 @@ impl Node for LatentSubtract {
 #[node(
     id = "LatentMultiply",
     category = "latent/advanced",
-    module = "comfy_extras.nodes_latent"
+    module = "comfy_extras.nodes_latent",
+    v3
 )]
 pub struct LatentMultiply {
     /// The latent.
@@ -105,7 +108,8 @@ impl Node for LatentMultiply {
 #[node(
     id = "LatentInterpolate",
     category = "latent/advanced",
-    module = "comfy_extras.nodes_latent"
+    module = "comfy_extras.nodes_latent",
+    v3
 )]
 pub struct LatentInterpolate {
     /// The first latent. Its noise mask is kept.

@@ -118,7 +118,8 @@ impl Node for RepeatLatentBatch {
 #[node(
     id = "LatentBatch",
     category = "latent/batch",
-    module = "comfy_extras.nodes_latent"
+    module = "comfy_extras.nodes_latent",
+    v3
 )]
 pub struct LatentBatch {
     /// The batch that comes first. Its noise mask is kept.
@@ -160,7 +161,8 @@ pub enum SeedBehavior {
 #[node(
     id = "LatentBatchSeedBehavior",
     category = "latent/advanced",
-    module = "comfy_extras.nodes_latent"
+    module = "comfy_extras.nodes_latent",
+    v3
 )]
 pub struct LatentBatchSeedBehavior {
     /// The batch.

@@ -33,7 +33,8 @@ fn zeros(
 #[node(
     id = "EmptySD3LatentImage",
     category = "latent/sd3",
-    module = "comfy_extras.nodes_sd3"
+    module = "comfy_extras.nodes_sd3",
+    v3
 )]
 pub struct EmptySd3LatentImage {
     /// Width of the picture in pixels.
@@ -87,7 +88,8 @@ impl Node for EmptyHunyuanImageLatent {
 #[node(
     id = "EmptyChromaRadianceLatentImage",
     category = "latent/chroma_radiance",
-    module = "comfy_extras.nodes_chroma_radiance"
+    module = "comfy_extras.nodes_chroma_radiance",
+    v3
 )]
 pub struct EmptyChromaRadianceLatentImage {
     /// Width of the picture in pixels.
@@ -114,7 +116,8 @@ impl Node for EmptyChromaRadianceLatentImage {
 #[node(
     id = "StableCascade_EmptyLatentImage",
     category = "latent/stable_cascade",
-    module = "comfy_extras.nodes_stable_cascade"
+    module = "comfy_extras.nodes_stable_cascade",
+    v3
 )]
 pub struct StableCascadeEmptyLatentImage {
     /// Width of the picture in pixels.

@@ -34,7 +34,8 @@ pub enum JoinAxis {
 #[node(
     id = "LatentConcat",
     category = "latent/advanced",
-    module = "comfy_extras.nodes_latent"
+    module = "comfy_extras.nodes_latent",
+    v3
 )]
 pub struct LatentConcat {
     /// The first latent. Its noise mask is kept.
@@ -84,7 +85,8 @@ pub enum CutAxis {
 #[node(
     id = "LatentCut",
     category = "latent/advanced",
-    module = "comfy_extras.nodes_latent"
+    module = "comfy_extras.nodes_latent",
+    v3
 )]
 pub struct LatentCut {
     /// The latent.

@@ -10,6 +10,7 @@ mod files;
 mod inpaint;
 mod join;
 mod operations;
+mod rebatch;
 mod transform;
 mod upscale;
 
@@ -34,6 +35,7 @@ pub use join::{CutAxis, JoinAxis, LatentConcat, LatentCut};
 pub use operations::{
     LatentApplyOperation, LatentOperationSharpen, LatentOperationTonemapReinhard, PreparedOperation,
 };
+pub use rebatch::{RebatchLatents, RebatchedLatents};
 pub use transform::{FlipMethod, LatentCrop, LatentFlip, LatentRotate, Rotation};
 pub use upscale::{LatentUpscale, LatentUpscaleBy, LatentUpscaleMethod};
 
@@ -79,6 +81,7 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<LatentOperationTonemapReinhard>()?
         .register::<LatentOperationSharpen>()?
         .register::<LatentCompositeMasked>()?
+        .register::<RebatchLatents>()?
         .register::<StableCascadeEmptyLatentImage>()?
         .register::<EmptySd3LatentImage>()?
         .register::<EmptyHunyuanImageLatent>()?

@@ -13,6 +13,7 @@ use crate::sockets::{Latent, LatentOperation};
     id = "LatentApplyOperation",
     category = "latent/advanced/operations",
     module = "comfy_extras.nodes_latent",
+    v3,
     experimental
 )]
 pub struct LatentApplyOperation {
@@ -45,6 +46,7 @@ pub struct PreparedOperation {
     id = "LatentOperationTonemapReinhard",
     category = "latent/advanced/operations",
     module = "comfy_extras.nodes_latent",
+    v3,
     experimental
 )]
 pub struct LatentOperationTonemapReinhard {
@@ -112,6 +114,7 @@ fn lengths(latents: &Planes, more: f32) -> Result<Planes, NodeError> {
     id = "LatentOperationSharpen",
     category = "latent/advanced/operations",
     module = "comfy_extras.nodes_latent",
+    v3,
     experimental
 )]
 pub struct LatentOperationSharpen {

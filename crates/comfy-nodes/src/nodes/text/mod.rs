@@ -10,7 +10,7 @@ pub use primitive::{
     PrimitiveBoolean, PrimitiveFloat, PrimitiveInt, PrimitiveString, PrimitiveStringMultiline,
     SomeBoolean, SomeFloat, SomeInt,
 };
-pub use regex::{ExtractMode, Matches, RegexExtract, RegexMatch, RegexReplace};
+pub use regex::{ExtractMode, ExtractedText, Matches, RegexExtract, RegexMatch, RegexReplace};
 pub use string::{
     CaseConverter, CaseMode, CompareMode, Contains, Length, StringCompare, StringConcatenate,
     StringContains, StringLength, StringReplace, StringSubstring, StringTrim, TrimMode,

@@ -10,7 +10,8 @@ use super::SomeText;
     id = "PrimitiveString",
     name = "String",
     category = "utils/primitive",
-    module = "comfy_extras.nodes_primitive"
+    module = "comfy_extras.nodes_primitive",
+    v3
 )]
 pub struct PrimitiveString {
     /// The text.
@@ -32,7 +33,8 @@ impl Node for PrimitiveString {
     id = "PrimitiveStringMultiline",
     name = "String (Multiline)",
     category = "utils/primitive",
-    module = "comfy_extras.nodes_primitive"
+    module = "comfy_extras.nodes_primitive",
+    v3
 )]
 pub struct PrimitiveStringMultiline {
     /// The text.
@@ -54,7 +56,8 @@ impl Node for PrimitiveStringMultiline {
     id = "PrimitiveInt",
     name = "Int",
     category = "utils/primitive",
-    module = "comfy_extras.nodes_primitive"
+    module = "comfy_extras.nodes_primitive",
+    v3
 )]
 pub struct PrimitiveInt {
     /// The number. It may change after each run, as a seed does.
@@ -84,7 +87,8 @@ impl Node for PrimitiveInt {
     id = "PrimitiveFloat",
     name = "Float",
     category = "utils/primitive",
-    module = "comfy_extras.nodes_primitive"
+    module = "comfy_extras.nodes_primitive",
+    v3
 )]
 pub struct PrimitiveFloat {
     /// The number.
@@ -114,7 +118,8 @@ impl Node for PrimitiveFloat {
     id = "PrimitiveBoolean",
     name = "Boolean",
     category = "utils/primitive",
-    module = "comfy_extras.nodes_primitive"
+    module = "comfy_extras.nodes_primitive",
+    v3
 )]
 pub struct PrimitiveBoolean {
     /// Whether it is so.

@@ -32,7 +32,8 @@ fn compiled(pattern: &str, options: Options) -> Result<Option<Regex>, NodeError>
     id = "RegexMatch",
     name = "Regex Match",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct RegexMatch {
     /// The text.
@@ -103,7 +104,8 @@ pub enum ExtractMode {
     id = "RegexExtract",
     name = "Regex Extract",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct RegexExtract {
     /// The text.
@@ -129,51 +131,76 @@ pub struct RegexExtract {
     group_index: u32,
 }
 
-impl Node for RegexExtract {
-    type Output = SomeText;
+/// The result of [`RegexExtract`].
+#[derive(Debug, Outputs)]
+pub struct ExtractedText {
+    /// What was found; nothing found is an empty text, and a group that took no part in the first match is none at all.
+    #[output(name = "STRING")]
+    text: Option<String>,
+}
 
-    fn run(self, _: &mut NodeContext<'_>) -> Result<SomeText, NodeError> {
+impl Node for RegexExtract {
+    type Output = ExtractedText;
+
+    fn run(self, _: &mut NodeContext<'_>) -> Result<ExtractedText, NodeError> {
         let options = Options {
             ignore_case: self.case_insensitive,
             multiline: self.multiline,
             dot_all: self.dotall,
         };
-        let Some(regex) = compiled(&self.regex_pattern, options)? else {
-            return Ok(String::new().into());
+        let text = match compiled(&self.regex_pattern, options)? {
+            Some(regex) => extracted(&regex, &self.string, self.mode, self.group_index as usize)?,
+            None => Some(String::new()),
         };
-        let count = match self.mode {
-            ExtractMode::FirstMatch | ExtractMode::FirstGroup => 1,
-            ExtractMode::AllMatches | ExtractMode::AllGroups => usize::MAX,
-        };
-        let matches = regex
-            .matches(&self.string, count)
-            .map_err(|error| from_regex(&error))?;
-        let group = self.group_index as usize;
-        let mut texts = Vec::with_capacity(matches.len());
-        for found in &matches {
-            let text = match self.mode {
-                ExtractMode::FirstMatch => found.group(0),
-                ExtractMode::AllMatches => {
-                    Some(found.group(found.groups().min(1)).unwrap_or_default())
-                }
-                ExtractMode::FirstGroup => Some(found.group(group).unwrap_or_default()),
-                // An expression without groups has no group 0 here either.
-                ExtractMode::AllGroups if found.groups() == 0 || found.groups() < group => continue,
-                ExtractMode::AllGroups => found.group(group),
-            };
-            let missing = || {
-                NodeError::failed(
-                    "TypeError",
-                    format_args!(
-                        "expected every match to have a text in group {group}, match {} has none",
-                        texts.len() + 1
-                    ),
-                )
-            };
-            texts.push(text.ok_or_else(missing)?.to_owned());
-        }
-        Ok(texts.join("\n").into())
+        Ok(ExtractedText { text })
     }
+}
+
+fn extracted(
+    regex: &Regex,
+    text: &str,
+    mode: ExtractMode,
+    group: usize,
+) -> Result<Option<String>, NodeError> {
+    let count = match mode {
+        ExtractMode::FirstMatch | ExtractMode::FirstGroup => 1,
+        ExtractMode::AllMatches | ExtractMode::AllGroups => usize::MAX,
+    };
+    let matches = regex
+        .matches(text, count)
+        .map_err(|error| from_regex(&error))?;
+    let Some(first) = matches.first() else {
+        return Ok(Some(String::new()));
+    };
+    let texts = match mode {
+        ExtractMode::FirstMatch => return Ok(first.group(0).map(str::to_owned)),
+        ExtractMode::FirstGroup if first.groups() < group => return Ok(Some(String::new())),
+        ExtractMode::FirstGroup => return Ok(first.group(group).map(str::to_owned)),
+        ExtractMode::AllMatches => {
+            let group = first.groups().min(1);
+            let texts = matches.iter();
+            texts
+                .map(|found| found.group(group).unwrap_or_default())
+                .collect()
+        }
+        // An expression without groups has no group 0 here either.
+        ExtractMode::AllGroups if first.groups() == 0 || first.groups() < group => Vec::new(),
+        ExtractMode::AllGroups => {
+            let texts = matches.iter().enumerate().map(|(index, found)| {
+                found.group(group).ok_or_else(|| {
+                    NodeError::failed(
+                        "TypeError",
+                        format_args!(
+                            "expected every match to have a text in group {group}, match {} has none",
+                            index + 1
+                        ),
+                    )
+                })
+            });
+            texts.collect::<Result<Vec<_>, _>>()?
+        }
+    };
+    Ok(Some(texts.join("\n")))
 }
 
 /// Replaces in a text what matches a regular expression. The syntax is that of Python.
@@ -182,7 +209,8 @@ impl Node for RegexExtract {
     id = "RegexReplace",
     name = "Regex Replace",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct RegexReplace {
     /// The text.

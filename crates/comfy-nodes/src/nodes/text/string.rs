@@ -12,7 +12,8 @@ use crate::text::case;
     id = "StringConcatenate",
     name = "Concatenate",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct StringConcatenate {
     /// The first text.
@@ -40,7 +41,8 @@ impl Node for StringConcatenate {
     id = "StringSubstring",
     name = "Substring",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct StringSubstring {
     /// The text.
@@ -69,7 +71,8 @@ impl Node for StringSubstring {
     id = "StringLength",
     name = "Length",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct StringLength {
     /// The text.
@@ -117,7 +120,8 @@ pub enum CaseMode {
     id = "CaseConverter",
     name = "Case Converter",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct CaseConverter {
     /// The text.
@@ -161,7 +165,8 @@ pub enum TrimMode {
     id = "StringTrim",
     name = "Trim",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct StringTrim {
     /// The text.
@@ -186,7 +191,8 @@ impl Node for StringTrim {
     id = "StringReplace",
     name = "Replace",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct StringReplace {
     /// The text.
@@ -226,7 +232,8 @@ impl Node for StringReplace {
     id = "StringContains",
     name = "Contains",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct StringContains {
     /// The text to look in.
@@ -280,7 +287,8 @@ pub enum CompareMode {
     id = "StringCompare",
     name = "Compare",
     category = "utils/string",
-    module = "comfy_extras.nodes_string"
+    module = "comfy_extras.nodes_string",
+    v3
 )]
 pub struct StringCompare {
     /// The first text.

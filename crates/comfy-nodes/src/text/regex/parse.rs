@@ -484,15 +484,21 @@ impl Parser {
 
     /// `(?i-m:`, after the question mark.
     fn scoped_flags(&mut self, mut flags: Flags) -> Result<Flags, RegexError> {
-        let mut value = true;
+        let (mut value, mut turned_on) = (true, String::new());
         loop {
             match self.next() {
                 Some(':') => return Ok(flags),
+                Some(letter) if !value && turned_on.contains(letter) => {
+                    return Err(self.error("bad inline flags: flag turned on and off"));
+                }
                 Some(')') => {
                     return Err(self.error("global flags not at the start of the expression"));
                 }
                 Some('-') if value => value = false,
-                Some(letter) => self.set_flag(&mut flags, letter, value)?,
+                Some(letter) => {
+                    self.set_flag(&mut flags, letter, value)?;
+                    turned_on.push(letter);
+                }
                 None => return Err(self.error("missing :")),
             }
         }

@@ -241,14 +241,21 @@ impl Program {
             self.instructions[check] = Instruction::EndLoop { slot, exit };
             return Ok(());
         }
-        let mut starts = Vec::new();
+        // As in a loop without limit, nothing follows a turn that matched nothing.
+        let slot = self.slots;
+        self.slots += 1;
+        let mut turns = Vec::new();
         for _ in least..most {
-            starts.push(self.push(Instruction::Split(0, 0))?);
+            let start = self.push(Instruction::Split(0, 0))?;
+            self.push(Instruction::Save(slot))?;
             self.add(tree)?;
+            let check = self.push(Instruction::EndLoop { slot, exit: 0 })?;
+            turns.push((start, check));
         }
         let exit = self.here();
-        for start in starts {
+        for (start, check) in turns {
             self.instructions[start] = split(start + 1, exit);
+            self.instructions[check] = Instruction::EndLoop { slot, exit };
         }
         Ok(())
     }
