@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use comfy_diffusion::weights::Weights;
 use comfy_graph::{
-    Host, Inputs, Json, NodeContext, NodeRegistry, Preview, Services, Slot, Value,
+    Call, Host, Inputs, Json, NodeContext, NodeRegistry, Output, Preview, Returned, Services, Slot,
+    Step, Value,
 };
 use comfy_nodes::planes::Planes;
 use comfy_nodes::sockets::{Latent, Mask};
@@ -18,7 +19,7 @@ const TOLERANCE: f32 = 2e-6;
 struct Nobody;
 
 impl Host for Nobody {
-    fn progress(&self, _: f64, _: f64, _: Option<Preview>) {}
+    fn progress(&self, _: serde_json::Number, _: serde_json::Number, _: Option<Preview>) {}
 
     fn interrupted(&self) -> bool {
         false
@@ -83,10 +84,24 @@ impl Player {
         for (name, described) in case["inputs"].as_object().unwrap() {
             inputs.insert(name.clone(), self.slot(described));
         }
-        let services = Services::new();
-        let mut context = NodeContext::new("1", &Json::Null, &Json::Null, &services, &Nobody);
-        let outputs = class.run(&mut inputs, &mut context).map_err(|error| error.to_string())?;
-        first_output(outputs)
+        let mut context = NodeContext::new(Call {
+            unique_id: "1".into(),
+            index: 0,
+            prompt: Arc::default(),
+            extra_pnginfo: Arc::default(),
+            services: Services::new(),
+            host: Arc::new(Nobody),
+        });
+        match class.run(&mut inputs, &mut context) {
+            Err(error) => Err(error.to_string()),
+            Ok(Step::Now(Returned::Outputs(outputs))) => {
+                Ok(match outputs.into_iter().next().unwrap() {
+                    Output::One(item) => vec![item.unwrap()],
+                    Output::Many(items) => items.into_iter().map(Result::unwrap).collect(),
+                })
+            }
+            Ok(_) => Err("it returned no outputs at once".to_owned()),
+        }
     }
 
     fn differences(&self, case: &Json) -> Vec<String> {
@@ -117,7 +132,10 @@ fn different(found: &Latent, expected: &Latent) -> Vec<String> {
     let mut differences = Vec::new();
     let planes = (found.planes().unwrap(), expected.planes().unwrap());
     differences.extend(apart("samples", &planes.0, &planes.1));
-    match (found.mask_planes().unwrap(), expected.mask_planes().unwrap()) {
+    match (
+        found.mask_planes().unwrap(),
+        expected.mask_planes().unwrap(),
+    ) {
         (None, None) => {}
         (Some(found), Some(expected)) => differences.extend(apart("mask", &found, &expected)),
         (found, _) => differences.push(format!("a mask: {}", found.is_some())),

@@ -208,6 +208,20 @@ fn pictures_are_scaled() {
 }
 
 #[test]
+fn latents_are_scaled_and_sampled_again() {
+    for method in ["nearest-exact", "bilinear", "area", "bicubic"] {
+        check(&format!("latent_upscale_{method}"));
+    }
+    check("hires_fix_bislerp");
+}
+
+#[test]
+fn masked_parts_are_made_anew() {
+    check("inpaint_encode");
+    check("inpaint_noise_mask");
+}
+
+#[test]
 fn the_prompt_is_in_the_picture() {
     let workshop = Workshop::new(PreviewMethod::None);
     let prompt = json!({

@@ -121,9 +121,9 @@ impl Walk<'_> {
 }
 
 /// Endings that the usual tables of media types call pictures, lower case.
-const PICTURE_EXTENSIONS: [&str; 23] = [
-    "avif", "bmp", "gif", "heic", "heif", "ico", "ief", "jpe", "jpeg", "jpg", "pbm", "pgm", "png",
-    "pnm", "ppm", "ras", "rgb", "svg", "tif", "tiff", "webp", "xbm", "xpm",
+const PICTURE_EXTENSIONS: [&str; 24] = [
+    "avif", "bmp", "gif", "heic", "heif", "ico", "ief", "jpe", "jpeg", "jpg", "jxl", "pbm", "pgm",
+    "png", "pnm", "ppm", "ras", "rgb", "svg", "tif", "tiff", "webp", "xbm", "xpm",
 ];
 
 /// Whether the usual tables of media types call a file of this name a picture.

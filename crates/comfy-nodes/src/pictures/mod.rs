@@ -2,6 +2,7 @@
 
 mod animated_png;
 mod animation;
+mod jxl_reader;
 mod png_reader;
 mod read;
 mod tiff_pages;

@@ -10,7 +10,7 @@ use image::{
     AnimationDecoder, DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, RgbImage,
 };
 
-use super::{png_reader, tiff_pages};
+use super::{jxl_reader, png_reader, tiff_pages};
 
 /// What a picture file may cost.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +88,7 @@ pub enum ReadError {
     },
     /// The first bytes are those of no format we know.
     #[error(
-        "expected a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM picture, got a file that begins with {0}"
+        "expected a PNG, JPEG, WebP, GIF, BMP, ICO, TIFF, JPEG XL or PNM picture, got a file that begins with {0}"
     )]
     UnknownFormat(String),
     /// The contents are broken or use something that is not supported.
@@ -180,13 +180,17 @@ pub fn read_bytes(bytes: &[u8], limits: &ReadLimits) -> Result<Picture, ReadErro
             start.join(" ")
         })
     };
+    if jxl_reader::is_jxl(bytes) {
+        let (frames, orientation) = jxl_reader::read(bytes, limits)?;
+        return finish(frames, orientation);
+    }
     let format = image::guess_format(bytes).map_err(|_| unknown())?;
     let (frames, orientation) = match format {
         ImageFormat::Png => png_reader::read(bytes, limits)?,
         ImageFormat::Gif => read_gif(bytes, limits)?,
         ImageFormat::WebP => read_webp(bytes, limits)?,
         ImageFormat::Tiff => tiff_pages::read(bytes, limits)?,
-        ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Pnm => {
+        ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Ico | ImageFormat::Pnm => {
             let (frame, orientation) = read_one(bytes, format, limits)?;
             (vec![frame], orientation)
         }
@@ -214,6 +218,9 @@ fn read_gif(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientatio
     limits.check(width.into(), height.into(), 1)?;
     decoder.set_limits(limits.for_decoder())?;
     let mut frames = read_frames(decoder.into_frames(), limits)?;
+    if let (Some(first), Some(colours)) = (frames.first_mut(), colours_of_gif(bytes)) {
+        first.rgb = colours;
+    }
     // The format always could be transparent; what counts is whether a frame is.
     for frame in &mut frames {
         frame.alpha = frame
@@ -222,6 +229,27 @@ fn read_gif(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientatio
             .filter(|alpha| alpha.iter().any(|&value| value < 255));
     }
     Ok((frames, Orientation::NoTransforms))
+}
+
+/// The colours of the first frame, those of transparent pixels too, which PIL keeps. Nothing when the frame does not fill the
+/// picture.
+fn colours_of_gif(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut options = gif::DecodeOptions::new();
+    options.set_color_output(gif::ColorOutput::Indexed);
+    let mut decoder = options.read_info(bytes).ok()?;
+    let (width, height) = (decoder.width(), decoder.height());
+    let global = decoder.global_palette().map(<[u8]>::to_vec);
+    let frame = decoder.read_next_frame().ok()??;
+    if (frame.left, frame.top, frame.width, frame.height) != (0, 0, width, height) {
+        return None;
+    }
+    let palette = frame.palette.as_deref().or(global.as_deref())?;
+    let mut colours = Vec::with_capacity(frame.buffer.len() * 3);
+    for index in frame.buffer.iter() {
+        let start = usize::from(*index) * 3;
+        colours.extend_from_slice(palette.get(start..start + 3).unwrap_or(&[0; 3]));
+    }
+    Some(colours)
 }
 
 fn read_webp(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientation), ReadError> {
