@@ -33,7 +33,7 @@ impl<'a> Examples<'a> {
     fn improve(&mut self) -> bool {
         let mut found = false;
         for (index, schema) in self.schemas.iter().enumerate() {
-            if schema.deprecated || schema.experimental || schema.api_node {
+            if schema.deprecated || schema.api_node {
                 continue;
             }
             let Some(cost) = self.cost(schema) else {

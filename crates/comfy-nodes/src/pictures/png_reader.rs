@@ -7,7 +7,7 @@ use image::metadata::Orientation;
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, Limits, Transformations};
 
 use super::animation::{Canvas, Placement};
-use super::read::{Frame, ReadError, ReadLimits, narrow_grey};
+use super::read::{Frame, ReadError, ReadLimits, cut_off};
 
 impl From<png::DecodingError> for ReadError {
     fn from(error: png::DecodingError) -> Self {
@@ -117,11 +117,10 @@ fn frame_of(
         narrowed = if is_grey16 {
             // A colour key has become a second sample, which is of no use here.
             let step = color.samples();
-            narrow_grey(
-                pairs
-                    .step_by(step)
-                    .map(|pair| u16::from_be_bytes([pair[0], pair[1]])),
-            )
+            pairs
+                .step_by(step)
+                .map(|pair| cut_off(u16::from_be_bytes([pair[0], pair[1]])))
+                .collect()
         } else {
             pairs.map(|pair| pair[0]).collect()
         };

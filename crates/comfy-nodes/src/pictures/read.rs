@@ -209,7 +209,11 @@ pub(super) fn read_one(
     reader.limits(limits.for_decoder());
     let mut decoder = reader.into_decoder()?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    Ok((read_still(decoder, limits)?, orientation))
+    let narrow = match format {
+        ImageFormat::Pnm => scaled,
+        _ => cut_off,
+    };
+    Ok((read_still(decoder, limits, narrow)?, orientation))
 }
 
 fn read_gif(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientation), ReadError> {
@@ -270,7 +274,7 @@ fn read_webp(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientati
         }
         return Ok((frames, orientation));
     }
-    Ok((vec![read_still(decoder, limits)?], orientation))
+    Ok((vec![read_still(decoder, limits, cut_off)?], orientation))
 }
 
 /// Collects the frames of an animation, with their opacity.
@@ -289,9 +293,12 @@ fn read_frames(frames: image::Frames<'_>, limits: &ReadLimits) -> Result<Vec<Fra
     Ok(result)
 }
 
-/// Decodes a picture of one frame. Sixteen bits are cut to the upper eight; grey of sixteen bits alone is divided by 255,
-/// as `ComfyUI` does to fit PIL's wide grey into a byte.
-fn read_still(decoder: impl ImageDecoder, limits: &ReadLimits) -> Result<Frame, ReadError> {
+/// Decodes a picture of one frame. Sixteen bits are cut to the upper eight; grey of sixteen bits alone is what `narrow` makes of it.
+fn read_still(
+    decoder: impl ImageDecoder,
+    limits: &ReadLimits,
+    narrow: fn(u16) -> u8,
+) -> Result<Frame, ReadError> {
     let (width, height) = decoder.dimensions();
     limits.check(width.into(), height.into(), 1)?;
     let image = DynamicImage::from_decoder(decoder)?;
@@ -309,9 +316,11 @@ fn read_still(decoder: impl ImageDecoder, limits: &ReadLimits) -> Result<Frame, 
         },
         DynamicImage::ImageRgba8(rgba) => Frame::from_rgba(width, height, &rgba),
         DynamicImage::ImageLumaA8(grey) => Frame::from_grey_alpha(width, height, grey.as_raw()),
-        DynamicImage::ImageLuma16(grey) => {
-            Frame::from_grey(width, height, &narrow_grey(grey.as_raw().iter().copied()))
-        }
+        DynamicImage::ImageLuma16(grey) => Frame::from_grey(
+            width,
+            height,
+            &grey.iter().map(|value| narrow(*value)).collect::<Vec<_>>(),
+        ),
         DynamicImage::ImageLumaA16(grey) => {
             Frame::from_grey_alpha(width, height, &high(grey.as_raw()))
         }
@@ -332,9 +341,15 @@ fn read_still(decoder: impl ImageDecoder, limits: &ReadLimits) -> Result<Frame, 
     })
 }
 
-/// Grey of sixteen bits to bytes: divided by 255, which stops at white from one 257th of the range on.
-pub(super) fn narrow_grey(values: impl Iterator<Item = u16>) -> Vec<u8> {
-    values.map(|value| (value / 255).min(255) as u8).collect()
+/// Grey of sixteen bits as a byte. PIL knows two kinds, which `ComfyUI` treats each in its way: that of PNG and TIFF is cut off at
+/// white, nearly everything is white then.
+pub(super) fn cut_off(value: u16) -> u8 {
+    value.min(255) as u8
+}
+
+/// Grey of sixteen bits as a byte, the other kind: that of PNM is divided by 255.
+fn scaled(value: u16) -> u8 {
+    (value / 255).min(255) as u8
 }
 
 impl Frame {
