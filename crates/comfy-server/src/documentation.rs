@@ -1,5 +1,7 @@
 //! Pages about the node classes, made from their declarations.
 
+use std::fmt::Write;
+
 use comfy_graph::documentation::{Examples, by_category, category_page, file_name, page};
 use comfy_graph::{Catalog, NodeRegistry, NodeSchema, RegistryError};
 use comfy_nodes::runtime::BuiltInLists;
@@ -20,7 +22,7 @@ pub fn node_pages() -> Result<Vec<Page>, RegistryError> {
     let mut pages = Vec::new();
     for (category, schemas) in by_category(&schemas) {
         let file = file_name(category);
-        index.push_str(&format!("\n- [{category}]({file}): "));
+        let _ = write!(index, "\n- [{category}]({file}): ");
         let names: Vec<&str> = schemas.iter().map(|schema| schema.id.as_str()).collect();
         index.push_str(&names.join(", "));
         pages.push((file, category_page(category, &schemas, &examples)));
@@ -50,17 +52,18 @@ pub(crate) fn index_page(registry: &NodeRegistry, catalog: &dyn Catalog) -> Stri
     );
     let schemas = schemas(registry, catalog);
     for (category, schemas) in by_category(&schemas) {
-        html.push_str(&format!("<h2>{}</h2>\n<dl>\n", escaped(category)));
+        let _ = write!(html, "<h2>{}</h2>\n<dl>\n", escaped(category));
         for schema in schemas {
-            html.push_str(&format!(
-                "<dt><a href=\"/docs/{}/en.md\">{}</a></dt><dd>{}</dd>\n",
+            let _ = writeln!(
+                html,
+                "<dt><a href=\"/docs/{}/en.md\">{}</a></dt><dd>{}</dd>",
                 percent_encoding::utf8_percent_encode(
                     &schema.id,
                     percent_encoding::NON_ALPHANUMERIC
                 ),
                 escaped(&schema.display_name),
                 escaped(&schema.description)
-            ));
+            );
         }
         html.push_str("</dl>\n");
     }

@@ -99,13 +99,13 @@ impl<'a> Examples<'a> {
             let value = if needs_link(spec) {
                 let (source, slot, _) = self.source(spec)?;
                 let source = &self.schemas[source];
-                let id = match prompt.known.get(&source.id) {
-                    Some(id) => id.clone(),
-                    None => {
-                        let id = self.add(source, prompt)?;
-                        prompt.known.insert(source.id.clone(), id.clone());
-                        id
-                    }
+                let known = prompt.known.get(&source.id).cloned();
+                let id = if let Some(id) = known {
+                    id
+                } else {
+                    let id = self.add(source, prompt)?;
+                    prompt.known.insert(source.id.clone(), id.clone());
+                    id
                 };
                 json!([id, slot])
             } else {
@@ -146,7 +146,7 @@ struct Prompt {
 impl Prompt {
     fn push(&mut self, class: &str, inputs: Map<String, Json>) -> String {
         let id = (self.nodes.len() + 1).to_string();
-        let node = json!({"class_type": class, "inputs": inputs});
+        let node = json!({"class_type": class, "inputs": Json::Object(inputs)});
         self.nodes.insert(id.clone(), node);
         id
     }

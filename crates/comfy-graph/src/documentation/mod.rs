@@ -34,7 +34,7 @@ pub fn by_category(schemas: &[NodeSchema]) -> IndexMap<&str, Vec<&NodeSchema>> {
 pub fn category_page(category: &str, schemas: &[&NodeSchema], examples: &Examples<'_>) -> String {
     let mut text = format!("# {category}\n");
     for schema in schemas {
-        text.push_str(&format!("\n## {}\n\n", schema.display_name));
+        let _ = write!(text, "\n## {}\n\n", schema.display_name);
         write_class(&mut text, schema, examples, "###");
     }
     text

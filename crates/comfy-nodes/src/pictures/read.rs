@@ -86,6 +86,12 @@ pub enum ReadError {
         /// Frames read so far.
         frames: u64,
     },
+    /// The file has more frames than any that is meant for us.
+    #[error("expected a picture of at most {limit} frames, got more")]
+    TooManyFrames {
+        /// The limit.
+        limit: u64,
+    },
     /// The first bytes are those of no format we know.
     #[error(
         "expected a PNG, JPEG, WebP, GIF, BMP, ICO, TIFF, JPEG XL or PNM picture, got a file that begins with {0}"
@@ -104,6 +110,9 @@ pub enum ReadError {
     },
 }
 
+/// Frames cost memory even when they have hardly a pixel.
+const MOST_FRAMES: u64 = 100_000;
+
 impl From<image::ImageError> for ReadError {
     fn from(error: image::ImageError) -> Self {
         Self::Broken(error.to_string())
@@ -113,6 +122,9 @@ impl From<image::ImageError> for ReadError {
 impl ReadLimits {
     /// Fails when `frames` frames of this size are too much.
     pub(super) fn check(&self, width: u64, height: u64, frames: u64) -> Result<(), ReadError> {
+        if frames > MOST_FRAMES {
+            return Err(ReadError::TooManyFrames { limit: MOST_FRAMES });
+        }
         let pixels = width
             .checked_mul(height)
             .and_then(|pixels| pixels.checked_mul(frames));

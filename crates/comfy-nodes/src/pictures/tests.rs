@@ -373,6 +373,16 @@ fn huge_pictures_are_refused_by_their_header() {
     ));
 }
 
+#[test]
+fn frames_without_end_are_refused() {
+    let limits = ReadLimits::default();
+    assert!(limits.check(1, 1, 100_000).is_ok());
+    assert!(matches!(
+        limits.check(1, 1, 100_001),
+        Err(ReadError::TooManyFrames { .. })
+    ));
+}
+
 fn claims_frames() -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, 2, 2);
@@ -602,7 +612,7 @@ fn jpeg_xl_is_read() {
     ));
 }
 
-fn frames_of<'a>(pictures: &'a [Vec<u8>], channels: usize) -> Vec<AnimationFrame<'a>> {
+fn frames_of(pictures: &[Vec<u8>], channels: usize) -> Vec<AnimationFrame<'_>> {
     pictures
         .iter()
         .map(|bytes| AnimationFrame {

@@ -135,7 +135,7 @@ impl Batch {
 
     /// A mask under which everything may change is left out.
     fn into_latent(self) -> Latent {
-        let has_effect = |mask: &Planes| mask.values().iter().any(|value| *value != 1.0);
+        let has_effect = |mask: &Planes| mask.values().iter().any(|value| *value < 1.0);
         Latent {
             samples: self.samples.into_tensor(),
             noise_mask: self.mask.filter(has_effect).map(Planes::into_tensor),

@@ -4,6 +4,10 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// The flags in force at a place of a pattern.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "Python has these flags, each by itself"
+)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Flags {
     pub(super) ignore_case: bool,
@@ -122,12 +126,10 @@ fn variants(character: char) -> &'static [char] {
             let folded = fold(character);
             if folded != [character, '\0', '\0'] {
                 let class = classes.entry(folded).or_default();
+                if class.is_empty() && folded[1] == '\0' {
+                    class.push(folded[0]);
+                }
                 class.push(character);
-            }
-        }
-        for (folded, class) in &mut classes {
-            if folded[1] == '\0' {
-                class.push(folded[0]);
             }
         }
         classes

@@ -136,45 +136,13 @@ impl<'a> Matcher<'a> {
                     position += 1;
                     matches
                 }
-                Instruction::Run {
-                    single,
-                    least,
-                    most,
-                    mode,
-                } => {
-                    let rest = &self.text[position..];
-                    let most = if *most == UNLIMITED {
-                        rest.len()
-                    } else {
-                        rest.len().min(*most as usize)
-                    };
-                    let run = rest[..most]
-                        .iter()
-                        .take_while(|character| single.matches(**character))
-                        .count();
-                    self.steps += run as u64;
-                    let least = *least as usize;
-                    let (shortest, longest) = (position + least, position + run);
-                    let next = instruction + 1;
-                    if run >= least {
-                        position = match mode {
-                            Mode::Lazy => shortest,
-                            Mode::Greedy | Mode::Possessive => longest,
-                        };
-                        if run > least && *mode != Mode::Possessive {
-                            let (first, last) = match mode {
-                                Mode::Lazy => (shortest + 1, longest),
-                                _ => (longest - 1, shortest),
-                            };
-                            self.push(Undo::Range {
-                                instruction: next,
-                                next: first,
-                                last,
-                            })?;
-                        }
+                Instruction::Run { .. } => match self.take_run(instruction, position)? {
+                    Some(end) => {
+                        position = end;
+                        true
                     }
-                    run >= least
-                }
+                    None => false,
+                },
                 Instruction::At(place, flags) => self.is_at(*place, *flags, position),
                 Instruction::Split(first, second) => {
                     self.push(Undo::Try {
@@ -214,29 +182,13 @@ impl<'a> Matcher<'a> {
                     negated,
                 } => {
                     let start = position.checked_sub(behind.unwrap_or(0));
-                    let depth = self.undo.len();
-                    let found = match start {
-                        Some(start) => self.run(instruction + 1, start, None)?.is_some(),
-                        None => false,
-                    };
-                    if found && !negated {
-                        self.forget_ways(depth);
-                    } else {
-                        self.unwind(depth);
-                    }
+                    let found = self.looks(instruction + 1, start, *negated)?;
                     instruction = *end - 1;
                     found != *negated
                 }
                 Instruction::Atomic { end } => {
-                    let depth = self.undo.len();
-                    let found = self.run(instruction + 1, position, None)?;
-                    match found {
-                        Some(reached) => {
-                            self.forget_ways(depth);
-                            position = reached;
-                        }
-                        None => self.unwind(depth),
-                    }
+                    let found = self.run_alone(instruction + 1, position)?;
+                    position = found.unwrap_or(position);
                     instruction = *end - 1;
                     found.is_some()
                 }
@@ -257,6 +209,85 @@ impl<'a> Matcher<'a> {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// Takes a run of characters, of which it may give some back or take more later. Gives the position after it.
+    fn take_run(
+        &mut self,
+        instruction: usize,
+        position: usize,
+    ) -> Result<Option<usize>, RegexError> {
+        let Instruction::Run {
+            single,
+            least,
+            most,
+            mode,
+        } = &self.program.instructions[instruction]
+        else {
+            return Ok(None);
+        };
+        let rest = &self.text[position..];
+        let most = if *most == UNLIMITED {
+            rest.len()
+        } else {
+            rest.len().min(*most as usize)
+        };
+        let run = rest[..most]
+            .iter()
+            .take_while(|character| single.matches(**character))
+            .count();
+        self.steps += run as u64;
+        let least = *least as usize;
+        if run < least {
+            return Ok(None);
+        }
+        let (shortest, longest) = (position + least, position + run);
+        let (end, others) = match mode {
+            Mode::Lazy => (shortest, Some((shortest + 1, longest))),
+            Mode::Greedy => (longest, Some((longest.saturating_sub(1), shortest))),
+            Mode::Possessive => (longest, None),
+        };
+        if let Some((next, last)) = others.filter(|_| run > least) {
+            self.push(Undo::Range {
+                instruction: instruction + 1,
+                next,
+                last,
+            })?;
+        }
+        Ok(Some(end))
+    }
+
+    /// Whether the instructions up to `Accept` match from `start` on. What they saved is kept when that is what is wanted.
+    fn looks(
+        &mut self,
+        instruction: usize,
+        start: Option<usize>,
+        negated: bool,
+    ) -> Result<bool, RegexError> {
+        let depth = self.undo.len();
+        let Some(start) = start else { return Ok(false) };
+        let found = self.run(instruction, start, None)?.is_some();
+        if found && !negated {
+            self.forget_ways(depth);
+        } else {
+            self.unwind(depth);
+        }
+        Ok(found)
+    }
+
+    /// Matches the instructions up to `Accept` in the first way that fits, and no other.
+    fn run_alone(
+        &mut self,
+        instruction: usize,
+        position: usize,
+    ) -> Result<Option<usize>, RegexError> {
+        let depth = self.undo.len();
+        let found = self.run(instruction, position, None)?;
+        match found {
+            Some(_) => self.forget_ways(depth),
+            None => self.unwind(depth),
+        }
+        Ok(found)
     }
 
     /// Keeps what was saved since `depth`, so that it can be undone later, but gives up the open ways.

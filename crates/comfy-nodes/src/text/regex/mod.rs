@@ -7,6 +7,7 @@
 //! Left out: names of characters (`\N{…}`), and locale flags, which Python has for bytes alone.
 
 mod class;
+mod escape;
 mod matcher;
 mod parse;
 mod program;
