@@ -4,15 +4,18 @@ mod checkpoint_loader_simple;
 mod clip_set_last_layer;
 mod clip_text_encode;
 mod empty_latent_image;
-mod image_scale;
+pub mod image;
 mod ksampler;
 mod ksampler_advanced;
 mod load_image;
+pub mod mask;
+mod outputs;
 mod preview_any;
 mod preview_image;
 mod sampling;
 mod save_image;
 mod saving;
+mod shapes;
 mod vae_decode;
 mod vae_encode;
 mod vae_loader;
@@ -23,7 +26,7 @@ pub use checkpoint_loader_simple::{CheckpointLoaderSimple, LoadedCheckpoint};
 pub use clip_set_last_layer::{ClipSetLastLayer, LimitedClip};
 pub use clip_text_encode::{ClipTextEncode, EncodedPrompt};
 pub use empty_latent_image::{EmptyLatent, EmptyLatentImage};
-pub use image_scale::{Crop, ImageScale, ScaledImage, UpscaleMethod};
+pub use outputs::{ImageAndMask, OneImage, OneMask};
 pub use ksampler::KSampler;
 pub use ksampler_advanced::{KSamplerAdvanced, Switch, SwitchOff};
 pub use load_image::{LoadImage, LoadedImage};
@@ -35,7 +38,7 @@ pub use vae_decode::{DecodedImage, VaeDecode};
 pub use vae_encode::{EncodedImage, VaeEncode};
 pub use vae_loader::{LoadedVae, VaeLoader};
 
-/// Registers all built-in node classes, in `ComfyUI`'s order.
+/// Registers all built-in node classes.
 pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
     registry
         .register::<KSampler>()?
@@ -49,8 +52,9 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
         .register::<SaveImage>()?
         .register::<PreviewImage>()?
         .register::<LoadImage>()?
-        .register::<ImageScale>()?
         .register::<KSamplerAdvanced>()?
         .register::<PreviewAny>()?;
+    image::register(registry)?;
+    mask::register(registry)?;
     Ok(())
 }

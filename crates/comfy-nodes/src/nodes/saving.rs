@@ -36,7 +36,7 @@ pub(super) fn save_images(
             images.shape()
         )));
     }
-    let values = images.values()?;
+    let values = images.pixels();
     let wrong = values.iter().filter(|value| value.is_nan()).count();
     if wrong > 0 {
         return Err(NodeError::value(format_args!(

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::separable::{Taps, fused};
-use super::{ResizeError, Shape, zeros};
+use super::Shape;
 
 /// Pixel centres lie at whole numbers plus one half, so the centre of new pixel `index` is here in the source's indices.
 /// In `f32`, as `PyTorch` computes it: at large sizes the rounding decides between neighbours.
@@ -24,8 +24,8 @@ pub(super) fn nearest_exact(
     pixels: &[f32],
     from: Shape,
     to: Shape,
-) -> Result<Vec<f32>, ResizeError> {
-    let mut result = zeros::<f32>(to)?;
+    result: &mut [f32],
+) {
     let rows = nearest_indices(from.height, to.height);
     let columns = nearest_indices(from.width, to.width);
     let channels = from.channels;
@@ -38,7 +38,6 @@ pub(super) fn nearest_exact(
                 pixel.copy_from_slice(&source[column * channels..][..channels]);
             }
         });
-    Ok(result)
 }
 
 /// First and past-the-last source index of the area of each new index.
@@ -49,8 +48,7 @@ fn areas(from: usize, to: usize) -> Vec<(usize, usize)> {
 }
 
 /// Adaptive average pooling.
-pub(super) fn area(pixels: &[f32], from: Shape, to: Shape) -> Result<Vec<f32>, ResizeError> {
-    let mut result = zeros::<f32>(to)?;
+pub(super) fn area(pixels: &[f32], from: Shape, to: Shape, result: &mut [f32]) {
     let rows = areas(from.height, to.height);
     let columns = areas(from.width, to.width);
     let channels = from.channels;
@@ -74,7 +72,6 @@ pub(super) fn area(pixels: &[f32], from: Shape, to: Shape) -> Result<Vec<f32>, R
                 }
             }
         });
-    Ok(result)
 }
 
 /// Two neighbours; before the first centre and beyond the last one the border pixel goes on.

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::{ResizeError, Shape, zeros};
+use super::Shape;
 
 /// Source indices and weights of one new index.
 #[derive(Debug, Clone)]
@@ -53,8 +53,8 @@ pub(super) fn apply(
     to: Shape,
     order: Order,
     taps: &dyn Fn(usize, usize) -> Vec<Taps>,
-) -> Result<Vec<f32>, ResizeError> {
-    let mut result = zeros::<f32>(to)?;
+    result: &mut [f32],
+) {
     let rows = taps(from.height, to.height);
     let columns = taps(from.width, to.width);
     let channels = from.channels;
@@ -81,7 +81,6 @@ pub(super) fn apply(
                 }
             }
         });
-    Ok(result)
 }
 
 /// The sum of values times weights. The second product is rounded, the first is added to it unrounded, then come the others.
