@@ -1,23 +1,31 @@
-//! Picture and mask nodes against results worked out with the libraries that `ComfyUI` calls (`tests/fixtures/pictures.py`).
+//! Picture and mask nodes: against results worked out with the libraries that `ComfyUI` calls (`tests/fixtures/pictures.py`), and
+//! whole workflows against the pictures that `ComfyUI` made of them.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a failing test may panic"
+    clippy::print_stdout,
+    reason = "a failing test may panic, and figures are worth seeing"
 )]
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use comfy_diffusion::device::{DevicePlan, DeviceRequest};
 use comfy_fixtures::Golden;
 use comfy_graph::{
-    Host, Inputs, Json, NodeContext, NodeError, NodeRegistry, Preview, Services, Slot, Value,
+    Call, Host, Inputs, Json, NodeContext, NodeError, NodeRegistry, Output, Preview,
+    Returned, Services, Slot, Step, Value,
 };
+use comfy_nodes::folders::{Folders, FoldersOptions};
+use comfy_nodes::runtime::{PreviewMethod, Runtime, RuntimeOptions};
 use comfy_nodes::sockets::{Image, Mask};
+use serde_json::Number;
 
 struct Nobody;
 
 impl Host for Nobody {
-    fn progress(&self, _: u64, _: u64, _: Option<Preview>) {}
+    fn progress(&self, _: Number, _: Number, _: Option<Preview>) {}
 
     fn interrupted(&self) -> bool {
         false
@@ -29,6 +37,45 @@ impl Host for Nobody {
     ) -> Arc<dyn Any + Send + Sync> {
         make()
     }
+}
+
+fn registry() -> NodeRegistry {
+    let mut registry = NodeRegistry::new();
+    comfy_nodes::register(&mut registry).unwrap();
+    registry
+}
+
+fn context(services: Services) -> NodeContext<'static> {
+    NodeContext::new(Call {
+        unique_id: "1".into(),
+        index: 0,
+        prompt: Arc::new(Json::Null),
+        extra_pnginfo: Arc::new(Json::Null),
+        services,
+        host: Arc::new(Nobody),
+    })
+}
+
+/// Runs a node whose outputs are single values.
+fn run(
+    registry: &NodeRegistry,
+    class: &Json,
+    mut inputs: Inputs,
+    context: &mut NodeContext<'_>,
+) -> Result<Vec<Value>, NodeError> {
+    for hidden in ["prompt", "extra_pnginfo", "unique_id"] {
+        inputs.insert(hidden, Slot::Hidden(Arc::new(Json::Null)));
+    }
+    inputs.insert("unique_id", Slot::Hidden(Arc::new(Json::from("1"))));
+    let class = registry.get(class.as_str().unwrap()).unwrap();
+    let Step::Now(Returned::Outputs(outputs)) = class.run(&mut inputs, context)? else {
+        panic!("picture nodes are done when they return");
+    };
+    let single = |output| match output {
+        Output::One(item) => item.unwrap(),
+        Output::Many(_) => panic!("expected a single value"),
+    };
+    Ok(outputs.into_iter().map(single).collect())
 }
 
 /// A recorded tensor as what travels along wires: four axes are pictures, three are masks.
@@ -43,8 +90,7 @@ fn value_of(golden: &Golden, name: &str) -> Value {
     }
 }
 
-fn run(registry: &NodeRegistry, golden: &Golden, case: &Json) -> Result<Vec<Value>, NodeError> {
-    let class = registry.get(case["node"].as_str().unwrap()).unwrap();
+fn run_case(registry: &NodeRegistry, golden: &Golden, case: &Json) -> Result<Vec<Value>, NodeError> {
     let mut inputs = Inputs::new();
     for (name, value) in case["inputs"].as_object().unwrap() {
         let slot = match value["wire"].as_str() {
@@ -53,10 +99,7 @@ fn run(registry: &NodeRegistry, golden: &Golden, case: &Json) -> Result<Vec<Valu
         };
         inputs.insert(name.clone(), slot);
     }
-    inputs.insert("unique_id", Slot::Hidden(Arc::new(Json::from("1"))));
-    let services = Services::new();
-    let mut context = NodeContext::new("1", &Json::Null, &Json::Null, &services, &Nobody);
-    class.run(&mut inputs, &mut context)
+    run(registry, &case["node"], inputs, &mut context(Services::new()))
 }
 
 /// Shape and values of a picture or a mask.
@@ -69,7 +112,7 @@ fn contents(value: &Value) -> (Vec<usize>, Vec<f32>) {
 }
 
 fn check(registry: &NodeRegistry, golden: &Golden, case: &Json) -> Result<(), String> {
-    let result = run(registry, golden, case);
+    let result = run_case(registry, golden, case);
     if let Some(expected) = case["fails"].as_str() {
         return match result {
             Err(NodeError::Failed { kind, .. }) if kind == expected => Ok(()),
@@ -101,8 +144,7 @@ fn check(registry: &NodeRegistry, golden: &Golden, case: &Json) -> Result<(), St
 #[test]
 fn results_are_those_of_the_libraries() {
     let golden = comfy_fixtures::golden("pictures");
-    let mut registry = NodeRegistry::new();
-    comfy_nodes::register(&mut registry).unwrap();
+    let registry = registry();
     let cases = comfy_fixtures::json("golden/pictures.json");
     let failures: Vec<String> = cases
         .as_array()
@@ -113,5 +155,101 @@ fn results_are_those_of_the_libraries() {
             Some(format!("{} {}: {failure}", case["name"], case["inputs"]))
         })
         .collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+/// A server's folders with the recorded inputs.
+fn services(base: &std::path::Path) -> Services {
+    let options = FoldersOptions {
+        base: base.to_path_buf(),
+        ..FoldersOptions::default()
+    };
+    let folders = Folders::new(options).unwrap();
+    folders.create_all().unwrap();
+    for name in ["ref_img.png", "ref_img2.png"] {
+        std::fs::copy(
+            comfy_fixtures::path(&format!("input/{name}")),
+            folders.input_dir().join(name),
+        )
+        .unwrap();
+    }
+    let mut services = Services::new();
+    services.insert(Arc::new(Runtime::new(RuntimeOptions {
+        folders: Arc::new(folders),
+        device: DevicePlan::survey(DeviceRequest::Cpu).unwrap(),
+        preview: PreviewMethod::None,
+        preview_size: 512,
+        metadata: true,
+    })));
+    services
+}
+
+/// Runs a node of a prompt and all that it needs; gives the files it lists.
+fn run_prompt(
+    registry: &NodeRegistry,
+    services: &Services,
+    prompt: &Json,
+    id: &str,
+    done: &mut HashMap<String, Vec<Value>>,
+) -> Vec<Json> {
+    if done.contains_key(id) {
+        return Vec::new();
+    }
+    let node = &prompt[id];
+    let mut inputs = Inputs::new();
+    for (name, value) in node["inputs"].as_object().unwrap() {
+        let slot = match value.as_array() {
+            Some(link) => {
+                let source = link[0].as_str().unwrap();
+                run_prompt(registry, services, prompt, source, done);
+                Slot::Wire(done[source][link[1].as_u64().unwrap() as usize].clone())
+            }
+            None => Slot::Literal(value.clone()),
+        };
+        inputs.insert(name.clone(), slot);
+    }
+    let mut context = context(services.clone());
+    let outputs = run(registry, &node["class_type"], inputs, &mut context).unwrap();
+    done.insert(id.to_owned(), outputs);
+    context.take_ui().swap_remove("images").unwrap_or_default()
+}
+
+#[test]
+fn recorded_workflows() {
+    let registry = registry();
+    let mut failures = Vec::new();
+    let mut names: Vec<String> = std::fs::read_dir(comfy_fixtures::path("workflows"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("img_"))
+        .collect();
+    names.sort();
+    assert!(names.len() >= 40, "{names:?}");
+    for name in names {
+        let base = tempfile::tempdir().unwrap();
+        let services = services(base.path());
+        let prompt = comfy_fixtures::json(&format!("workflows/{name}/prompt.json"));
+        let images = run_prompt(&registry, &services, &prompt, "9", &mut HashMap::new());
+        assert!(!images.is_empty(), "{name}");
+        // Pillow's results come within two levels, all others within one.
+        let tolerance = if name.contains("lanczos") || name.contains("quantize") { 2 } else { 1 };
+        for (index, item) in images.iter().enumerate() {
+            let recorded = comfy_fixtures::path(&format!("workflows/{name}/out{index}.png"));
+            let saved = base.path().join("output").join(item["filename"].as_str().unwrap());
+            let [recorded, saved] = [recorded, saved].map(|path| image::open(path).unwrap());
+            assert_eq!(
+                (saved.color(), saved.width(), saved.height()),
+                (recorded.color(), recorded.width(), recorded.height()),
+                "{name}"
+            );
+            let pairs = || saved.as_bytes().iter().zip(recorded.as_bytes());
+            let worst = pairs().map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+            let unequal = pairs().filter(|(a, b)| a != b).count();
+            println!("{name} {index}: {unequal} values differ, by {worst} at most");
+            if worst > tolerance {
+                failures.push(format!("{name} {index}: {unequal} values differ, by {worst} at most"));
+            }
+        }
+    }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }

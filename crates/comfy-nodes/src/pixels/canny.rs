@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::blur::mirrored;
 use super::buffer::zeroed;
+use crate::resize::fused;
 
 /// Steepness of edges: unscaled Sobel, so a step from black to white reaches about 2.6.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,12 +32,11 @@ const AROUND: [(isize, isize); 8] = [
     (-1, 1),
 ];
 
-/// The edges of one picture of 1 or 3 channels: 1 where there is one, 0 elsewhere. Sides must be longer than 2 pixels.
+/// The edges of one picture of a batch of that shape, with 1 or 3 channels: 1 where there is one, 0 elsewhere. Sides must be
+/// longer than 2 pixels.
 pub fn canny(
     picture: &[f32],
-    height: usize,
-    width: usize,
-    channels: usize,
+    [batch, height, width, channels]: [usize; 4],
     thresholds: Thresholds,
 ) -> Result<Vec<f32>, NodeError> {
     if height < 3 || width < 3 {
@@ -50,14 +50,15 @@ pub fn canny(
             .zip(picture.par_chunks(width * 3))
             .for_each(|(grey, row)| {
                 for (grey, pixel) in grey.iter_mut().zip(row.chunks_exact(3)) {
-                    *grey = 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
+                    // Fused, as PyTorch's compiler has it: neighbours of one steepness are told apart by the last bit.
+                    *grey = fused(pixel[2], 0.114, fused(pixel[1], 0.587, 0.299 * pixel[0]));
                 }
             });
         grey
     } else {
         picture.to_vec()
     };
-    let smooth = smoothed(&grey, height, width)?;
+    let smooth = smoothed(&grey, batch, height, width)?;
     let (steepness, directions) = gradients(&smooth, height, width)?;
     let mut edges = thinned(&steepness, &directions, height, width, thresholds);
     connect(&mut edges, height, width);
@@ -69,26 +70,45 @@ pub fn canny(
     Ok(result)
 }
 
-fn smoothed(grey: &[f32], height: usize, width: usize) -> Result<Vec<f32>, NodeError> {
+/// Numbers of values from which `PyTorch` convolves with another library, which fuses multiplications and additions. Where edges
+/// are equally steep on paper, the last bit decides which one is kept.
+const FUSED_ABOVE: usize = 20480;
+
+fn smoothed(
+    grey: &[f32],
+    batch: usize,
+    height: usize,
+    width: usize,
+) -> Result<Vec<f32>, NodeError> {
     let weights: Vec<f32> = (-2..=2).map(|x: i8| (-f32::from(x * x) / 2.0).exp()).collect();
     let sum: f32 = weights.iter().sum();
     let kernel: Vec<f32> = weights.iter().map(|weight| weight / sum).collect();
+    let add = |fuses: bool, weight: f32, value: f32, sum: f32| {
+        if fuses {
+            fused(weight, value, sum)
+        } else {
+            sum + weight * value
+        }
+    };
+    let fuses = batch > 1 || height * (width + 4) > FUSED_ABOVE;
     let mut rows = zeroed(&[height, width])?;
     rows.par_chunks_mut(width)
         .zip(grey.par_chunks(width))
         .for_each(|(out, row)| {
             for (x, value) in out.iter_mut().enumerate() {
-                *value = (0..5)
-                    .map(|tap| kernel[tap] * row[mirrored(x as isize + tap as isize - 2, width)])
-                    .sum();
+                for (tap, &weight) in kernel.iter().enumerate() {
+                    let source = row[mirrored(x as isize + tap as isize - 2, width)];
+                    *value = add(fuses, weight, source, *value);
+                }
             }
         });
+    let fuses = batch > 1 || (height + 4) * width > FUSED_ABOVE;
     let mut result = zeroed(&[height, width])?;
     result.par_chunks_mut(width).enumerate().for_each(|(y, out)| {
-        for (tap, weight) in kernel.iter().enumerate() {
+        for (tap, &weight) in kernel.iter().enumerate() {
             let y = mirrored(y as isize + tap as isize - 2, height);
-            for (value, source) in out.iter_mut().zip(&rows[y * width..][..width]) {
-                *value += weight * source;
+            for (value, &source) in out.iter_mut().zip(&rows[y * width..][..width]) {
+                *value = add(fuses, weight, source, *value);
             }
         }
     });

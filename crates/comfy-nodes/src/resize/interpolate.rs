@@ -75,20 +75,23 @@ pub(super) fn area(pixels: &[f32], from: Shape, to: Shape, result: &mut [f32]) {
 }
 
 /// Two neighbours; before the first centre and beyond the last one the border pixel goes on.
-pub(super) fn bilinear_taps(from: usize, to: usize) -> Vec<Taps> {
+pub(super) fn bilinear_taps(from: usize, to: usize) -> Vec<Taps<2>> {
     (0..to)
         .map(|index| {
             let position = source_position(index, from, to).max(0.0);
             let first = (position as usize).min(from - 1);
             let second = (first + 1).min(from - 1);
             let weight = (position - first as f32).clamp(0.0, 1.0);
-            Taps::new(&[(first, 1.0 - weight), (second, weight)])
+            Taps {
+                indices: [first, second],
+                weights: [1.0 - weight, weight],
+            }
         })
         .collect()
 }
 
 /// Four neighbours; indices beyond the border stop at it.
-pub(super) fn bicubic_taps(from: usize, to: usize) -> Vec<Taps> {
+pub(super) fn bicubic_taps(from: usize, to: usize) -> Vec<Taps<4>> {
     const A: f32 = -0.75;
     let near = |x: f32| ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0;
     let far = |x: f32| ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A;
@@ -98,12 +101,10 @@ pub(super) fn bicubic_taps(from: usize, to: usize) -> Vec<Taps> {
             let floor = position.floor();
             let t = position - floor;
             let at = |offset: isize| (floor as isize + offset).clamp(0, from as isize - 1) as usize;
-            Taps::new(&[
-                (at(-1), far(t + 1.0)),
-                (at(0), near(t)),
-                (at(1), near(1.0 - t)),
-                (at(2), far(2.0 - t)),
-            ])
+            Taps {
+                indices: [at(-1), at(0), at(1), at(2)],
+                weights: [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)],
+            }
         })
         .collect()
 }

@@ -10,7 +10,8 @@ mod separable;
 
 use fixed_point::Kernel;
 use rayon::prelude::*;
-use separable::Order;
+
+pub(crate) use separable::fused;
 
 pub use bytes::{bytes_from_units, units_from_bytes};
 
@@ -128,22 +129,12 @@ pub fn resize_into(
     match method {
         Method::NearestExact => interpolate::nearest_exact(pixels, from, to, result),
         Method::Area => interpolate::area(pixels, from, to, result),
-        Method::Bilinear => separable::apply(
-            pixels,
-            from,
-            to,
-            Order::Products,
-            &interpolate::bilinear_taps,
-            result,
-        ),
-        Method::Bicubic => separable::apply(
-            pixels,
-            from,
-            to,
-            Order::RowsOfColumns,
-            &interpolate::bicubic_taps,
-            result,
-        ),
+        Method::Bilinear => {
+            separable::by_products(pixels, from, to, interpolate::bilinear_taps, result);
+        }
+        Method::Bicubic => {
+            separable::rows_of_columns(pixels, from, to, interpolate::bicubic_taps, result)?;
+        }
         Method::Lanczos => {
             let resized =
                 fixed_point::resize(&bytes_from_units(pixels), from, to, Kernel::Lanczos)?;

@@ -10,7 +10,7 @@ use crate::resize::Method;
 use crate::sockets::Image;
 
 /// Copies slices one after another, on all cores.
-fn concatenate(parts: &[&[f32]]) -> Result<Vec<f32>, NodeError> {
+pub(super) fn concatenate(parts: &[&[f32]]) -> Result<Vec<f32>, NodeError> {
     let mut result = zeroed(&[parts.iter().map(|part| part.len()).sum()])?;
     let mut rest = &mut result[..];
     for part in parts {
@@ -112,7 +112,7 @@ impl Node for RepeatImageBatch {
     module = "comfy_extras.nodes_images"
 )]
 pub struct ImageFromBatch {
-    /// The batch.
+    /// The batch to take them from.
     image: Image,
     /// The first picture, counted from 0; the last one if there are not as many.
     #[input(default = 0u32, min = 0u32, max = 4095u32)]

@@ -14,7 +14,8 @@ use crate::sockets::Image;
 #[node(
     id = "ImageBlend",
     category = "image/postprocessing",
-    module = "comfy_extras.nodes_post_processing"
+    module = "comfy_extras.nodes_post_processing",
+    v3
 )]
 pub struct ImageBlend {
     /// The pictures below; their size is the result's.

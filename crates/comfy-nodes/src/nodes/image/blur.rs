@@ -11,7 +11,8 @@ use crate::sockets::Image;
 #[node(
     id = "ImageBlur",
     category = "image/postprocessing",
-    module = "comfy_extras.nodes_post_processing"
+    module = "comfy_extras.nodes_post_processing",
+    v3
 )]
 pub struct ImageBlur {
     /// The pictures to blur.
@@ -42,7 +43,8 @@ impl Node for ImageBlur {
 #[node(
     id = "ImageSharpen",
     category = "image/postprocessing",
-    module = "comfy_extras.nodes_post_processing"
+    module = "comfy_extras.nodes_post_processing",
+    v3
 )]
 pub struct ImageSharpen {
     /// The pictures to sharpen.

@@ -12,7 +12,8 @@ use crate::sockets::Image;
 #[node(
     id = "Canny",
     category = "image/preprocessors",
-    module = "comfy_extras.nodes_canny"
+    module = "comfy_extras.nodes_canny",
+    v3
 )]
 pub struct Canny {
     /// The pictures in which to find edges.
@@ -53,7 +54,7 @@ impl Node for Canny {
         let mut values = zeroed(&shape)?;
         for (index, values) in values.chunks_exact_mut((height * width * 3).max(1)).enumerate() {
             context.check_interrupt()?;
-            let edges = canny(self.image.member(index), height, width, channels, thresholds)?;
+            let edges = canny(self.image.member(index), self.image.shape(), thresholds)?;
             values
                 .par_chunks_mut(3)
                 .zip(edges)

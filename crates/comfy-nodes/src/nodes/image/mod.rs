@@ -12,6 +12,7 @@ mod invert;
 mod morphology;
 mod pad_for_outpaint;
 mod quantize;
+mod rebatch;
 mod resize_and_pad;
 mod scale;
 mod scale_by;
@@ -33,6 +34,7 @@ pub use invert::ImageInvert;
 pub use morphology::Morphology;
 pub use pad_for_outpaint::ImagePadForOutpaint;
 pub use quantize::ImageQuantize;
+pub use rebatch::{Rebatched, RebatchImages};
 pub use resize_and_pad::{PaddingColor, ResizeAndPadImage};
 pub use scale::{CropChoice, ImageScale, UpscaleMethod};
 pub use scale_by::{ImageScaleBy, ImageScaleToMaxDimension, ImageScaleToTotalPixels};
@@ -52,6 +54,7 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<ImageBatch>()?
         .register::<RepeatImageBatch>()?
         .register::<ImageFromBatch>()?
+        .register::<RebatchImages>()?
         .register::<ImagePadForOutpaint>()?
         .register::<EmptyImage>()?
         .register::<ImageBlend>()?

@@ -12,7 +12,8 @@ use crate::sockets::Image;
     id = "Morphology",
     name = "ImageMorphology",
     category = "image/postprocessing",
-    module = "comfy_extras.nodes_morphology"
+    module = "comfy_extras.nodes_morphology",
+    v3
 )]
 pub struct Morphology {
     /// The pictures to change.

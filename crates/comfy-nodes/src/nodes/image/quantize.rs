@@ -13,7 +13,8 @@ use crate::sockets::Image;
 #[node(
     id = "ImageQuantize",
     category = "image/postprocessing",
-    module = "comfy_extras.nodes_post_processing"
+    module = "comfy_extras.nodes_post_processing",
+    v3
 )]
 pub struct ImageQuantize {
     /// The pictures to reduce.

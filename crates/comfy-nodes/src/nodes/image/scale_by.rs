@@ -71,7 +71,8 @@ impl Node for ImageScaleBy {
 #[node(
     id = "ImageScaleToTotalPixels",
     category = "image/upscaling",
-    module = "comfy_extras.nodes_post_processing"
+    module = "comfy_extras.nodes_post_processing",
+    v3
 )]
 pub struct ImageScaleToTotalPixels {
     /// The pictures to scale.

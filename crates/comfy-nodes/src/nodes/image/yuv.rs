@@ -12,7 +12,8 @@ use crate::sockets::Image;
 #[node(
     id = "ImageRGBToYUV",
     category = "image/batch",
-    module = "comfy_extras.nodes_morphology"
+    module = "comfy_extras.nodes_morphology",
+    v3
 )]
 pub struct ImageRgbToYuv {
     /// The pictures to split.
@@ -74,7 +75,8 @@ impl Node for ImageRgbToYuv {
 #[node(
     id = "ImageYUVToRGB",
     category = "image/batch",
-    module = "comfy_extras.nodes_morphology"
+    module = "comfy_extras.nodes_morphology",
+    v3
 )]
 pub struct ImageYuvToRgb {
     /// The brightness.

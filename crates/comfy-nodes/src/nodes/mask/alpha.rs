@@ -14,7 +14,8 @@ use crate::sockets::{Image, Mask};
     id = "SplitImageWithAlpha",
     name = "Split Image with Alpha",
     category = "mask/compositing",
-    module = "comfy_extras.nodes_compositing"
+    module = "comfy_extras.nodes_compositing",
+    v3
 )]
 pub struct SplitImageWithAlpha {
     /// The pictures to separate. Without opacity they give empty masks.
@@ -54,7 +55,8 @@ impl Node for SplitImageWithAlpha {
     id = "JoinImageWithAlpha",
     name = "Join Image with Alpha",
     category = "mask/compositing",
-    module = "comfy_extras.nodes_compositing"
+    module = "comfy_extras.nodes_compositing",
+    v3
 )]
 pub struct JoinImageWithAlpha {
     /// The pictures; an opacity that they have is replaced.

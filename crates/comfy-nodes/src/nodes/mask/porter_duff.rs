@@ -15,7 +15,8 @@ use crate::sockets::{Image, Mask};
     id = "PorterDuffImageComposite",
     name = "Porter-Duff Image Composite",
     category = "mask/compositing",
-    module = "comfy_extras.nodes_compositing"
+    module = "comfy_extras.nodes_compositing",
+    v3
 )]
 pub struct PorterDuffImageComposite {
     /// The pictures above. Those of another size are scaled and cut to that of the destination.
