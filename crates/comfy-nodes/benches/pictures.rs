@@ -51,38 +51,84 @@ impl Host for Nobody {
 
 /// Node, wires and widgets. `a`, `b` are pictures, `m`, `n` masks; the peer knows each case by its place.
 fn cases() -> Vec<(&'static str, Json)> {
-    let scale = |method: &str, side: usize| {
-        json!({"image": "$a", "upscale_method": method, "width": side, "height": side, "crop": "disabled"})
-    };
+    let scale = |method: &str, side: usize| json!({"image": "$a", "upscale_method": method, "width": side, "height": side, "crop": "disabled"});
     vec![
         ("ImageScale", scale("nearest-exact", 1536)),
         ("ImageScale", scale("bilinear", 1536)),
         ("ImageScale", scale("bicubic", 1536)),
         ("ImageScale", scale("area", 512)),
         ("ImageScale", scale("lanczos", 1536)),
-        ("ImageScaleBy", json!({"image": "$a", "upscale_method": "bilinear", "scale_by": 0.5})),
+        (
+            "ImageScaleBy",
+            json!({"image": "$a", "upscale_method": "bilinear", "scale_by": 0.5}),
+        ),
         ("ImageInvert", json!({"image": "$a"})),
         ("ImageBatch", json!({"image1": "$a", "image2": "$b"})),
-        ("ImageCrop", json!({"image": "$a", "width": 768, "height": 768, "x": 100, "y": 50})),
-        ("ImageFlip", json!({"image": "$a", "flip_method": "y-axis: horizontally"})),
-        ("ImageRotate", json!({"image": "$a", "rotation": "90 degrees"})),
-        ("ImagePadForOutpaint", json!({"image": "$a", "left": 64, "top": 64, "right": 64, "bottom": 64, "feathering": 0})),
-        ("ImageBlend", json!({"image1": "$a", "image2": "$b", "blend_factor": 0.5, "blend_mode": "overlay"})),
-        ("ImageBlur", json!({"image": "$a", "blur_radius": 5, "sigma": 1.0})),
-        ("ImageSharpen", json!({"image": "$a", "sharpen_radius": 1, "sigma": 1.0, "alpha": 1.0})),
-        ("ImageCompositeMasked", json!({"destination": "$a", "source": "$b", "x": 0, "y": 0, "resize_source": false, "mask": "$m"})),
-        ("Canny", json!({"image": "$a", "low_threshold": 0.3, "high_threshold": 0.6})),
-        ("Morphology", json!({"image": "$a", "operation": "dilate", "kernel_size": 5})),
+        (
+            "ImageCrop",
+            json!({"image": "$a", "width": 768, "height": 768, "x": 100, "y": 50}),
+        ),
+        (
+            "ImageFlip",
+            json!({"image": "$a", "flip_method": "y-axis: horizontally"}),
+        ),
+        (
+            "ImageRotate",
+            json!({"image": "$a", "rotation": "90 degrees"}),
+        ),
+        (
+            "ImagePadForOutpaint",
+            json!({"image": "$a", "left": 64, "top": 64, "right": 64, "bottom": 64, "feathering": 0}),
+        ),
+        (
+            "ImageBlend",
+            json!({"image1": "$a", "image2": "$b", "blend_factor": 0.5, "blend_mode": "overlay"}),
+        ),
+        (
+            "ImageBlur",
+            json!({"image": "$a", "blur_radius": 5, "sigma": 1.0}),
+        ),
+        (
+            "ImageSharpen",
+            json!({"image": "$a", "sharpen_radius": 1, "sigma": 1.0, "alpha": 1.0}),
+        ),
+        (
+            "ImageCompositeMasked",
+            json!({"destination": "$a", "source": "$b", "x": 0, "y": 0, "resize_source": false, "mask": "$m"}),
+        ),
+        (
+            "Canny",
+            json!({"image": "$a", "low_threshold": 0.3, "high_threshold": 0.6}),
+        ),
+        (
+            "Morphology",
+            json!({"image": "$a", "operation": "dilate", "kernel_size": 5}),
+        ),
         ("ImageRGBToYUV", json!({"image": "$a"})),
-        ("ImageQuantize", json!({"image": "$a", "colors": 64, "dither": "none"})),
-        ("ImageQuantize", json!({"image": "$a", "colors": 64, "dither": "floyd-steinberg"})),
+        (
+            "ImageQuantize",
+            json!({"image": "$a", "colors": 64, "dither": "none"}),
+        ),
+        (
+            "ImageQuantize",
+            json!({"image": "$a", "colors": 64, "dither": "floyd-steinberg"}),
+        ),
         ("MaskToImage", json!({"mask": "$m"})),
         ("ImageToMask", json!({"image": "$a", "channel": "red"})),
         ("InvertMask", json!({"mask": "$m"})),
-        ("GrowMask", json!({"mask": "$m", "expand": 6, "tapered_corners": true})),
-        ("MaskComposite", json!({"destination": "$m", "source": "$n", "x": 0, "y": 0, "operation": "multiply"})),
+        (
+            "GrowMask",
+            json!({"mask": "$m", "expand": 6, "tapered_corners": true}),
+        ),
+        (
+            "MaskComposite",
+            json!({"destination": "$m", "source": "$n", "x": 0, "y": 0, "operation": "multiply"}),
+        ),
         ("JoinImageWithAlpha", json!({"image": "$a", "alpha": "$m"})),
-        ("PorterDuffImageComposite", json!({"source": "$a", "source_alpha": "$m", "destination": "$b", "destination_alpha": "$n", "mode": "SRC_OVER"})),
+        (
+            "PorterDuffImageComposite",
+            json!({"source": "$a", "source_alpha": "$m", "destination": "$b", "destination_alpha": "$n", "mode": "SRC_OVER"}),
+        ),
     ]
 }
 
@@ -146,7 +192,10 @@ fn main() {
             println!("{label:<60} {ours:8.1}");
         } else {
             let theirs = median(&mut theirs);
-            println!("{label:<60} {ours:8.1} {theirs:8.1}  {:.2} of the time", ours / theirs);
+            println!(
+                "{label:<60} {ours:8.1} {theirs:8.1}  {:.2} of the time",
+                ours / theirs
+            );
         }
     }
 }
@@ -157,7 +206,11 @@ fn label(node: &str, inputs: &Json) -> String {
         .unwrap()
         .values()
         .filter(|value| !value.as_str().is_some_and(|text| text.starts_with('$')))
-        .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        .map(|value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        })
         .collect();
     format!("{node} {}", widgets.join(" "))
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use comfy_diffusion::device::{DevicePlan, DeviceRequest};
 use comfy_fixtures::Golden;
 use comfy_graph::{
-    Call, Host, Inputs, Json, NodeContext, NodeError, NodeRegistry, Output, Preview,
-    Returned, Services, Slot, Step, Value,
+    Call, Host, Inputs, Json, NodeContext, NodeError, NodeRegistry, Output, Preview, Returned,
+    Services, Slot, Step, Value,
 };
 use comfy_nodes::folders::{Folders, FoldersOptions};
 use comfy_nodes::runtime::{PreviewMethod, Runtime, RuntimeOptions};
@@ -85,12 +85,18 @@ fn value_of(golden: &Golden, name: &str) -> Value {
         [batch, height, width, channels] => {
             Value::new(Image::from_values(values, [batch, height, width, channels]).unwrap())
         }
-        [batch, height, width] => Value::new(Mask::from_values(values, [batch, height, width]).unwrap()),
+        [batch, height, width] => {
+            Value::new(Mask::from_values(values, [batch, height, width]).unwrap())
+        }
         _ => panic!("{name} has shape {shape:?}"),
     }
 }
 
-fn run_case(registry: &NodeRegistry, golden: &Golden, case: &Json) -> Result<Vec<Value>, NodeError> {
+fn run_case(
+    registry: &NodeRegistry,
+    golden: &Golden,
+    case: &Json,
+) -> Result<Vec<Value>, NodeError> {
     let mut inputs = Inputs::new();
     for (name, value) in case["inputs"].as_object().unwrap() {
         let slot = match value["wire"].as_str() {
@@ -99,7 +105,12 @@ fn run_case(registry: &NodeRegistry, golden: &Golden, case: &Json) -> Result<Vec
         };
         inputs.insert(name.clone(), slot);
     }
-    run(registry, &case["node"], inputs, &mut context(Services::new()))
+    run(
+        registry,
+        &case["node"],
+        inputs,
+        &mut context(Services::new()),
+    )
 }
 
 /// Shape and values of a picture or a mask.
@@ -121,15 +132,26 @@ fn check(registry: &NodeRegistry, golden: &Golden, case: &Json) -> Result<(), St
         };
     }
     let outputs = result.map_err(|error| error.to_string())?;
-    let (name, tolerance) = (case["name"].as_str().unwrap(), case["tolerance"].as_f64().unwrap());
+    let (name, tolerance) = (
+        case["name"].as_str().unwrap(),
+        case["tolerance"].as_f64().unwrap(),
+    );
     for slot in 0..case["outputs"].as_u64().unwrap() as usize {
         let (shape, expected) = golden.tensor(&format!("{name}.{slot}"));
         let (found_shape, found) = contents(&outputs[slot]);
         if found_shape != shape {
-            return Err(format!("output {slot}: expected shape {shape:?}, got {found_shape:?}"));
+            return Err(format!(
+                "output {slot}: expected shape {shape:?}, got {found_shape:?}"
+            ));
         }
-        let differences = found.iter().zip(&expected).map(|(a, b)| f64::from((a - b).abs()));
-        let wrong = differences.clone().filter(|difference| !(*difference <= tolerance)).count();
+        let differences = found
+            .iter()
+            .zip(&expected)
+            .map(|(a, b)| f64::from((a - b).abs()));
+        let wrong = differences
+            .clone()
+            .filter(|difference| !(*difference <= tolerance))
+            .count();
         if wrong > 0 {
             return Err(format!(
                 "output {slot}: {wrong} of {} values differ by more than {tolerance}, the worst by {}",
@@ -232,10 +254,17 @@ fn recorded_workflows() {
         let images = run_prompt(&registry, &services, &prompt, "9", &mut HashMap::new());
         assert!(!images.is_empty(), "{name}");
         // Pillow's results come within two levels, all others within one.
-        let tolerance = if name.contains("lanczos") || name.contains("quantize") { 2 } else { 1 };
+        let tolerance = if name.contains("lanczos") || name.contains("quantize") {
+            2
+        } else {
+            1
+        };
         for (index, item) in images.iter().enumerate() {
             let recorded = comfy_fixtures::path(&format!("workflows/{name}/out{index}.png"));
-            let saved = base.path().join("output").join(item["filename"].as_str().unwrap());
+            let saved = base
+                .path()
+                .join("output")
+                .join(item["filename"].as_str().unwrap());
             let [recorded, saved] = [recorded, saved].map(|path| image::open(path).unwrap());
             assert_eq!(
                 (saved.color(), saved.width(), saved.height()),
@@ -247,7 +276,9 @@ fn recorded_workflows() {
             let unequal = pairs().filter(|(a, b)| a != b).count();
             println!("{name} {index}: {unequal} values differ, by {worst} at most");
             if worst > tolerance {
-                failures.push(format!("{name} {index}: {unequal} values differ, by {worst} at most"));
+                failures.push(format!(
+                    "{name} {index}: {unequal} values differ, by {worst} at most"
+                ));
             }
         }
     }

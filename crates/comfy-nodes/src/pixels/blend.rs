@@ -34,9 +34,7 @@ impl BlendMode {
             Self::Screen => 1.0 - (1.0 - below) * (1.0 - above),
             Self::Overlay if below <= 0.5 => 2.0 * below * above,
             Self::Overlay => 1.0 - 2.0 * (1.0 - below) * (1.0 - above),
-            Self::SoftLight if above <= 0.5 => {
-                below - (1.0 - 2.0 * above) * below * (1.0 - below)
-            }
+            Self::SoftLight if above <= 0.5 => below - (1.0 - 2.0 * above) * below * (1.0 - below),
             Self::SoftLight => {
                 let lightest = if below <= 0.25 {
                     ((16.0 * below - 12.0) * below + 4.0) * below

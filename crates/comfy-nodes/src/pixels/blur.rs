@@ -25,7 +25,11 @@ fn gaussian(radius: usize, sigma: f64) -> Vec<f32> {
 pub(super) fn mirrored(index: isize, size: usize) -> usize {
     let last = size as isize - 1;
     let index = index.abs();
-    (if index > last { 2 * last - index } else { index }) as usize
+    (if index > last {
+        2 * last - index
+    } else {
+        index
+    }) as usize
 }
 
 fn check(radius: usize, height: usize, width: usize) -> Result<(), NodeError> {
@@ -51,40 +55,37 @@ fn filter(
         return Ok(result);
     }
     // Each row of the result: the column sums of its source rows, with mirrored ends, then the sums along the row.
-    result
-        .par_chunks_mut(row)
-        .enumerate()
-        .for_each_init(
-            || vec![0.0_f32; row + 2 * radius * channels],
-            |sums, (index, out)| {
-                let (picture, y) = (index / height, index % height);
-                let source = &source[picture * height * row..][..height * row];
-                let (head, rest) = sums.split_at_mut(radius * channels);
-                let (middle, tail) = rest.split_at_mut(row);
-                middle.fill(0.0);
-                for (offset, &weight) in kernel.iter().enumerate() {
-                    let y = mirrored(y as isize + offset as isize - radius as isize, height);
-                    for (sum, value) in middle.iter_mut().zip(&source[y * row..][..row]) {
-                        *sum += weight * value;
-                    }
+    result.par_chunks_mut(row).enumerate().for_each_init(
+        || vec![0.0_f32; row + 2 * radius * channels],
+        |sums, (index, out)| {
+            let (picture, y) = (index / height, index % height);
+            let source = &source[picture * height * row..][..height * row];
+            let (head, rest) = sums.split_at_mut(radius * channels);
+            let (middle, tail) = rest.split_at_mut(row);
+            middle.fill(0.0);
+            for (offset, &weight) in kernel.iter().enumerate() {
+                let y = mirrored(y as isize + offset as isize - radius as isize, height);
+                for (sum, value) in middle.iter_mut().zip(&source[y * row..][..row]) {
+                    *sum += weight * value;
                 }
-                for (distance, pixel) in head.chunks_exact_mut(channels).rev().enumerate() {
-                    pixel.copy_from_slice(&middle[(distance + 1) * channels..][..channels]);
+            }
+            for (distance, pixel) in head.chunks_exact_mut(channels).rev().enumerate() {
+                pixel.copy_from_slice(&middle[(distance + 1) * channels..][..channels]);
+            }
+            for (distance, pixel) in tail.chunks_exact_mut(channels).enumerate() {
+                pixel.copy_from_slice(&middle[(width - 2 - distance) * channels..][..channels]);
+            }
+            out.fill(0.0);
+            for (offset, &weight) in kernel.iter().enumerate() {
+                for (sum, value) in out.iter_mut().zip(&sums[offset * channels..][..row]) {
+                    *sum += weight * value;
                 }
-                for (distance, pixel) in tail.chunks_exact_mut(channels).enumerate() {
-                    pixel.copy_from_slice(&middle[(width - 2 - distance) * channels..][..channels]);
-                }
-                out.fill(0.0);
-                for (offset, &weight) in kernel.iter().enumerate() {
-                    for (sum, value) in out.iter_mut().zip(&sums[offset * channels..][..row]) {
-                        *sum += weight * value;
-                    }
-                }
-                for (value, original) in out.iter_mut().zip(&source[y * row..][..row]) {
-                    *value = finish(*original, *value);
-                }
-            },
-        );
+            }
+            for (value, original) in out.iter_mut().zip(&source[y * row..][..row]) {
+                *value = finish(*original, *value);
+            }
+        },
+    );
     Ok(result)
 }
 
@@ -96,7 +97,9 @@ pub fn blur(
     sigma: f64,
 ) -> Result<Vec<f32>, NodeError> {
     check(radius, shape[1], shape[2])?;
-    filter(source, shape, &gaussian(radius, sigma), |_, blurred| blurred)
+    filter(source, shape, &gaussian(radius, sigma), |_, blurred| {
+        blurred
+    })
 }
 
 /// Sharpens each picture of a batch: adds `10·alpha` times what the blur takes away. The result is in 0..1.

@@ -80,7 +80,9 @@ fn smoothed(
     height: usize,
     width: usize,
 ) -> Result<Vec<f32>, NodeError> {
-    let weights: Vec<f32> = (-2..=2).map(|x: i8| (-f32::from(x * x) / 2.0).exp()).collect();
+    let weights: Vec<f32> = (-2..=2)
+        .map(|x: i8| (-f32::from(x * x) / 2.0).exp())
+        .collect();
     let sum: f32 = weights.iter().sum();
     let kernel: Vec<f32> = weights.iter().map(|weight| weight / sum).collect();
     let add = |fuses: bool, weight: f32, value: f32, sum: f32| {
@@ -104,19 +106,26 @@ fn smoothed(
         });
     let fuses = batch > 1 || (height + 4) * width > FUSED_ABOVE;
     let mut result = zeroed(&[height, width])?;
-    result.par_chunks_mut(width).enumerate().for_each(|(y, out)| {
-        for (tap, &weight) in kernel.iter().enumerate() {
-            let y = mirrored(y as isize + tap as isize - 2, height);
-            for (value, &source) in out.iter_mut().zip(&rows[y * width..][..width]) {
-                *value = add(fuses, weight, source, *value);
+    result
+        .par_chunks_mut(width)
+        .enumerate()
+        .for_each(|(y, out)| {
+            for (tap, &weight) in kernel.iter().enumerate() {
+                let y = mirrored(y as isize + tap as isize - 2, height);
+                for (value, &source) in out.iter_mut().zip(&rows[y * width..][..width]) {
+                    *value = add(fuses, weight, source, *value);
+                }
             }
-        }
-    });
+        });
     Ok(result)
 }
 
 /// The length of the gradient, and its direction as an index into [`AROUND`].
-fn gradients(smooth: &[f32], height: usize, width: usize) -> Result<(Vec<f32>, Vec<u8>), NodeError> {
+fn gradients(
+    smooth: &[f32],
+    height: usize,
+    width: usize,
+) -> Result<(Vec<f32>, Vec<u8>), NodeError> {
     let mut steepness = zeroed(&[height, width])?;
     let mut directions = vec![0_u8; height * width];
     steepness
@@ -125,8 +134,11 @@ fn gradients(smooth: &[f32], height: usize, width: usize) -> Result<(Vec<f32>, V
         .enumerate()
         .for_each(|(y, (steepness, directions))| {
             let row = |y: usize| &smooth[y * width..][..width];
-            let (above, here, below) =
-                (row(y.saturating_sub(1)), row(y), row((y + 1).min(height - 1)));
+            let (above, here, below) = (
+                row(y.saturating_sub(1)),
+                row(y),
+                row((y + 1).min(height - 1)),
+            );
             for x in 0..width {
                 let (left, right) = (x.saturating_sub(1), (x + 1).min(width - 1));
                 let across = -above[left] + above[right] - 2.0 * here[left] + 2.0 * here[right]
@@ -161,29 +173,32 @@ fn thinned(
     thresholds: Thresholds,
 ) -> Vec<Edge> {
     let mut edges = vec![Edge::None; height * width];
-    edges.par_chunks_mut(width).enumerate().for_each(|(y, edges)| {
-        for (x, edge) in edges.iter_mut().enumerate() {
-            let here = steepness[y * width + x];
-            let beats = |direction: u8| {
-                let (down, right) = AROUND[usize::from(direction)];
-                let there = y
-                    .checked_add_signed(down)
-                    .zip(x.checked_add_signed(right))
-                    .filter(|&(y, x)| y < height && x < width)
-                    .map_or(FLAT, |(y, x)| steepness[y * width + x]);
-                here > there || (matches!(direction, 0 | 2) && here == there)
-            };
-            let direction = directions[y * width + x];
-            if here > FLAT && beats(direction) && beats((direction + 4) % 8) {
-                if here > thresholds.low {
-                    *edge = Edge::Weak;
-                }
-                if here > thresholds.low && here > thresholds.high {
-                    *edge = Edge::Strong;
+    edges
+        .par_chunks_mut(width)
+        .enumerate()
+        .for_each(|(y, edges)| {
+            for (x, edge) in edges.iter_mut().enumerate() {
+                let here = steepness[y * width + x];
+                let beats = |direction: u8| {
+                    let (down, right) = AROUND[usize::from(direction)];
+                    let there = y
+                        .checked_add_signed(down)
+                        .zip(x.checked_add_signed(right))
+                        .filter(|&(y, x)| y < height && x < width)
+                        .map_or(FLAT, |(y, x)| steepness[y * width + x]);
+                    here > there || (matches!(direction, 0 | 2) && here == there)
+                };
+                let direction = directions[y * width + x];
+                if here > FLAT && beats(direction) && beats((direction + 4) % 8) {
+                    if here > thresholds.low {
+                        *edge = Edge::Weak;
+                    }
+                    if here > thresholds.low && here > thresholds.high {
+                        *edge = Edge::Strong;
+                    }
                 }
             }
-        }
-    });
+        });
     edges
 }
 

@@ -53,7 +53,10 @@ pub fn slide(
         return Ok(result);
     }
     let mut rows = zeroed(&[picture])?;
-    for (source, result) in source.chunks_exact(picture).zip(result.chunks_exact_mut(picture)) {
+    for (source, result) in source
+        .chunks_exact(picture)
+        .zip(result.chunks_exact_mut(picture))
+    {
         along_rows(source, &mut rows, width, channels, before, after, extremum);
         along_columns(&rows, result, height, before, after, extremum);
     }
@@ -163,13 +166,26 @@ mod tests {
             .map(|index| ((index * 7919) % 1009) as f32)
             .collect();
         let negated: Vec<f32> = source.iter().map(|value| -value).collect();
-        for (before, after) in [(0, 0), (1, 1), (1, 2), (2, 1), (0, 3), (5, 6), (20, 20), (50, 49), (499, 499)] {
+        for (before, after) in [
+            (0, 0),
+            (1, 1),
+            (1, 2),
+            (2, 1),
+            (0, 3),
+            (5, 6),
+            (20, 20),
+            (50, 49),
+            (499, 499),
+        ] {
             let expected = plain(&source, height, width, before, after);
             let shape = [1, height, width, 1];
             let largest = slide(&source, shape, before, after, Extremum::Largest).unwrap();
             assert_eq!(largest, expected, "{before} {after}");
             let smallest = slide(&negated, shape, before, after, Extremum::Smallest).unwrap();
-            assert!(smallest.iter().zip(&expected).all(|(a, b)| *a == -b), "{before} {after}");
+            assert!(
+                smallest.iter().zip(&expected).all(|(a, b)| *a == -b),
+                "{before} {after}"
+            );
         }
     }
 }

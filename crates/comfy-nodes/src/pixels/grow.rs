@@ -21,7 +21,13 @@ pub fn grow(
     // Everything is within reach of everything after that many steps.
     let distance = distance.min(height + width);
     if corners {
-        return slide(source, [batch, height, width, 1], distance, distance, extremum);
+        return slide(
+            source,
+            [batch, height, width, 1],
+            distance,
+            distance,
+            extremum,
+        );
     }
     let mut result = zeroed(&[batch, height, width])?;
     result
@@ -74,7 +80,11 @@ mod tests {
                 for y in 0..7_usize {
                     for x in 0..5_usize {
                         let (down, right) = (y.abs_diff(3), x.abs_diff(1));
-                        let steps = if corners { down.max(right) } else { down + right };
+                        let steps = if corners {
+                            down.max(right)
+                        } else {
+                            down + right
+                        };
                         let expected = if steps <= distance { 0.5 } else { 0.0 };
                         assert_eq!(grown[y * 5 + x], expected, "{distance} {corners} {y} {x}");
                     }

@@ -129,29 +129,41 @@ pub fn porter_duff(
     let pixels = block * channels.max(1);
     colours
         .par_chunks_mut(pixels)
-        .zip(source.colours.par_chunks(pixels).zip(destination.colours.par_chunks(pixels)))
         .zip(
-            hidden
-                .par_chunks_mut(block)
-                .zip(source.hidden.par_chunks(block).zip(destination.hidden.par_chunks(block))),
+            source
+                .colours
+                .par_chunks(pixels)
+                .zip(destination.colours.par_chunks(pixels)),
         )
-        .for_each(|((colours, (above, below)), (hidden, (hides_above, hides_below)))| {
-            let above = above.chunks_exact(channels);
-            let below = below.chunks_exact(channels);
-            let results = colours.chunks_exact_mut(channels).zip(hidden);
-            let masks = hides_above.iter().zip(hides_below);
-            for (((colours, hidden), (above, below)), (above_hidden, below_hidden)) in
-                results.zip(above.zip(below)).zip(masks)
-            {
-                let (s, d) = (1.0 - above_hidden, 1.0 - below_hidden);
-                let opacity = mode.opacity(s, d);
-                *hidden = 1.0 - opacity;
-                if opacity > 1e-5 {
-                    for (colour, (above, below)) in colours.iter_mut().zip(above.iter().zip(below)) {
-                        let seen = mode.colour(above * s, below * d, s, d);
-                        *colour = (seen / opacity).clamp(0.0, 1.0);
+        .zip(
+            hidden.par_chunks_mut(block).zip(
+                source
+                    .hidden
+                    .par_chunks(block)
+                    .zip(destination.hidden.par_chunks(block)),
+            ),
+        )
+        .for_each(
+            |((colours, (above, below)), (hidden, (hides_above, hides_below)))| {
+                let above = above.chunks_exact(channels);
+                let below = below.chunks_exact(channels);
+                let results = colours.chunks_exact_mut(channels).zip(hidden);
+                let masks = hides_above.iter().zip(hides_below);
+                for (((colours, hidden), (above, below)), (above_hidden, below_hidden)) in
+                    results.zip(above.zip(below)).zip(masks)
+                {
+                    let (s, d) = (1.0 - above_hidden, 1.0 - below_hidden);
+                    let opacity = mode.opacity(s, d);
+                    *hidden = 1.0 - opacity;
+                    if opacity > 1e-5 {
+                        for (colour, (above, below)) in
+                            colours.iter_mut().zip(above.iter().zip(below))
+                        {
+                            let seen = mode.colour(above * s, below * d, s, d);
+                            *colour = (seen / opacity).clamp(0.0, 1.0);
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
 }

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::separable::{Taps, fused};
 use super::Shape;
+use super::separable::{Taps, fused};
 
 /// Pixel centres lie at whole numbers plus one half, so the centre of new pixel `index` is here in the source's indices.
 /// In `f32`, as `PyTorch` computes it: at large sizes the rounding decides between neighbours.
@@ -20,12 +20,7 @@ fn nearest_indices(from: usize, to: usize) -> Vec<usize> {
         .collect()
 }
 
-pub(super) fn nearest_exact(
-    pixels: &[f32],
-    from: Shape,
-    to: Shape,
-    result: &mut [f32],
-) {
+pub(super) fn nearest_exact(pixels: &[f32], from: Shape, to: Shape, result: &mut [f32]) {
     let rows = nearest_indices(from.height, to.height);
     let columns = nearest_indices(from.width, to.width);
     let channels = from.channels;

@@ -31,10 +31,15 @@ pub(super) fn by_products(
         4 => products::<4>(pixels, from.width, &rows, &columns, result),
         channels => {
             for channel in 0..channels {
-                let plane: Vec<f32> = pixels[channel..].iter().step_by(channels).copied().collect();
+                let plane: Vec<f32> = pixels[channel..]
+                    .iter()
+                    .step_by(channels)
+                    .copied()
+                    .collect();
                 let mut resized = vec![0.0; to.height * to.width];
                 products::<1>(&plane, from.width, &rows, &columns, &mut resized);
-                for (value, resized) in result[channel..].iter_mut().step_by(channels).zip(resized) {
+                for (value, resized) in result[channel..].iter_mut().step_by(channels).zip(resized)
+                {
                     *value = resized;
                 }
             }
@@ -64,7 +69,12 @@ fn products<const C: usize>(
                     values.copy_from_slice(&line[x * C..][..C]);
                     values
                 };
-                let values = [at(upper, left), at(upper, right), at(lower, left), at(lower, right)];
+                let values = [
+                    at(upper, left),
+                    at(upper, right),
+                    at(lower, left),
+                    at(lower, right),
+                ];
                 for (channel, value) in pixel.iter_mut().enumerate() {
                     *value = sum(
                         values.map(|value| value[channel]),
@@ -107,19 +117,25 @@ pub(super) fn rows_of_columns(
             _ => {
                 for (pixel, column) in out.chunks_exact_mut(channels).zip(&columns) {
                     for (channel, value) in pixel.iter_mut().enumerate() {
-                        *value = sum(column.indices.map(|x| line[x * channels + channel]), column.weights);
+                        *value = sum(
+                            column.indices.map(|x| line[x * channels + channel]),
+                            column.weights,
+                        );
                     }
                 }
             }
         });
     let length = to.width * channels;
-    result.par_chunks_mut(length).zip(rows).for_each(|(out, row)| {
-        let [a, b, c, d] = row.indices.map(|y| &narrow[y * length..][..length]);
-        let sources = a.iter().zip(b).zip(c.iter().zip(d));
-        for (value, ((a, b), (c, d))) in out.iter_mut().zip(sources) {
-            *value = sum([*a, *b, *c, *d], row.weights);
-        }
-    });
+    result
+        .par_chunks_mut(length)
+        .zip(rows)
+        .for_each(|(out, row)| {
+            let [a, b, c, d] = row.indices.map(|y| &narrow[y * length..][..length]);
+            let sources = a.iter().zip(b).zip(c.iter().zip(d));
+            for (value, ((a, b), (c, d))) in out.iter_mut().zip(sources) {
+                *value = sum([*a, *b, *c, *d], row.weights);
+            }
+        });
     Ok(())
 }
 

@@ -72,7 +72,10 @@ impl Node for ImageBatch {
             &scaled
         };
         let values = concatenate(&[first.pixels(), following])?;
-        OneImage::of(values, [first_batch + second_batch, height, width, channels])
+        OneImage::of(
+            values,
+            [first_batch + second_batch, height, width, channels],
+        )
     }
 }
 
@@ -155,7 +158,10 @@ mod tests {
             .run()
             .unwrap();
         assert_eq!(output.image.shape(), [3, 1, 2, 4]);
-        assert_eq!(output.image.member(0), [0.0, 1.0, 2.0, 1.0, 3.0, 4.0, 5.0, 1.0]);
+        assert_eq!(
+            output.image.member(0),
+            [0.0, 1.0, 2.0, 1.0, 3.0, 4.0, 5.0, 1.0]
+        );
         assert_eq!(output.image.member(2)[0], 18.0);
         let apart = NodeTester::<ImageBatch>::new()
             .wire("image1", pictures([1, 1, 2, 1], 0.0))

@@ -67,14 +67,17 @@ impl Node for ImageBlend {
         let mut values = zeroed(&shape)?;
         let combine = blend(self.blend_mode, self.blend_factor);
         let row = (width * channels).max(1);
-        values.par_chunks_mut(row).enumerate().for_each(|(index, values)| {
-            let (picture, y) = (index / height, index % height);
-            let below = &self.image1.member(picture)[y * row..][..row];
-            let above = &above.member(picture)[y * row..][..row];
-            for ((value, &below), &above) in values.iter_mut().zip(below).zip(above) {
-                *value = combine(below, above);
-            }
-        });
+        values
+            .par_chunks_mut(row)
+            .enumerate()
+            .for_each(|(index, values)| {
+                let (picture, y) = (index / height, index % height);
+                let below = &self.image1.member(picture)[y * row..][..row];
+                let above = &above.member(picture)[y * row..][..row];
+                for ((value, &below), &above) in values.iter_mut().zip(below).zip(above) {
+                    *value = combine(below, above);
+                }
+            });
         OneImage::of(values, shape)
     }
 }

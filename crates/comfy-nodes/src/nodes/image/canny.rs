@@ -52,7 +52,10 @@ impl Node for Canny {
         };
         let shape = [batch, height, width, 3];
         let mut values = zeroed(&shape)?;
-        for (index, values) in values.chunks_exact_mut((height * width * 3).max(1)).enumerate() {
+        for (index, values) in values
+            .chunks_exact_mut((height * width * 3).max(1))
+            .enumerate()
+        {
             context.check_interrupt()?;
             let edges = canny(self.image.member(index), self.image.shape(), thresholds)?;
             values

@@ -56,7 +56,9 @@ impl Node for ImageCompositeMasked {
         }
         let [batch, source_height, source_width, _] = source.shape();
         if batch == 0 {
-            return Err(NodeError::value("expected at least one picture to lay on others"));
+            return Err(NodeError::value(
+                "expected at least one picture to lay on others",
+            ));
         }
         let mask = match self.mask {
             Some(mask) => Some(fit_mask(&mask, source_height, source_width)?),

@@ -25,7 +25,13 @@ pub struct EmptyImage {
     #[input(default = 1u32, min = 1u32, max = 4096u32)]
     batch_size: u32,
     /// The colour as 65536 times red plus 256 times green plus blue, each up to 255.
-    #[input(default = 0u32, min = 0u32, max = 0xFF_FFFFu32, step = 1u32, display = "color")]
+    #[input(
+        default = 0u32,
+        min = 0u32,
+        max = 0xFF_FFFFu32,
+        step = 1u32,
+        display = "color"
+    )]
     color: u32,
 }
 

@@ -28,19 +28,19 @@ pub use blend::ImageBlend;
 pub use blur::{ImageBlur, ImageSharpen};
 pub use canny::Canny;
 pub use composite::ImageCompositeMasked;
+pub(super) use composite::fit_mask;
 pub use empty_image::EmptyImage;
 pub use get_image_size::{GetImageSize, ImageSize};
 pub use invert::ImageInvert;
 pub use morphology::Morphology;
 pub use pad_for_outpaint::ImagePadForOutpaint;
 pub use quantize::ImageQuantize;
-pub use rebatch::{Rebatched, RebatchImages};
+pub use rebatch::{RebatchImages, Rebatched};
 pub use resize_and_pad::{PaddingColor, ResizeAndPadImage};
 pub use scale::{CropChoice, ImageScale, UpscaleMethod};
 pub use scale_by::{ImageScaleBy, ImageScaleToMaxDimension, ImageScaleToTotalPixels};
 pub use stitch::{Direction, ImageStitch, SpacingColor};
 pub use transform::{FlipMethod, ImageCrop, ImageFlip, ImageRotate, Rotation};
-pub(super) use composite::fit_mask;
 pub use yuv::{ImageRgbToYuv, ImageYuvToRgb, SplitYuv};
 
 /// Registers the classes of this folder.

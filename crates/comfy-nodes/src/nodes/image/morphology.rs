@@ -31,7 +31,9 @@ impl Node for Morphology {
     fn run(self, _: &mut NodeContext<'_>) -> Result<OneImage, NodeError> {
         let shape = self.image.shape();
         if self.kernel_size == 0 {
-            return Err(NodeError::runtime("expected a square of at least one pixel, got 0"));
+            return Err(NodeError::runtime(
+                "expected a square of at least one pixel, got 0",
+            ));
         }
         let size = self.kernel_size as usize;
         OneImage::of(

@@ -59,9 +59,14 @@ impl Node for ImagePadForOutpaint {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ImageAndMask, NodeError> {
         let [batch, height, width, channels] = self.image.shape();
-        let [left, top, right, bottom, reach] =
-            [self.left, self.top, self.right, self.bottom, self.feathering]
-                .map(|pixels| pixels as usize);
+        let [left, top, right, bottom, reach] = [
+            self.left,
+            self.top,
+            self.right,
+            self.bottom,
+            self.feathering,
+        ]
+        .map(|pixels| pixels as usize);
         let new_height = height + top + bottom;
         let new_width = width + left + right;
         let mut values = zeroed(&[batch, new_height, new_width, channels])?;
@@ -72,7 +77,9 @@ impl Node for ImagePadForOutpaint {
                 .par_chunks_mut(row)
                 .enumerate()
                 .for_each(|(index, values)| {
-                    let source = (index % new_height).checked_sub(top).filter(|&y| y < height);
+                    let source = (index % new_height)
+                        .checked_sub(top)
+                        .filter(|&y| y < height);
                     let Some(y) = source else {
                         values.fill(0.5);
                         return;

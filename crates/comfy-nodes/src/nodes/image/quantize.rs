@@ -47,18 +47,20 @@ impl Node for ImageQuantize {
         let mut values = zeroed(&shape)?;
         let picture = (height * width * 3).max(1);
         let pictures = values.par_chunks_exact_mut(picture);
-        pictures.zip(self.image.pixels().par_chunks_exact(picture)).for_each(|(values, source)| {
-            // Bytes as PyTorch makes them: the fraction is dropped, and what is out of range wraps around.
-            let mut bytes: Vec<u8> = source
-                .par_iter()
-                .with_min_len(1 << 14)
-                .map(|value| (255.0 * value) as i32 as u8)
-                .collect();
-            quantize(&mut bytes, width, self.colors as usize, self.dither);
-            for (value, byte) in values.iter_mut().zip(bytes) {
-                *value = f32::from(byte) / 255.0;
-            }
-        });
+        pictures
+            .zip(self.image.pixels().par_chunks_exact(picture))
+            .for_each(|(values, source)| {
+                // Bytes as PyTorch makes them: the fraction is dropped, and what is out of range wraps around.
+                let mut bytes: Vec<u8> = source
+                    .par_iter()
+                    .with_min_len(1 << 14)
+                    .map(|value| (255.0 * value) as i32 as u8)
+                    .collect();
+                quantize(&mut bytes, width, self.colors as usize, self.dither);
+                for (value, byte) in values.iter_mut().zip(bytes) {
+                    *value = f32::from(byte) / 255.0;
+                }
+            });
         OneImage::of(values, shape)
     }
 }

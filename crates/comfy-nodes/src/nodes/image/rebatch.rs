@@ -35,7 +35,9 @@ impl Node for RebatchImages {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<Rebatched, NodeError> {
         if self.batch_size == 0 {
-            return Err(NodeError::value("expected batches of at least one picture, got 0"));
+            return Err(NodeError::value(
+                "expected batches of at least one picture, got 0",
+            ));
         }
         let pictures: Vec<(&Image, usize)> = self
             .images
@@ -44,8 +46,9 @@ impl Node for RebatchImages {
             .collect();
         let batches = pictures.chunks(self.batch_size as usize).map(|pictures| {
             let [_, height, width, channels] = pictures[0].0.shape();
-            if let Some((other, _)) =
-                pictures.iter().find(|(image, _)| image.shape()[1..] != [height, width, channels])
+            if let Some((other, _)) = pictures
+                .iter()
+                .find(|(image, _)| image.shape()[1..] != [height, width, channels])
             {
                 return Err(NodeError::runtime(format_args!(
                     "expected pictures of one shape in a batch, got {:?} and {:?}",
@@ -53,8 +56,14 @@ impl Node for RebatchImages {
                     &other.shape()[1..]
                 )));
             }
-            let members: Vec<&[f32]> = pictures.iter().map(|(image, index)| image.member(*index)).collect();
-            Image::from_values(concatenate(&members)?, [pictures.len(), height, width, channels])
+            let members: Vec<&[f32]> = pictures
+                .iter()
+                .map(|(image, index)| image.member(*index))
+                .collect();
+            Image::from_values(
+                concatenate(&members)?,
+                [pictures.len(), height, width, channels],
+            )
         });
         Ok(Rebatched {
             images: List(batches.collect::<Result<_, _>>()?),
@@ -70,7 +79,8 @@ mod tests {
 
     #[test]
     fn batches_are_divided_anew() {
-        let batch = |values: &[f32]| Image::from_values(values.to_vec(), [values.len(), 1, 1, 1]).unwrap();
+        let batch =
+            |values: &[f32]| Image::from_values(values.to_vec(), [values.len(), 1, 1, 1]).unwrap();
         let run = |images: Vec<Image>, size: u32| {
             NodeTester::<RebatchImages>::new()
                 .list("images", images)

@@ -164,7 +164,11 @@ mod tests {
 
     #[test]
     fn sizes_round_half_to_even() {
-        for (factor, expected) in [(0.5, [1, 2, 4, 3]), (1.5, [1, 8, 10, 3]), (0.3, [1, 2, 2, 3])] {
+        for (factor, expected) in [
+            (0.5, [1, 2, 4, 3]),
+            (1.5, [1, 8, 10, 3]),
+            (0.3, [1, 2, 2, 3]),
+        ] {
             let output = NodeTester::<ImageScaleBy>::new()
                 .wire("image", picture(5, 7))
                 .set("upscale_method", "area")
@@ -188,7 +192,11 @@ mod tests {
 
     #[test]
     fn the_longer_side_decides() {
-        for (height, width, expected) in [(10, 20, [1, 4, 8, 3]), (30, 10, [1, 8, 3, 3]), (3, 3, [1, 8, 8, 3])] {
+        for (height, width, expected) in [
+            (10, 20, [1, 4, 8, 3]),
+            (30, 10, [1, 8, 3, 3]),
+            (3, 3, [1, 8, 8, 3]),
+        ] {
             let output = NodeTester::<ImageScaleToMaxDimension>::new()
                 .wire("image", picture(height, width))
                 .set("upscale_method", "bicubic")

@@ -117,12 +117,16 @@ impl Part<'_> {
         let Some(y) = y.checked_sub(top).filter(|&y| y < height) else {
             return;
         };
-        let source = &self.values[(picture.min(batch - 1) * height + y) * width * own..][..width * own];
+        let source =
+            &self.values[(picture.min(batch - 1) * height + y) * width * own..][..width * own];
         let inside = &mut row[left * channels..][..width * channels];
         if own == channels {
             inside.copy_from_slice(source);
         } else {
-            for (pixel, source) in inside.chunks_exact_mut(channels).zip(source.chunks_exact(own)) {
+            for (pixel, source) in inside
+                .chunks_exact_mut(channels)
+                .zip(source.chunks_exact(own))
+            {
                 pixel[..own].copy_from_slice(source);
             }
         }
@@ -159,11 +163,21 @@ impl ImageStitch {
     }
 
     /// The result of two parts in the order in which they lie; `height` and `width` are the larger ones of both.
-    fn join(&self, parts: &[Part<'_>; 2], height: usize, width: usize) -> Result<OneImage, NodeError> {
+    fn join(
+        &self,
+        parts: &[Part<'_>; 2],
+        height: usize,
+        width: usize,
+    ) -> Result<OneImage, NodeError> {
         let batch = parts[0].shape[0].max(parts[1].shape[0]);
         let channels = parts[0].shape[3].max(parts[1].shape[3]);
         let spacing = (self.spacing_width as usize).next_multiple_of(2);
-        let colour: Vec<f32> = self.spacing_color.values().into_iter().take(channels).collect();
+        let colour: Vec<f32> = self
+            .spacing_color
+            .values()
+            .into_iter()
+            .take(channels)
+            .collect();
         let paint = |row: &mut [f32]| {
             for pixel in row.chunks_exact_mut(channels) {
                 pixel[..colour.len()].copy_from_slice(&colour);
@@ -172,9 +186,19 @@ impl ImageStitch {
         let [(first_height, first_width), (second_height, second_width)] =
             parts.each_ref().map(|part| (part.shape[1], part.shape[2]));
         let shape = if self.sideways() {
-            [batch, height, first_width + spacing + second_width, channels]
+            [
+                batch,
+                height,
+                first_width + spacing + second_width,
+                channels,
+            ]
         } else {
-            [batch, first_height + spacing + second_height, width, channels]
+            [
+                batch,
+                first_height + spacing + second_height,
+                width,
+                channels,
+            ]
         };
         let mut values = zeroed(&shape)?;
         values
@@ -209,7 +233,9 @@ impl Node for ImageStitch {
         };
         context.check_interrupt()?;
         if self.image1.pixels().is_empty() || second.pixels().is_empty() {
-            return Err(NodeError::value("expected at least one picture with at least one pixel on each side"));
+            return Err(NodeError::value(
+                "expected at least one picture with at least one pixel on each side",
+            ));
         }
         let first_shape = self.image1.shape();
         let (second_values, second_shape) = self.matched(&second)?;

@@ -122,7 +122,10 @@ impl Node for ImageRotate {
 }
 
 fn mirror(source: &[f32], row: &mut [f32], channels: usize) {
-    for (pixel, source) in row.chunks_exact_mut(channels).zip(source.chunks_exact(channels).rev()) {
+    for (pixel, source) in row
+        .chunks_exact_mut(channels)
+        .zip(source.chunks_exact(channels).rev())
+    {
         pixel.copy_from_slice(source);
     }
 }
@@ -139,20 +142,24 @@ fn quarter_turn(image: &Image, clockwise: bool) -> Result<Vec<f32>, NodeError> {
     }
     for (picture, values) in values.chunks_exact_mut(width * row).enumerate() {
         let picture = image.member(picture);
-        values.par_chunks_mut(row * STRIP).enumerate().for_each(|(strip, values)| {
-            let first = strip * STRIP;
-            let rows = values.len() / row;
-            for x in 0..height {
-                // Turned clockwise, the left column becomes the top row, read from below.
-                let source_y = if clockwise { height - 1 - x } else { x };
-                for offset in 0..rows {
-                    let y = first + offset;
-                    let source_x = if clockwise { y } else { width - 1 - y };
-                    let source = &picture[(source_y * width + source_x) * channels..][..channels];
-                    values[offset * row + x * channels..][..channels].copy_from_slice(source);
+        values
+            .par_chunks_mut(row * STRIP)
+            .enumerate()
+            .for_each(|(strip, values)| {
+                let first = strip * STRIP;
+                let rows = values.len() / row;
+                for x in 0..height {
+                    // Turned clockwise, the left column becomes the top row, read from below.
+                    let source_y = if clockwise { height - 1 - x } else { x };
+                    for offset in 0..rows {
+                        let y = first + offset;
+                        let source_x = if clockwise { y } else { width - 1 - y };
+                        let source =
+                            &picture[(source_y * width + source_x) * channels..][..channels];
+                        values[offset * row + x * channels..][..channels].copy_from_slice(source);
+                    }
                 }
-            }
-        });
+            });
     }
     Ok(values)
 }
@@ -190,11 +197,13 @@ impl Node for ImageFlip {
         let shape = self.image.shape();
         let [_, height, width, channels] = shape;
         let length = width * channels;
-        let values = moved(&self.image, height, width, |picture, y, row| match self.flip_method {
-            FlipMethod::Vertically => {
-                row.copy_from_slice(&picture[(height - 1 - y) * length..][..length]);
+        let values = moved(&self.image, height, width, |picture, y, row| {
+            match self.flip_method {
+                FlipMethod::Vertically => {
+                    row.copy_from_slice(&picture[(height - 1 - y) * length..][..length]);
+                }
+                FlipMethod::Horizontally => mirror(&picture[y * length..][..length], row, channels),
             }
-            FlipMethod::Horizontally => mirror(&picture[y * length..][..length], row, channels),
         })?;
         OneImage::of(values, shape)
     }
@@ -209,12 +218,19 @@ mod tests {
 
     /// Two rows of three pixels: 0 1 2 above 3 4 5.
     fn picture() -> Image {
-        let values = (0..6_u8).flat_map(|value| [f32::from(value), 9.0]).collect();
+        let values = (0..6_u8)
+            .flat_map(|value| [f32::from(value), 9.0])
+            .collect();
         Image::from_values(values, [1, 2, 3, 2]).unwrap()
     }
 
     fn first_channel(image: &Image) -> Vec<u8> {
-        image.pixels().iter().step_by(2).map(|&value| value as u8).collect()
+        image
+            .pixels()
+            .iter()
+            .step_by(2)
+            .map(|&value| value as u8)
+            .collect()
     }
 
     #[test]
@@ -230,7 +246,10 @@ mod tests {
                 .set("rotation", rotation)
                 .run()
                 .unwrap();
-            assert_eq!((output.image.shape(), first_channel(&output.image)), (shape, expected.to_vec()));
+            assert_eq!(
+                (output.image.shape(), first_channel(&output.image)),
+                (shape, expected.to_vec())
+            );
         }
     }
 
@@ -263,7 +282,10 @@ mod tests {
                 .set("height", height)
                 .run()
                 .unwrap();
-            assert_eq!((output.image.shape(), first_channel(&output.image)), (shape, expected));
+            assert_eq!(
+                (output.image.shape(), first_channel(&output.image)),
+                (shape, expected)
+            );
         }
     }
 }

@@ -100,7 +100,10 @@ impl Node for ImageYuvToRgb {
     fn run(self, _: &mut NodeContext<'_>) -> Result<OneImage, NodeError> {
         let [batch, height, width, _] = self.luma.shape();
         let size = [batch, height, width];
-        if [&self.blue, &self.red].iter().any(|image| image.shape()[..3] != size) {
+        if [&self.blue, &self.red]
+            .iter()
+            .any(|image| image.shape()[..3] != size)
+        {
             return Err(NodeError::runtime(format_args!(
                 "expected three batches of one size, got shapes {:?}, {:?} and {:?}",
                 self.luma.shape(),
@@ -112,16 +115,19 @@ impl Node for ImageYuvToRgb {
         let mut values = zeroed(&shape)?;
         let block = 1 << 12;
         let planes = [&self.luma, &self.blue, &self.red];
-        values.par_chunks_mut(3 * block).enumerate().for_each(|(index, values)| {
-            let [luma, blue, red] = planes.map(|image| {
-                let channels = image.shape()[3];
-                image.pixels()[index * block * channels..].chunks_exact(channels)
+        values
+            .par_chunks_mut(3 * block)
+            .enumerate()
+            .for_each(|(index, values)| {
+                let [luma, blue, red] = planes.map(|image| {
+                    let channels = image.shape()[3];
+                    image.pixels()[index * block * channels..].chunks_exact(channels)
+                });
+                let sources = luma.zip(blue.zip(red));
+                for (pixel, (y, (u, v))) in values.chunks_exact_mut(3).zip(sources) {
+                    pixel.copy_from_slice(&from_ycbcr([mean(y), mean(u), mean(v)]));
+                }
             });
-            let sources = luma.zip(blue.zip(red));
-            for (pixel, (y, (u, v))) in values.chunks_exact_mut(3).zip(sources) {
-                pixel.copy_from_slice(&from_ycbcr([mean(y), mean(u), mean(v)]));
-            }
-        });
         OneImage::of(values, shape)
     }
 }

@@ -83,7 +83,8 @@ impl Node for JoinImageWithAlpha {
             .enumerate()
             .for_each(|(index, row)| {
                 let (picture, y) = (index / height, index % height);
-                let source = &self.image.member(picture)[y * width * channels..][..width * channels];
+                let source =
+                    &self.image.member(picture)[y * width * channels..][..width * channels];
                 let hidden = &mask.member(picture)[y * width..][..width];
                 let sources = source.chunks_exact(channels).zip(hidden);
                 for (pixel, (source, hidden)) in row.chunks_exact_mut(kept + 1).zip(sources) {

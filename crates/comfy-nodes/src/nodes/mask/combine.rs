@@ -122,7 +122,8 @@ mod tests {
     use super::*;
 
     fn run(operation: &str, x: u32, source: &[f32]) -> Result<Vec<f32>, NodeError> {
-        let mask = |values: &[f32]| Mask::from_values(values.to_vec(), [1, 1, values.len()]).unwrap();
+        let mask =
+            |values: &[f32]| Mask::from_values(values.to_vec(), [1, 1, values.len()]).unwrap();
         let output = NodeTester::<MaskComposite>::new()
             .wire("destination", mask(&[0.0, 0.4, 0.5, 0.6, 1.0]))
             .wire("source", mask(source))
@@ -144,13 +145,20 @@ mod tests {
             ("or", [0.0, 1.0, 1.0, 1.0, 1.0]),
             ("xor", [0.0, 1.0, 1.0, 0.0, 1.0]),
         ] {
-            assert_eq!(run(operation, 0, &[0.5, 1.0, 1.0, 1.0, 0.5]).unwrap(), expected, "{operation}");
+            assert_eq!(
+                run(operation, 0, &[0.5, 1.0, 1.0, 1.0, 0.5]).unwrap(),
+                expected,
+                "{operation}"
+            );
         }
     }
 
     #[test]
     fn what_hangs_over_is_cut_off() {
-        assert_eq!(run("add", 3, &[0.25, 0.5, 0.5]).unwrap(), [0.0, 0.4, 0.5, 0.85, 1.0]);
+        assert_eq!(
+            run("add", 3, &[0.25, 0.5, 0.5]).unwrap(),
+            [0.0, 0.4, 0.5, 0.85, 1.0]
+        );
         assert_eq!(run("add", 5, &[1.0; 9]).unwrap(), [0.0, 0.4, 0.5, 0.6, 1.0]);
         assert!(run("add", 7, &[1.0; 9]).is_err());
         assert!(run("add", 7, &[1.0; 3]).is_ok());

@@ -26,20 +26,24 @@ pub(super) fn grey(mask: &Mask) -> Result<Image, NodeError> {
     Image::from_values(values, shape)
 }
 
-/// A mask of each picture, pixel by pixel.
-fn mask_of(image: &Image, value_of: impl Fn(&[f32]) -> f32 + Sync) -> Result<OneMask, NodeError> {
+/// A mask of each picture: `write` gets values and the pixels they are of, a block at a time.
+fn mask_of(image: &Image, write: impl Fn(&mut [f32], &[f32]) + Sync) -> Result<OneMask, NodeError> {
     let [batch, height, width, channels] = image.shape();
     let shape = [batch, height, width];
     let mut values = zeroed(&shape)?;
     values
         .par_chunks_mut(BLOCK)
         .zip(image.pixels().par_chunks((channels * BLOCK).max(1)))
-        .for_each(|(values, pixels)| {
-            for (value, pixel) in values.iter_mut().zip(pixels.chunks_exact(channels)) {
-                *value = value_of(pixel);
-            }
-        });
+        .for_each(|(values, pixels)| write(values, pixels));
     OneMask::of(values, shape)
+}
+
+/// One channel of pixels that have `C`.
+fn take<const C: usize>(values: &mut [f32], pixels: &[f32], channel: usize) {
+    let (pixels, _) = pixels.as_chunks::<C>();
+    for (value, pixel) in values.iter_mut().zip(pixels) {
+        *value = pixel[channel];
+    }
 }
 
 /// Turns masks into grey pictures.
@@ -108,7 +112,16 @@ impl Node for ImageToMask {
             Channel::Alpha => 3,
         };
         needs_channels(&self.image, index + 1)?;
-        mask_of(&self.image, |pixel| pixel[index])
+        let channels = self.image.shape()[3];
+        mask_of(&self.image, |values, pixels| match channels {
+            3 => take::<3>(values, pixels, index),
+            4 => take::<4>(values, pixels, index),
+            _ => {
+                for (value, pixel) in values.iter_mut().zip(pixels.chunks_exact(channels)) {
+                    *value = pixel[index];
+                }
+            }
+        })
     }
 }
 
@@ -135,7 +148,13 @@ pub struct ImageColorToMask {
     /// The pictures.
     image: Image,
     /// The colour as 65536 times red plus 256 times green plus blue, each up to 255.
-    #[input(default = 0u32, min = 0u32, max = 0xFF_FFFFu32, step = 1u32, display = "color")]
+    #[input(
+        default = 0u32,
+        min = 0u32,
+        max = 0xFF_FFFFu32,
+        step = 1u32,
+        display = "color"
+    )]
     color: u32,
 }
 
@@ -145,9 +164,12 @@ impl Node for ImageColorToMask {
     fn run(self, _: &mut NodeContext<'_>) -> Result<OneMask, NodeError> {
         needs_channels(&self.image, 3)?;
         let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8;
-        mask_of(&self.image, |pixel| {
-            let colour = u32::from_be_bytes([0, byte(pixel[0]), byte(pixel[1]), byte(pixel[2])]);
-            f32::from(u8::from(colour == self.color))
+        let channels = self.image.shape()[3];
+        mask_of(&self.image, |values, pixels| {
+            for (value, pixel) in values.iter_mut().zip(pixels.chunks_exact(channels)) {
+                let bytes = [0, byte(pixel[0]), byte(pixel[1]), byte(pixel[2])];
+                *value = f32::from(u8::from(u32::from_be_bytes(bytes) == self.color));
+            }
         })
     }
 }

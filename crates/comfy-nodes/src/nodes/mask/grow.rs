@@ -37,7 +37,13 @@ impl Node for GrowMask {
         };
         let distance = usize::try_from(self.expand.unsigned_abs()).unwrap_or(usize::MAX);
         let shape = self.mask.shape();
-        let values = grow(self.mask.pixels(), shape, distance, !self.tapered_corners, extremum)?;
+        let values = grow(
+            self.mask.pixels(),
+            shape,
+            distance,
+            !self.tapered_corners,
+            extremum,
+        )?;
         OneMask::of(values, shape)
     }
 }

@@ -43,7 +43,15 @@ fn fit(
         return Ok(Cow::Borrowed(values));
     }
     let shape = [1, height, width, channels];
-    scale(values, shape, wanted_height, wanted_width, Method::Bicubic, Crop::Center).map(Cow::Owned)
+    scale(
+        values,
+        shape,
+        wanted_height,
+        wanted_width,
+        Method::Bicubic,
+        Crop::Center,
+    )
+    .map(Cow::Owned)
 }
 
 impl Node for PorterDuffImageComposite {
@@ -54,9 +62,14 @@ impl Node for PorterDuffImageComposite {
         let [above_batch, above_height, above_width, above_channels] = self.source.shape();
         let [above_masks, above_mask_height, above_mask_width] = self.source_alpha.shape();
         let [below_masks, below_mask_height, below_mask_width] = self.destination_alpha.shape();
-        let batch = below_batch.min(above_batch).min(above_masks).min(below_masks);
+        let batch = below_batch
+            .min(above_batch)
+            .min(above_masks)
+            .min(below_masks);
         if batch == 0 {
-            return Err(NodeError::runtime("expected at least one picture and mask on each side"));
+            return Err(NodeError::runtime(
+                "expected at least one picture and mask on each side",
+            ));
         }
         if channels != above_channels {
             return Err(NodeError::failed(
@@ -72,8 +85,12 @@ impl Node for PorterDuffImageComposite {
         for index in 0..batch {
             context.check_interrupt()?;
             let below_hidden = self.destination_alpha.member(index);
-            let below_hidden =
-                fit(below_hidden, [below_mask_height, below_mask_width, 1], height, width)?;
+            let below_hidden = fit(
+                below_hidden,
+                [below_mask_height, below_mask_width, 1],
+                height,
+                width,
+            )?;
             let above = fit(
                 self.source.member(index),
                 [above_height, above_width, channels],
@@ -81,8 +98,12 @@ impl Node for PorterDuffImageComposite {
                 width,
             )?;
             let above_hidden = self.source_alpha.member(index);
-            let above_hidden =
-                fit(above_hidden, [above_mask_height, above_mask_width, 1], height, width)?;
+            let above_hidden = fit(
+                above_hidden,
+                [above_mask_height, above_mask_width, 1],
+                height,
+                width,
+            )?;
             let source = Layer {
                 colours: &above,
                 hidden: &above_hidden,

@@ -34,7 +34,9 @@ impl Node for SolidMask {
         let shape = [1, self.height as usize, self.width as usize];
         let mut values = zeroed(&shape)?;
         let value = self.value as f32;
-        values.par_chunks_mut(1 << 16).for_each(|values| values.fill(value));
+        values
+            .par_chunks_mut(1 << 16)
+            .for_each(|values| values.fill(value));
         OneMask::of(values, shape)
     }
 }
@@ -56,7 +58,10 @@ impl Node for InvertMask {
     type Output = OneMask;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<OneMask, NodeError> {
-        OneMask::of(map(self.mask.pixels(), |value| 1.0 - value)?, self.mask.shape())
+        OneMask::of(
+            map(self.mask.pixels(), |value| 1.0 - value)?,
+            self.mask.shape(),
+        )
     }
 }
 
@@ -81,7 +86,9 @@ impl Node for ThresholdMask {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<OneMask, NodeError> {
         let limit = self.value as f32;
-        let values = map(self.mask.pixels(), |value| f32::from(u8::from(value > limit)))?;
+        let values = map(self.mask.pixels(), |value| {
+            f32::from(u8::from(value > limit))
+        })?;
         OneMask::of(values, self.mask.shape())
     }
 }

@@ -78,11 +78,15 @@ impl ColourBox {
     /// Cuts in two: the upper half, which gets the value at which half of the pixels are reached, and the lower one. Neither is
     /// empty when the box has more than one colour.
     fn cut(self, colours: &mut [Colour], bounds: [(u8, u8); 3]) -> (Self, Self) {
-        let weighted = |axis: usize| {
-            i32::from(bounds[axis].1 - bounds[axis].0) * WEIGHTS[axis]
-        };
+        let weighted = |axis: usize| i32::from(bounds[axis].1 - bounds[axis].0) * WEIGHTS[axis];
         // The first of those that weigh most.
-        let axis = (1..3).fold(0, |best, axis| if weighted(axis) > weighted(best) { axis } else { best });
+        let axis = (1..3).fold(0, |best, axis| {
+            if weighted(axis) > weighted(best) {
+                axis
+            } else {
+                best
+            }
+        });
         let part = &mut colours[self.part.clone()];
         let mut pixels_at = [0_u64; 256];
         for colour in &*part {
