@@ -1,4 +1,4 @@
-//! Times picture and mask nodes on a batch of eight pictures of 1024×1024, and PyTorch, SciPy and Pillow beside them.
+//! Times picture and mask nodes on a batch of eight pictures of 1024×1024, and `PyTorch`, `SciPy` and Pillow beside them.
 //!
 //! ```text
 //! cargo bench -p comfy-nodes --bench pictures [-- [--rounds N] [--only TEXT] [--pytorch PYTHON]]

@@ -6,7 +6,23 @@ use rayon::prelude::*;
 /// Values that one task computes: large enough to be worth a task, small enough for the nearest cache.
 const BLOCK: usize = 1 << 14;
 
-/// Zeros for a shape. Fails when this machine cannot hold them; the pages come from the operating system as they are touched.
+/// Bytes from which the machine is asked whether it has them.
+const LARGE: usize = 1 << 30;
+
+/// Bytes that this machine, or the group of processes that this one belongs to, has left.
+fn available() -> u64 {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let group = system
+        .cgroup_limits()
+        .map_or(u64::MAX, |limits| limits.free_memory);
+    system.available_memory().min(group)
+}
+
+/// Zeros for a shape. Fails when this machine cannot hold them.
+///
+/// The pages come from the operating system as they are touched: it promises more than it has, and ends the program when they run
+/// out, so a large wish is compared with what is there.
 pub fn zeroed(shape: &[usize]) -> Result<Vec<f32>, NodeError> {
     let failed = || NodeError::OutOfMemory(format!("cannot hold values of shape {shape:?}"));
     let length = shape
@@ -14,6 +30,10 @@ pub fn zeroed(shape: &[usize]) -> Result<Vec<f32>, NodeError> {
         .try_fold(1_usize, |product, &size| product.checked_mul(size))
         .filter(|&length| length <= isize::MAX as usize / size_of::<f32>())
         .ok_or_else(failed)?;
+    let bytes = length * size_of::<f32>();
+    if bytes >= LARGE && bytes as u64 > available() {
+        return Err(failed());
+    }
     bytemuck::allocation::try_zeroed_vec(length).map_err(|()| failed())
 }
 
@@ -62,6 +82,11 @@ mod tests {
         ));
         assert!(matches!(
             zeroed(&[usize::MAX / 8]),
+            Err(NodeError::OutOfMemory(_))
+        ));
+        // The largest EmptyImage: 13 TB.
+        assert!(matches!(
+            zeroed(&[4096, 16384, 16384, 3]),
             Err(NodeError::OutOfMemory(_))
         ));
         assert!(zeroed(&[0, 5]).unwrap().is_empty());

@@ -1,6 +1,8 @@
 //! Edges after Canny (1986), as kornia finds them: a Gaussian of 5 pixels with sigma 1 and mirrored borders, Sobel's gradients
 //! with repeated borders, thinning along the gradient, and weak edges kept where they touch strong ones.
 
+use std::cmp::Ordering;
+
 use comfy_graph::NodeError;
 use rayon::prelude::*;
 
@@ -186,7 +188,11 @@ fn thinned(
                         .zip(x.checked_add_signed(right))
                         .filter(|&(y, x)| y < height && x < width)
                         .map_or(FLAT, |(y, x)| steepness[y * width + x]);
-                    here > there || (matches!(direction, 0 | 2) && here == there)
+                    match here.total_cmp(&there) {
+                        Ordering::Greater => true,
+                        Ordering::Equal => matches!(direction, 0 | 2),
+                        Ordering::Less => false,
+                    }
                 };
                 let direction = directions[y * width + x];
                 if here > FLAT && beats(direction) && beats((direction + 4) % 8) {

@@ -41,7 +41,7 @@ pub fn composite<'a>(
     [_, height, width, channels]: [usize; 4],
     source: impl Fn(usize) -> &'a [f32] + Sync,
     [source_height, source_width]: [usize; 2],
-    mask: Option<impl Fn(usize) -> &'a [f32] + Sync>,
+    mask: Option<&(impl Fn(usize) -> &'a [f32] + Sync)>,
     at: Placement,
 ) -> Vec<f32> {
     let mut result = destination.to_vec();
@@ -60,7 +60,7 @@ pub fn composite<'a>(
             };
             let below = &mut below[at.x * channels..][..visible * channels];
             let above = &source(picture)[y * source_width * channels..][..visible * channels];
-            let Some(mask) = &mask else {
+            let Some(mask) = mask else {
                 below.copy_from_slice(above);
                 return;
             };

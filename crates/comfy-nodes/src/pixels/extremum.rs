@@ -182,10 +182,8 @@ mod tests {
             let largest = slide(&source, shape, before, after, Extremum::Largest).unwrap();
             assert_eq!(largest, expected, "{before} {after}");
             let smallest = slide(&negated, shape, before, after, Extremum::Smallest).unwrap();
-            assert!(
-                smallest.iter().zip(&expected).all(|(a, b)| *a == -b),
-                "{before} {after}"
-            );
+            let smallest: Vec<f32> = smallest.iter().map(|value| -value).collect();
+            assert_eq!(smallest, expected, "{before} {after}");
         }
     }
 }

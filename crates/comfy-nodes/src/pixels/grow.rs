@@ -77,18 +77,17 @@ mod tests {
         for distance in [0, 1, 2, 3, 16384] {
             for corners in [false, true] {
                 let grown = grow(&point, [1, 7, 5], distance, corners, Extremum::Largest).unwrap();
-                for y in 0..7_usize {
-                    for x in 0..5_usize {
-                        let (down, right) = (y.abs_diff(3), x.abs_diff(1));
-                        let steps = if corners {
-                            down.max(right)
-                        } else {
-                            down + right
-                        };
-                        let expected = if steps <= distance { 0.5 } else { 0.0 };
-                        assert_eq!(grown[y * 5 + x], expected, "{distance} {corners} {y} {x}");
-                    }
-                }
+                let expected = |index: usize| {
+                    let (down, right) = ((index / 5).abs_diff(3), (index % 5).abs_diff(1));
+                    let steps = if corners {
+                        down.max(right)
+                    } else {
+                        down + right
+                    };
+                    if steps <= distance { 0.5 } else { 0.0 }
+                };
+                let expected: Vec<f32> = (0..7 * 5).map(expected).collect();
+                assert_eq!(grown, expected, "{distance} {corners}");
             }
         }
     }

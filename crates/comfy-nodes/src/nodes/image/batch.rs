@@ -162,7 +162,7 @@ mod tests {
             output.image.member(0),
             [0.0, 1.0, 2.0, 1.0, 3.0, 4.0, 5.0, 1.0]
         );
-        assert_eq!(output.image.member(2)[0], 18.0);
+        assert_eq!(output.image.member(2)[..2], [18.0, 19.0]);
         let apart = NodeTester::<ImageBatch>::new()
             .wire("image1", pictures([1, 1, 2, 1], 0.0))
             .wire("image2", pictures([2, 1, 2, 4], 10.0));

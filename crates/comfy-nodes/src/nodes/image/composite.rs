@@ -64,12 +64,13 @@ impl Node for ImageCompositeMasked {
             Some(mask) => Some(fit_mask(&mask, source_height, source_width)?),
             None => None,
         };
+        let mask_of = mask.as_ref().map(|mask| |index| mask.member(index));
         let values = composite(
             self.destination.pixels(),
             shape,
             |index| source.member(index),
             [source_height, source_width],
-            mask.as_ref().map(|mask| |index| mask.member(index)),
+            mask_of.as_ref(),
             Placement {
                 x: self.x as usize,
                 y: self.y as usize,

@@ -16,7 +16,6 @@ pub struct GetImageSize {
     /// The pictures to measure.
     image: Image,
     /// The node at which the size is shown.
-    #[expect(dead_code, reason = "the context knows it; the schema must declare it")]
     unique_id: UniqueId,
 }
 
@@ -34,8 +33,12 @@ pub struct ImageSize {
 impl Node for GetImageSize {
     type Output = ImageSize;
 
-    fn run(self, _: &mut NodeContext<'_>) -> Result<ImageSize, NodeError> {
+    fn run(self, context: &mut NodeContext<'_>) -> Result<ImageSize, NodeError> {
         let [batch, height, width, _] = self.image.shape();
+        // The words and the space are ComfyUI's: programs read them.
+        context.show_text(&format!(
+            "width: {width}, height: {height}\n batch size: {batch}"
+        ));
         Ok(ImageSize {
             width: width as u32,
             height: height as u32,
