@@ -18,6 +18,8 @@ pub enum Event {
     Text(TextEvent),
     /// A preview picture, sent as a binary frame.
     Preview(Preview),
+    /// Words to show at a node, sent as a binary frame.
+    NodeText(NodeText),
 }
 
 impl From<TextEvent> for Event {
@@ -412,6 +414,30 @@ impl Preview {
             }
         }
         frame.extend_from_slice(&self.bytes);
+        frame
+    }
+}
+
+/// Words to show at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeText {
+    /// The node.
+    pub node: String,
+    /// What is shown.
+    pub text: String,
+}
+
+/// Frame type of words.
+const NODE_TEXT: u32 = 3;
+
+impl NodeText {
+    /// The binary frame: frame type 3 and the length of the node's id as big-endian `u32`, the id, the text.
+    pub fn frame(&self) -> Vec<u8> {
+        let mut frame = Vec::with_capacity(8 + self.node.len() + self.text.len());
+        frame.extend_from_slice(&NODE_TEXT.to_be_bytes());
+        frame.extend_from_slice(&(self.node.len() as u32).to_be_bytes());
+        frame.extend_from_slice(self.node.as_bytes());
+        frame.extend_from_slice(self.text.as_bytes());
         frame
     }
 }

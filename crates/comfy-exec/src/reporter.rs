@@ -153,6 +153,16 @@ impl Reporter {
         }
     }
 
+    /// A node shows words; all clients see them, as with ComfyUI.
+    pub(crate) fn node_text(&self, names: &NodeNames, text: &str) {
+        let text = comfy_api::events::NodeText {
+            node: names.id.to_string(),
+            text: text.to_owned(),
+        };
+        let event = comfy_api::events::Event::NodeText(text);
+        self.shared.outbox.send(Audience::All, event);
+    }
+
     fn preview(&self, names: &NodeNames, preview: Preview) -> comfy_api::events::Preview {
         comfy_api::events::Preview {
             framing: Framing::Plain,

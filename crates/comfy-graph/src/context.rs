@@ -34,6 +34,11 @@ pub trait Host: Send + Sync {
         make: &mut dyn FnMut() -> Arc<dyn Any + Send + Sync>,
     ) -> Arc<dyn Any + Send + Sync>;
 
+    /// Shows words at the node while the prompt runs.
+    fn show_text(&self, text: &str) {
+        let _ = text;
+    }
+
     /// What the client sent beside the prompt under `key` of `extra_data`, such as `preview_method`.
     fn extra_data(&self, key: &str) -> Option<&Json> {
         let _ = key;
@@ -170,6 +175,11 @@ impl NodeContext<'_> {
         self.progress = (value.clone(), max.clone());
         self.call.host.progress(value, max, preview);
         Ok(())
+    }
+
+    /// Shows words at the node while the prompt runs; they are not kept.
+    pub fn show_text(&self, text: &str) {
+        self.call.host.show_text(text);
     }
 
     /// Fails with [`NodeError::Interrupted`] when somebody asked to stop.

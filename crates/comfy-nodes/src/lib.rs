@@ -10,6 +10,7 @@ pub mod errors;
 pub mod folders;
 pub mod nodes;
 pub mod pictures;
+pub mod pixels;
 pub mod planes;
 pub mod preview;
 pub mod resize;

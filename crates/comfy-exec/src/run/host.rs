@@ -45,6 +45,12 @@ impl Host for NodeHost {
         self.instances.lock().insert(id, class, owner, made)
     }
 
+    fn show_text(&self, text: &str) {
+        if !self.signals.closed() {
+            self.reporter.node_text(&self.names, text);
+        }
+    }
+
     fn extra_data(&self, key: &str) -> Option<&Json> {
         self.extra_data.get(key)
     }

@@ -93,7 +93,7 @@ pub(super) fn bytes_of(images: &Image) -> Result<Pictures, NodeError> {
             images.shape()
         )));
     }
-    let values = images.values()?;
+    let values = images.pixels();
     let wrong = values.iter().filter(|value| value.is_nan()).count();
     if wrong > 0 {
         return Err(NodeError::value(format_args!(
@@ -103,7 +103,7 @@ pub(super) fn bytes_of(images: &Image) -> Result<Pictures, NodeError> {
     }
     Ok(Pictures {
         shape: images.shape(),
-        bytes: bytes_from_units(&values),
+        bytes: bytes_from_units(values),
     })
 }
 

@@ -155,11 +155,9 @@ impl Vae {
         }
         match &self.0 {
             Coder::PixelSpace => {
-                let colours =
-                    pictures
-                        .tensor()
-                        .clone()
-                        .slice([0..batch, 0..height, 0..width, 0..3]);
+                let colours = pictures
+                    .tensor()
+                    .slice([0..batch, 0..height, 0..width, 0..3]);
                 Ok(colours
                     .permute([0, 3, 1, 2])
                     .mul_scalar(2.0)
@@ -167,7 +165,7 @@ impl Vae {
             }
             Coder::Autoencoder(part) => part
                 .get("an autoencoder")?
-                .encode(pictures.tensor().clone())
+                .encode(pictures.tensor())
                 .map_err(from_diffusion),
         }
     }

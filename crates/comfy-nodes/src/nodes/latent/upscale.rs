@@ -3,7 +3,7 @@
 use comfy_graph::{Choice, Node, NodeContext, NodeError, NodeSpec};
 
 use super::ChangedLatent;
-use crate::nodes::Crop;
+use crate::nodes::image::CropChoice;
 use crate::planes::PlaneMethod;
 use crate::resize::Method;
 use crate::sockets::Latent;
@@ -61,7 +61,7 @@ pub struct LatentUpscale {
     #[input(default = 512u32, min = 0u32, max = 16384u32, step = 8u32)]
     height: u32,
     /// What to do when the aspect ratio changes: stretch the latent, or cut what is too much at its sides.
-    crop: Crop,
+    crop: CropChoice,
 }
 
 impl Node for LatentUpscale {
@@ -87,7 +87,7 @@ impl Node for LatentUpscale {
             height,
             width,
             self.upscale_method.into(),
-            self.crop == Crop::Center,
+            self.crop == CropChoice::Center,
         )?;
         Ok(self.samples.with_planes(planes).into())
     }

@@ -1,9 +1,10 @@
 //! `ImageScale`.
 
-use comfy_graph::{Choice, Node, NodeContext, NodeError, NodeSpec, Outputs};
+use comfy_graph::{Choice, Node, NodeContext, NodeError, NodeSpec};
 
-use crate::errors::from_resizing;
-use crate::resize::{self, Method, ResizeError, Shape};
+use crate::nodes::outputs::OneImage;
+use crate::pixels::{Crop, scale};
+use crate::resize::Method;
 use crate::sockets::Image;
 
 /// How pixels between others are filled.
@@ -40,13 +41,22 @@ impl From<UpscaleMethod> for Method {
 
 /// What to do when the aspect ratio changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
-pub enum Crop {
+pub enum CropChoice {
     /// Stretch the picture.
     #[choice("disabled")]
     Disabled,
     /// Cut its sides.
     #[choice("center")]
     Center,
+}
+
+impl From<CropChoice> for Crop {
+    fn from(choice: CropChoice) -> Self {
+        match choice {
+            CropChoice::Disabled => Self::Disabled,
+            CropChoice::Center => Self::Center,
+        }
+    }
 }
 
 /// Scales pictures to a size, up or down.
@@ -69,81 +79,35 @@ pub struct ImageScale {
     #[input(default = 512u32, min = 0u32, max = 16384u32, step = 1u32)]
     height: u32,
     /// What to do when the aspect ratio changes: stretch the picture, or cut what is too much at its sides.
-    crop: Crop,
-}
-
-/// The result of [`ImageScale`].
-#[derive(Debug, Outputs)]
-pub struct ScaledImage {
-    /// The pictures in the new size.
-    #[output(name = "IMAGE")]
-    image: Image,
+    crop: CropChoice,
 }
 
 impl Node for ImageScale {
-    type Output = ScaledImage;
+    type Output = OneImage;
 
-    fn run(self, context: &mut NodeContext<'_>) -> Result<ScaledImage, NodeError> {
+    fn run(self, context: &mut NodeContext<'_>) -> Result<OneImage, NodeError> {
         let [batch, old_height, old_width, channels] = self.image.shape();
         if (self.width, self.height) == (0, 0) {
-            return Ok(ScaledImage { image: self.image });
+            return Ok(OneImage { image: self.image });
         }
-        if batch == 0 || old_height == 0 || old_width == 0 {
+        if old_height == 0 || old_width == 0 {
             return Err(NodeError::value(format_args!(
-                "expected at least one picture with at least one pixel, got shape {:?}",
+                "expected pictures with at least one pixel, got shape {:?}",
                 self.image.shape()
             )));
         }
+        context.check_interrupt()?;
         let width = side(self.width, old_width, self.height, old_height);
         let height = side(self.height, old_height, self.width, old_width);
-        let from = Shape {
-            height: old_height,
-            width: old_width,
-            channels,
-        };
-        let (top, left, part) = match self.crop {
-            Crop::Disabled => (0, 0, from),
-            Crop::Center => resize::centre_crop(from, height, width),
-        };
-
-        let out_of_memory = || {
-            from_resizing(ResizeError::OutOfMemory {
-                width,
-                height,
-                channels,
-            })
-        };
-        let length = Shape {
+        let values = scale(
+            self.image.pixels(),
+            self.image.shape(),
             height,
             width,
-            channels,
-        }
-        .checked_len()
-        .and_then(|length| length.checked_mul(batch))
-        .ok_or_else(out_of_memory)?;
-        let mut values: Vec<f32> = Vec::new();
-        values
-            .try_reserve_exact(length)
-            .map_err(|_| out_of_memory())?;
-        let source = self.image.values()?;
-        for picture in source.chunks_exact(from.len()) {
-            context.check_interrupt()?;
-            let resized = if part == from {
-                resize::resize(picture, from, height, width, self.upscale_method.into())
-            } else {
-                resize::resize(
-                    &resize::crop(picture, from, top, left, part),
-                    part,
-                    height,
-                    width,
-                    self.upscale_method.into(),
-                )
-            };
-            values.extend(resized.map_err(from_resizing)?);
-        }
-        Ok(ScaledImage {
-            image: Image::from_values(values, [batch, height, width, channels])?,
-        })
+            self.upscale_method.into(),
+            self.crop.into(),
+        )?;
+        OneImage::of(values, [batch, height, width, channels])
     }
 }
 
