@@ -1,5 +1,6 @@
 //! Checks and generators: `cargo xtask`.
 
+mod docs;
 mod layers;
 mod openapi;
 
@@ -8,7 +9,9 @@ use anyhow::bail;
 const HELP: &str = "\
 cargo xtask openapi           write openapi.yaml from the code
 cargo xtask openapi --check   fail when openapi.yaml is stale
-cargo xtask check             fail when openapi.yaml is stale or a crate depends on one it must not know";
+cargo xtask docs              write docs/nodes from the declarations of the nodes
+cargo xtask docs --check      fail when docs/nodes is stale
+cargo xtask check             fail when one of these is stale or a crate depends on one it must not know";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,7 +19,11 @@ fn main() -> anyhow::Result<()> {
     match words.as_slice() {
         ["openapi"] => openapi::write(),
         ["openapi", "--check"] => openapi::check(),
-        ["check"] => layers::check().and_then(|()| openapi::check()),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
+        ["check"] => layers::check()
+            .and_then(|()| openapi::check())
+            .and_then(|()| docs::check()),
         _ => bail!(
             "expected one of these commands, got `{}`:\n{HELP}",
             words.join(" ")

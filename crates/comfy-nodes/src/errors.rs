@@ -34,7 +34,9 @@ pub fn from_reading(name: &str, error: &ReadError) -> NodeError {
     match error {
         ReadError::Io { source, .. } => NodeError::failed(kind_of_io(source), message),
         ReadError::UnknownFormat(_) => NodeError::failed("PIL.UnidentifiedImageError", message),
-        ReadError::TooManyPixels { .. } | ReadError::FileTooLarge { .. } => {
+        ReadError::TooManyPixels { .. }
+        | ReadError::TooManyFrames { .. }
+        | ReadError::FileTooLarge { .. } => {
             NodeError::failed("PIL.Image.DecompressionBombError", message)
         }
         ReadError::OutOfMemory { .. } => NodeError::OutOfMemory(message),

@@ -10,10 +10,13 @@ pub mod errors;
 pub mod folders;
 pub mod nodes;
 pub mod pictures;
+pub mod pixels;
+pub mod planes;
 pub mod preview;
 pub mod resize;
 pub mod runtime;
 pub mod sockets;
+pub mod text;
 
 pub use comfy_diffusion::device;
 pub use nodes::register;

@@ -119,7 +119,11 @@ impl Runtime {
     }
 }
 
-impl Catalog for Runtime {
+/// The lists that are the same on every server: samplers and schedulers. Lists of files are empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BuiltInLists;
+
+impl Catalog for BuiltInLists {
     fn list(&self, name: &str) -> Vec<String> {
         match name {
             "samplers" => SAMPLERS
@@ -130,7 +134,21 @@ impl Catalog for Runtime {
                 .iter()
                 .map(|scheduler| scheduler.name.to_owned())
                 .collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Catalog for Runtime {
+    fn list(&self, name: &str) -> Vec<String> {
+        match name {
+            "samplers" | "schedulers" => BuiltInLists.list(name),
             "input_images" => self.options.folders.input_images(),
+            "input_files" => self.options.folders.input_files(|_| true),
+            "input_latents" => self
+                .options
+                .folders
+                .input_files(|name| name.ends_with(".latent")),
             "vae" => {
                 let mut names = self.files("vae");
                 names.push(crate::sockets::Vae::PIXEL_SPACE.to_owned());

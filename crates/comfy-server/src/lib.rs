@@ -17,6 +17,7 @@ mod body;
 pub mod cli;
 mod config;
 mod connection;
+mod documentation;
 mod error;
 mod incoming;
 mod listen;
@@ -34,6 +35,7 @@ mod whole_file;
 mod ws;
 
 pub use config::Config;
+pub use documentation::{Page, node_pages};
 pub use listen::ListenError;
 pub use openapi::openapi;
 pub use routes::router;

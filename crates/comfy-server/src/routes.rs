@@ -1,6 +1,7 @@
 //! The routes: one list, from which the router and the OpenAPI document are made.
 
 mod blocking;
+mod docs;
 mod embeddings;
 mod extensions;
 mod free;
@@ -50,6 +51,8 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(prompt::get_prompt, prompt::post_prompt))
         .routes(routes!(object_info::get_object_info))
         .routes(routes!(object_info::get_object_info_of_class))
+        .routes(routes!(docs::get_docs))
+        .routes(routes!(docs::get_docs_of_class))
         .routes(routes!(history::get_history, history::post_history))
         .routes(routes!(history::get_history_of_prompt))
         .routes(routes!(queue::get_queue, queue::post_queue))

@@ -102,3 +102,12 @@ fn a_frame_with_metadata_carries_the_ids() {
     );
     assert_eq!(frame[8 + length..], [9, 8, 7]);
 }
+
+#[test]
+fn words_at_a_node_name_it_first() {
+    let text = NodeText {
+        node: "12".to_owned(),
+        text: "é".to_owned(),
+    };
+    assert_eq!(text.frame(), b"\0\0\0\x03\0\0\0\x0212\xc3\xa9");
+}

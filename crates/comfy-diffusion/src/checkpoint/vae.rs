@@ -63,6 +63,15 @@ impl Vae {
         })
     }
 
+    /// How many pixels in each direction one latent cell stands for.
+    ///
+    /// # Errors
+    ///
+    /// If the network cannot be loaded.
+    pub fn ratio(&self) -> Result<usize> {
+        Ok(self.network.get()?.ratio())
+    }
+
     /// The pictures `[batch, height, width, 3]` in 0..1 of latents `[batch, channels, height / ratio, width / ratio]` in the
     /// autoencoder's scale.
     ///

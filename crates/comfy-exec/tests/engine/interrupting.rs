@@ -119,7 +119,7 @@ fn everyone_hears_of_it_if_the_prompt_has_no_client() {
                     .unwrap()
                     .to_owned(),
             )),
-            Event::Preview(_) => None,
+            Event::Preview(_) | Event::NodeText(_) => None,
         })
         .collect();
     assert!(kinds.iter().all(|(audience, _)| *audience == Audience::All));

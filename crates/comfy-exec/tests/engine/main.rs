@@ -5,14 +5,19 @@
     reason = "a test may fail by panicking, and reads better without borrows"
 )]
 
+mod beside;
 mod caching;
 mod closing;
 mod diffusion;
+mod expanding;
 mod failing;
+mod flow;
+mod graph_toys;
 mod history;
 mod interrupting;
 mod queueing;
 mod recorder;
+mod same_results;
 mod scale;
 mod toys;
 mod transcripts;

@@ -53,7 +53,7 @@ impl Recorder {
     pub(crate) fn texts(&self) -> Vec<Value> {
         let text = |(_, event): &(Audience, Event)| match event {
             Event::Text(event) => Some(serde_json::to_value(event).unwrap()),
-            Event::Preview(_) => None,
+            Event::Preview(_) | Event::NodeText(_) => None,
         };
         self.events.lock().iter().filter_map(text).collect()
     }

@@ -72,6 +72,7 @@ fn received(events: Vec<(Audience, Event)>, negotiated_metadata: bool) -> Vec<Va
         .filter(|(audience, _)| mine(audience))
         .filter_map(|(_, event)| match event {
             Event::Text(event) => Some(serde_json::to_value(event).unwrap()),
+            Event::NodeText(_) => None,
             Event::Preview(preview) if preview.framing != framing => None,
             Event::Preview(preview) => Some(match framing {
                 Framing::Plain => json!({"frame": 1, "format": if preview.format == PreviewFormat::Jpeg { 1 } else { 2 }}),

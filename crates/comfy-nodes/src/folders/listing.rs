@@ -121,26 +121,31 @@ impl Walk<'_> {
 }
 
 /// Endings that the usual tables of media types call pictures, lower case.
-const PICTURE_EXTENSIONS: [&str; 23] = [
-    "avif", "bmp", "gif", "heic", "heif", "ico", "ief", "jpe", "jpeg", "jpg", "pbm", "pgm", "png",
-    "pnm", "ppm", "ras", "rgb", "svg", "tif", "tiff", "webp", "xbm", "xpm",
+const PICTURE_EXTENSIONS: [&str; 24] = [
+    "avif", "bmp", "gif", "heic", "heif", "ico", "ief", "jpe", "jpeg", "jpg", "jxl", "pbm", "pgm",
+    "png", "pnm", "ppm", "ras", "rgb", "svg", "tif", "tiff", "webp", "xbm", "xpm",
 ];
 
-/// Names of the pictures directly in `directory`, sorted by code point; a directory that cannot be read has none.
-pub(super) fn pictures_in(directory: &Path) -> Vec<String> {
-    let is_picture = |path: &Path| {
-        let extension = path
-            .extension()
-            .map(|extension| extension.to_string_lossy().to_lowercase());
-        extension.is_some_and(|extension| PICTURE_EXTENSIONS.contains(&extension.as_str()))
-    };
+/// Whether the usual tables of media types call a file of this name a picture.
+pub(super) fn is_picture(name: &str) -> bool {
+    extension_of(name).is_some_and(|extension| PICTURE_EXTENSIONS.contains(&extension.as_str()))
+}
+
+fn extension_of(name: &str) -> Option<String> {
+    let extension = Path::new(name).extension()?;
+    Some(extension.to_string_lossy().to_lowercase())
+}
+
+/// Names of the files directly in `directory` that are wanted, sorted by code point; a directory that cannot be read has none.
+pub(super) fn files_in(directory: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(directory)
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| is_picture(path) && path.is_file())
+        .filter(|path| path.is_file())
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .filter(|name| is_wanted(name))
         .collect();
     names.sort_unstable();
     names

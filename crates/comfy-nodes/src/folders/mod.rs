@@ -313,7 +313,12 @@ impl Folders {
 
     /// Names of the pictures directly in the input directory, sorted: what [`LoadImage`](crate::nodes::LoadImage) offers.
     pub fn input_images(&self) -> Vec<String> {
-        listing::pictures_in(&self.input)
+        listing::files_in(&self.input, listing::is_picture)
+    }
+
+    /// Names of the files directly in the input directory that are wanted, sorted.
+    pub fn input_files(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        listing::files_in(&self.input, is_wanted)
     }
 
     /// Where the next files of a save node go; see [`SaveTarget::prepare`].

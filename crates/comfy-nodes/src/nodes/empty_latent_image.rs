@@ -27,9 +27,15 @@ pub struct EmptyLatentImage {
 /// The result of [`EmptyLatentImage`].
 #[derive(Debug, Outputs)]
 pub struct EmptyLatent {
-    /// Latents of zeros, with four channels.
+    /// Latents of zeros.
     #[output(name = "LATENT")]
     latent: Latent,
+}
+
+impl From<Latent> for EmptyLatent {
+    fn from(latent: Latent) -> Self {
+        Self { latent }
+    }
 }
 
 impl Node for EmptyLatentImage {

@@ -1,21 +1,15 @@
 //! `LoadImage`.
 
-use std::fmt::Write;
-use std::io::Read;
-use std::path::PathBuf;
-
 use comfy_graph::{Constants, Json, Node, NodeContext, NodeError, NodeSpec, Outputs, Services};
-use sha2::{Digest, Sha256};
 
-use crate::errors::{from_folders, from_reading};
-use crate::folders::{DirectoryKind, Folders};
-use crate::pictures::{self, Picture, ReadLimits};
+use super::input_file;
+use crate::pictures::Picture;
 use crate::resize::units_from_bytes;
 use crate::runtime::Runtime;
 use crate::sockets::{Image, InputImage, Mask};
 
 /// The side of the mask of a picture without opacity.
-const EMPTY_MASK_SIDE: usize = 64;
+pub(super) const EMPTY_MASK_SIDE: usize = 64;
 
 /// Loads a picture from the input directory. An animation gives all of its frames as a batch.
 #[derive(Debug, NodeSpec)]
@@ -36,7 +30,7 @@ pub struct LoadImage {
 pub struct LoadedImage {
     /// The picture, without its opacity.
     #[output(name = "IMAGE")]
-    image: Image,
+    pub(super) image: Image,
     /// 1 where the picture is transparent. A picture without opacity gives an empty mask of 64 by 64 pixels.
     #[output(name = "MASK")]
     mask: Mask,
@@ -50,68 +44,20 @@ impl Node for LoadImage {
 
     fn run(self, context: &mut NodeContext<'_>) -> Result<LoadedImage, NodeError> {
         let runtime = context.service::<Runtime>()?;
-        let name = &self.image.0;
-        let path = path_of(runtime.folders(), name)?;
-        let picture = pictures::read(&path, &ReadLimits::default())
-            .map_err(|error| from_reading(name, &error))?;
-        loaded(&picture)
+        loaded(&input_file::picture(runtime.folders(), &self.image.0)?)
     }
 
     fn fingerprint(constants: &Constants<'_>, services: &Services) -> Result<Json, NodeError> {
-        let name = constants.get::<InputImage>("image").ok_or_else(|| {
-            NodeError::value("the name of the picture is not known before the run")
-        })?;
-        let runtime = services
-            .get::<Runtime>()
-            .ok_or_else(|| NodeError::runtime("there are no folders to look for pictures in"))?;
-        let path = path_of(runtime.folders(), &name.0)?;
-        hash_of(&path)
-            .map(Json::from)
-            .map_err(|source| from_reading(&name.0, &pictures::ReadError::Io { path, source }))
+        input_file::fingerprint(constants, services, "image")
     }
 
     fn check(constants: &Constants<'_>, services: &Services) -> Result<(), String> {
-        let (Some(InputImage(name)), Some(runtime)) =
-            (constants.get("image"), services.get::<Runtime>())
-        else {
-            return Ok(());
-        };
-        match runtime
-            .folders()
-            .resolve_annotated(&name, DirectoryKind::Input)
-        {
-            Ok(path) if path.is_file() => Ok(()),
-            _ => Err(format!("Invalid image file: {name}")),
-        }
+        input_file::check(constants, services, "image", "image")
     }
 }
 
-fn path_of(folders: &Folders, name: &str) -> Result<PathBuf, NodeError> {
-    folders
-        .resolve_annotated(name, DirectoryKind::Input)
-        .map_err(from_folders)
-}
-
-/// The SHA-256 of a file, in hexadecimal.
-fn hash_of(path: &std::path::Path) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            count => hash.update(&buffer[..count]),
-        }
-    }
-    let mut text = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
-}
-
-fn loaded(picture: &Picture) -> Result<LoadedImage, NodeError> {
+/// All frames of a picture, and their masks.
+pub(super) fn loaded(picture: &Picture) -> Result<LoadedImage, NodeError> {
     let count = picture.frames.len();
     let Some(first) = picture.frames.first() else {
         return Err(NodeError::value(

@@ -4,15 +4,23 @@ mod checkpoint_loader_simple;
 mod clip_set_last_layer;
 mod clip_text_encode;
 mod empty_latent_image;
-mod image_scale;
+mod files;
+pub mod image;
+mod input_file;
 mod ksampler;
 mod ksampler_advanced;
+mod latent;
 mod load_image;
+pub mod mask;
+mod metadata;
+mod outputs;
 mod preview_any;
 mod preview_image;
 mod sampling;
 mod save_image;
 mod saving;
+mod shapes;
+mod text;
 mod vae_decode;
 mod vae_encode;
 mod vae_loader;
@@ -23,19 +31,22 @@ pub use checkpoint_loader_simple::{CheckpointLoaderSimple, LoadedCheckpoint};
 pub use clip_set_last_layer::{ClipSetLastLayer, LimitedClip};
 pub use clip_text_encode::{ClipTextEncode, EncodedPrompt};
 pub use empty_latent_image::{EmptyLatent, EmptyLatentImage};
-pub use image_scale::{Crop, ImageScale, ScaledImage, UpscaleMethod};
+pub use files::*;
 pub use ksampler::KSampler;
 pub use ksampler_advanced::{KSamplerAdvanced, Switch, SwitchOff};
+pub use latent::*;
 pub use load_image::{LoadImage, LoadedImage};
+pub use outputs::{ImageAndMask, OneImage, OneMask};
 pub use preview_any::PreviewAny;
 pub use preview_image::PreviewImage;
 pub use sampling::SampledLatent;
 pub use save_image::SaveImage;
+pub use text::*;
 pub use vae_decode::{DecodedImage, VaeDecode};
 pub use vae_encode::{EncodedImage, VaeEncode};
 pub use vae_loader::{LoadedVae, VaeLoader};
 
-/// Registers all built-in node classes, in `ComfyUI`'s order.
+/// Registers all built-in node classes.
 pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
     registry
         .register::<KSampler>()?
@@ -49,8 +60,11 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
         .register::<SaveImage>()?
         .register::<PreviewImage>()?
         .register::<LoadImage>()?
-        .register::<ImageScale>()?
         .register::<KSamplerAdvanced>()?
         .register::<PreviewAny>()?;
-    Ok(())
+    image::register(registry)?;
+    mask::register(registry)?;
+    latent::register(registry)?;
+    files::register(registry)?;
+    text::register(registry)
 }

@@ -31,20 +31,24 @@ impl Node for PreviewImage {
     type Output = ();
 
     fn run(self, context: &mut NodeContext<'_>) -> Result<(), NodeError> {
-        let prefix = context.instance(TemporaryPrefix::new);
-        let destination = Destination {
-            directory: DirectoryKind::Temp,
-            prefix: &prefix.0,
-            compression: Compression::Fast,
-        };
-        save_images(
-            context,
-            &self.images,
-            &destination,
-            &self.prompt,
-            &self.extra_pnginfo,
-        )
+        preview(context, &self.images, &self.prompt, &self.extra_pnginfo)
     }
+}
+
+/// Shows pictures from the temporary directory, for the node that runs.
+pub(super) fn preview(
+    context: &mut NodeContext<'_>,
+    images: &Image,
+    prompt: &PromptJson,
+    extra_pnginfo: &ExtraPngInfo,
+) -> Result<(), NodeError> {
+    let prefix = context.instance(TemporaryPrefix::new);
+    let destination = Destination {
+        directory: DirectoryKind::Temp,
+        prefix: &prefix.0,
+        compression: Compression::Fast,
+    };
+    save_images(context, images, &destination, prompt, extra_pnginfo)
 }
 
 /// The start of the file names of one node, as long as it lives.

@@ -1,11 +1,12 @@
-//! What `SaveImage` and `PreviewImage` have in common.
+//! What the nodes that save pictures have in common.
 
-use comfy_graph::{ExtraPngInfo, Json, NodeContext, NodeError, PromptJson, python_json};
+use comfy_graph::{ExtraPngInfo, NodeContext, NodeError, PromptJson};
 use serde_json::json;
 
+use super::metadata;
 use crate::errors::{from_folders, from_writing};
 use crate::folders::DirectoryKind;
-use crate::pictures::{Compression, PngText, encode_png, save_new};
+use crate::pictures::{AnimationFrame, Compression, PngText, WriteError, encode_png, save_new};
 use crate::resize::bytes_from_units;
 use crate::runtime::Runtime;
 use crate::sockets::Image;
@@ -29,23 +30,13 @@ pub(super) fn save_images(
     extra: &ExtraPngInfo,
 ) -> Result<(), NodeError> {
     let runtime = context.service::<Runtime>()?;
-    let [batch, height, width, channels] = images.shape();
-    if batch == 0 || height == 0 || width == 0 {
-        return Err(NodeError::value(format_args!(
-            "expected at least one picture with at least one pixel, got shape {:?}",
-            images.shape()
-        )));
-    }
-    let values = images.values()?;
-    let wrong = values.iter().filter(|value| value.is_nan()).count();
-    if wrong > 0 {
-        return Err(NodeError::value(format_args!(
-            "expected pictures of numbers, got {wrong} of {} values that are not numbers (f32); a computation before this node has failed",
-            values.len()
-        )));
-    }
+    let pictures = bytes_of(images)?;
+    let [_, height, width, channels] = pictures.shape;
     let texts = if runtime.options().metadata {
-        metadata(prompt, extra)?
+        let texts = metadata::texts(prompt, extra)?.into_iter();
+        texts
+            .map(|(keyword, text)| PngText { keyword, text })
+            .collect()
     } else {
         Vec::new()
     };
@@ -53,10 +44,10 @@ pub(super) fn save_images(
         .folders()
         .save_target(destination.directory, destination.prefix, width, height)
         .map_err(from_folders)?;
-    for (index, picture) in values.chunks_exact(height * width * channels).enumerate() {
+    for (index, picture) in pictures.members().enumerate() {
         context.check_interrupt()?;
         let file = encode_png(
-            &bytes_from_units(picture),
+            picture,
             width,
             height,
             channels,
@@ -78,25 +69,104 @@ pub(super) fn save_images(
     Ok(())
 }
 
-fn metadata(prompt: &PromptJson, extra: &ExtraPngInfo) -> Result<Vec<PngText>, NodeError> {
-    let text = |keyword: &str, value: &Json| PngText {
-        keyword: keyword.to_owned(),
-        text: python_json::to_string(value),
+/// Pictures as bytes, for a file.
+pub(super) struct Pictures {
+    /// Batch, height, width, channels; none of the first three is 0.
+    pub(super) shape: [usize; 4],
+    bytes: Vec<u8>,
+}
+
+impl Pictures {
+    /// The bytes of each picture.
+    pub(super) fn members(&self) -> impl Iterator<Item = &[u8]> {
+        let [_, height, width, channels] = self.shape;
+        self.bytes.chunks_exact((height * width * channels).max(1))
+    }
+}
+
+/// The bytes of pictures. Values that are not numbers are an error: they would come out black.
+pub(super) fn bytes_of(images: &Image) -> Result<Pictures, NodeError> {
+    let [batch, height, width, _] = images.shape();
+    if batch == 0 || height == 0 || width == 0 {
+        return Err(NodeError::value(format_args!(
+            "expected at least one picture with at least one pixel, got shape {:?}",
+            images.shape()
+        )));
+    }
+    let values = images.pixels();
+    let wrong = values.iter().filter(|value| value.is_nan()).count();
+    if wrong > 0 {
+        return Err(NodeError::value(format_args!(
+            "expected pictures of numbers, got {wrong} of {} values that are not numbers (f32); a computation before this node has failed",
+            values.len()
+        )));
+    }
+    Ok(Pictures {
+        shape: images.shape(),
+        bytes: bytes_from_units(values),
+    })
+}
+
+/// What an animation is called and what is stored in it.
+pub(super) struct AnimationFile<'a> {
+    pub(super) prefix: &'a str,
+    pub(super) ending: &'a str,
+    pub(super) prompt: &'a PromptJson,
+    pub(super) extra: &'a ExtraPngInfo,
+}
+
+/// Saves a batch as one animation in the output directory, with the prompt and the client's metadata unless the application wants
+/// none, and lists the file in the node's ui as `images`.
+///
+/// A picture that equals the one before it is no frame of its own: that one is shown for longer.
+pub(super) fn save_animation(
+    context: &mut NodeContext<'_>,
+    pictures: &Pictures,
+    fps: f64,
+    file: &AnimationFile<'_>,
+    encode: impl FnOnce(&[AnimationFrame<'_>], &[(String, String)]) -> Result<Vec<u8>, WriteError>,
+) -> Result<(), NodeError> {
+    let milliseconds = 1000.0 / fps;
+    if milliseconds.is_nan() || milliseconds < 0.0 || !milliseconds.is_finite() {
+        return Err(NodeError::value(format_args!(
+            "expected more than 0 pictures a second, got {fps}"
+        )));
+    }
+    let milliseconds = milliseconds as u32;
+    let runtime = context.service::<Runtime>()?;
+    let [_, height, width, channels] = pictures.shape;
+    let mut frames: Vec<AnimationFrame<'_>> = Vec::new();
+    for bytes in pictures.members() {
+        match frames.last_mut() {
+            Some(last) if last.bytes == bytes => {
+                last.milliseconds = last.milliseconds.saturating_add(milliseconds);
+            }
+            _ => frames.push(AnimationFrame {
+                bytes,
+                width,
+                height,
+                channels,
+                milliseconds,
+            }),
+        }
+    }
+    let texts = if runtime.options().metadata {
+        metadata::texts(file.prompt, file.extra)?
+    } else {
+        Vec::new()
     };
-    let mut texts = Vec::new();
-    if !prompt.0.is_null() {
-        texts.push(text("prompt", &prompt.0));
-    }
-    match &*extra.0 {
-        Json::Null => {}
-        Json::Object(members) => {
-            texts.extend(members.iter().map(|(keyword, value)| text(keyword, value)));
-        }
-        _ => {
-            return Err(NodeError::value(
-                "expected extra_pnginfo to be an object of metadata, got something else",
-            ));
-        }
-    }
-    Ok(texts)
+    context.check_interrupt()?;
+    let contents = encode(&frames, &texts).map_err(from_writing)?;
+    let target = runtime
+        .folders()
+        .save_target(DirectoryKind::Output, file.prefix, width, height)
+        .map_err(from_folders)?;
+    let name_of = |counter| format!("{}_{counter:05}_.{}", target.stem, file.ending);
+    let (name, _) =
+        save_new(&target.folder, target.counter, name_of, &contents).map_err(from_writing)?;
+    context.add_ui(
+        "images",
+        json!({"filename": name, "subfolder": target.subfolder, "type": "output"}),
+    );
+    Ok(())
 }

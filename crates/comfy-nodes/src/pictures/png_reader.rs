@@ -7,7 +7,7 @@ use image::metadata::Orientation;
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, Limits, Transformations};
 
 use super::animation::{Canvas, Placement};
-use super::read::{Frame, ReadError, ReadLimits, narrow_grey};
+use super::read::{Frame, ReadError, ReadLimits, cut_off};
 
 impl From<png::DecodingError> for ReadError {
     fn from(error: png::DecodingError) -> Self {
@@ -75,7 +75,7 @@ pub(super) fn read(
             is_grey16,
         );
         if !has_alpha {
-            frame.alpha = None;
+            frame.key = frame.alpha.take();
         }
         if let (Some(canvas), Some(control)) = (&mut canvas, reader.info().frame_control) {
             let placement = Placement {
@@ -117,11 +117,10 @@ fn frame_of(
         narrowed = if is_grey16 {
             // A colour key has become a second sample, which is of no use here.
             let step = color.samples();
-            narrow_grey(
-                pairs
-                    .step_by(step)
-                    .map(|pair| u16::from_be_bytes([pair[0], pair[1]])),
-            )
+            pairs
+                .step_by(step)
+                .map(|pair| cut_off(u16::from_be_bytes([pair[0], pair[1]])))
+                .collect()
         } else {
             pairs.map(|pair| pair[0]).collect()
         };
@@ -138,6 +137,7 @@ fn frame_of(
             height,
             rgb: samples.to_vec(),
             alpha: None,
+            key: None,
         },
         ColorType::Rgba => Frame::from_rgba(width, height, samples),
     }

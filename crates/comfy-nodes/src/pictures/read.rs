@@ -10,7 +10,7 @@ use image::{
     AnimationDecoder, DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, RgbImage,
 };
 
-use super::png_reader;
+use super::{jxl_reader, png_reader, tiff_pages};
 
 /// What a picture file may cost.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,9 @@ pub struct Frame {
     pub rgb: Vec<u8>,
     /// Opacity, if the file has any: 255 is opaque.
     pub alpha: Option<Vec<u8>>,
+    /// 0 where a picture without opacity has the one colour that its file calls transparent. As in PIL, that is no opacity of the
+    /// picture, but a mask can be made of it.
+    pub key: Option<Vec<u8>>,
 }
 
 /// The frames of a file, in order; at least one, all of the first one's size. Already turned as their EXIF data says.
@@ -83,9 +86,15 @@ pub enum ReadError {
         /// Frames read so far.
         frames: u64,
     },
+    /// The file has more frames than any that is meant for us.
+    #[error("expected a picture of at most {limit} frames, got more")]
+    TooManyFrames {
+        /// The limit.
+        limit: u64,
+    },
     /// The first bytes are those of no format we know.
     #[error(
-        "expected a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM picture, got a file that begins with {0}"
+        "expected a PNG, JPEG, WebP, GIF, BMP, ICO, TIFF, JPEG XL or PNM picture, got a file that begins with {0}"
     )]
     UnknownFormat(String),
     /// The contents are broken or use something that is not supported.
@@ -101,6 +110,9 @@ pub enum ReadError {
     },
 }
 
+/// Frames cost memory even when they have hardly a pixel.
+const MOST_FRAMES: u64 = 100_000;
+
 impl From<image::ImageError> for ReadError {
     fn from(error: image::ImageError) -> Self {
         Self::Broken(error.to_string())
@@ -110,6 +122,9 @@ impl From<image::ImageError> for ReadError {
 impl ReadLimits {
     /// Fails when `frames` frames of this size are too much.
     pub(super) fn check(&self, width: u64, height: u64, frames: u64) -> Result<(), ReadError> {
+        if frames > MOST_FRAMES {
+            return Err(ReadError::TooManyFrames { limit: MOST_FRAMES });
+        }
         let pixels = width
             .checked_mul(height)
             .and_then(|pixels| pixels.checked_mul(frames));
@@ -133,7 +148,7 @@ impl ReadLimits {
 }
 
 /// Reads a picture file. Nothing of its size is allocated before the size has been checked. All frames of animated PNG, GIF and
-/// WebP are read, and the first page of a TIFF file.
+/// WebP are read, and all pages of TIFF.
 pub fn read(path: &Path, limits: &ReadLimits) -> Result<Picture, ReadError> {
     let io = |source| ReadError::Io {
         path: path.to_path_buf(),
@@ -177,21 +192,40 @@ pub fn read_bytes(bytes: &[u8], limits: &ReadLimits) -> Result<Picture, ReadErro
             start.join(" ")
         })
     };
+    if jxl_reader::is_jxl(bytes) {
+        let (frames, orientation) = jxl_reader::read(bytes, limits)?;
+        return finish(frames, orientation);
+    }
     let format = image::guess_format(bytes).map_err(|_| unknown())?;
     let (frames, orientation) = match format {
         ImageFormat::Png => png_reader::read(bytes, limits)?,
         ImageFormat::Gif => read_gif(bytes, limits)?,
         ImageFormat::WebP => read_webp(bytes, limits)?,
-        ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Tiff | ImageFormat::Pnm => {
-            let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-            reader.limits(limits.for_decoder());
-            let mut decoder = reader.into_decoder()?;
-            let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-            (vec![read_still(decoder, limits)?], orientation)
+        ImageFormat::Tiff => tiff_pages::read(bytes, limits)?,
+        ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Ico | ImageFormat::Pnm => {
+            let (frame, orientation) = read_one(bytes, format, limits)?;
+            (vec![frame], orientation)
         }
         _ => return Err(unknown()),
     };
     finish(frames, orientation)
+}
+
+/// A file of one picture.
+pub(super) fn read_one(
+    bytes: &[u8],
+    format: ImageFormat,
+    limits: &ReadLimits,
+) -> Result<(Frame, Orientation), ReadError> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits.for_decoder());
+    let mut decoder = reader.into_decoder()?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let narrow = match format {
+        ImageFormat::Pnm => scaled,
+        _ => cut_off,
+    };
+    Ok((read_still(decoder, limits, narrow)?, orientation))
 }
 
 fn read_gif(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientation), ReadError> {
@@ -200,6 +234,9 @@ fn read_gif(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientatio
     limits.check(width.into(), height.into(), 1)?;
     decoder.set_limits(limits.for_decoder())?;
     let mut frames = read_frames(decoder.into_frames(), limits)?;
+    if let (Some(first), Some(colours)) = (frames.first_mut(), colours_of_gif(bytes)) {
+        first.rgb = colours;
+    }
     // The format always could be transparent; what counts is whether a frame is.
     for frame in &mut frames {
         frame.alpha = frame
@@ -208,6 +245,27 @@ fn read_gif(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientatio
             .filter(|alpha| alpha.iter().any(|&value| value < 255));
     }
     Ok((frames, Orientation::NoTransforms))
+}
+
+/// The colours of the first frame, those of transparent pixels too, which PIL keeps. Nothing when the frame does not fill the
+/// picture.
+fn colours_of_gif(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut options = gif::DecodeOptions::new();
+    options.set_color_output(gif::ColorOutput::Indexed);
+    let mut decoder = options.read_info(bytes).ok()?;
+    let (width, height) = (decoder.width(), decoder.height());
+    let global = decoder.global_palette().map(<[u8]>::to_vec);
+    let frame = decoder.read_next_frame().ok()??;
+    if (frame.left, frame.top, frame.width, frame.height) != (0, 0, width, height) {
+        return None;
+    }
+    let palette = frame.palette.as_deref().or(global.as_deref())?;
+    let mut colours = Vec::with_capacity(frame.buffer.len() * 3);
+    for index in frame.buffer.iter() {
+        let start = usize::from(*index) * 3;
+        colours.extend_from_slice(palette.get(start..start + 3).unwrap_or(&[0; 3]));
+    }
+    Some(colours)
 }
 
 fn read_webp(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientation), ReadError> {
@@ -228,7 +286,7 @@ fn read_webp(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientati
         }
         return Ok((frames, orientation));
     }
-    Ok((vec![read_still(decoder, limits)?], orientation))
+    Ok((vec![read_still(decoder, limits, cut_off)?], orientation))
 }
 
 /// Collects the frames of an animation, with their opacity.
@@ -247,9 +305,12 @@ fn read_frames(frames: image::Frames<'_>, limits: &ReadLimits) -> Result<Vec<Fra
     Ok(result)
 }
 
-/// Decodes a picture of one frame. Sixteen bits are cut to the upper eight; grey of sixteen bits alone is divided by 255,
-/// as `ComfyUI` does to fit PIL's wide grey into a byte.
-fn read_still(decoder: impl ImageDecoder, limits: &ReadLimits) -> Result<Frame, ReadError> {
+/// Decodes a picture of one frame. Sixteen bits are cut to the upper eight; grey of sixteen bits alone is what `narrow` makes of it.
+fn read_still(
+    decoder: impl ImageDecoder,
+    limits: &ReadLimits,
+    narrow: fn(u16) -> u8,
+) -> Result<Frame, ReadError> {
     let (width, height) = decoder.dimensions();
     limits.check(width.into(), height.into(), 1)?;
     let image = DynamicImage::from_decoder(decoder)?;
@@ -263,12 +324,15 @@ fn read_still(decoder: impl ImageDecoder, limits: &ReadLimits) -> Result<Frame, 
             height,
             rgb: rgb.into_raw(),
             alpha: None,
+            key: None,
         },
         DynamicImage::ImageRgba8(rgba) => Frame::from_rgba(width, height, &rgba),
         DynamicImage::ImageLumaA8(grey) => Frame::from_grey_alpha(width, height, grey.as_raw()),
-        DynamicImage::ImageLuma16(grey) => {
-            Frame::from_grey(width, height, &narrow_grey(grey.as_raw().iter().copied()))
-        }
+        DynamicImage::ImageLuma16(grey) => Frame::from_grey(
+            width,
+            height,
+            &grey.iter().map(|value| narrow(*value)).collect::<Vec<_>>(),
+        ),
         DynamicImage::ImageLumaA16(grey) => {
             Frame::from_grey_alpha(width, height, &high(grey.as_raw()))
         }
@@ -277,6 +341,7 @@ fn read_still(decoder: impl ImageDecoder, limits: &ReadLimits) -> Result<Frame, 
             height,
             rgb: high(rgb.as_raw()),
             alpha: None,
+            key: None,
         },
         DynamicImage::ImageRgba16(rgba) => Frame::from_rgba(width, height, &high(rgba.as_raw())),
         other => {
@@ -288,18 +353,30 @@ fn read_still(decoder: impl ImageDecoder, limits: &ReadLimits) -> Result<Frame, 
     })
 }
 
-/// Grey of sixteen bits to bytes: divided by 255, which stops at white from one 257th of the range on.
-pub(super) fn narrow_grey(values: impl Iterator<Item = u16>) -> Vec<u8> {
-    values.map(|value| (value / 255).min(255) as u8).collect()
+/// Grey of sixteen bits as a byte. PIL knows two kinds, which `ComfyUI` treats each in its way: that of PNG and TIFF is cut off at
+/// white, nearly everything is white then.
+pub(super) fn cut_off(value: u16) -> u8 {
+    value.min(255) as u8
+}
+
+/// Grey of sixteen bits as a byte, the other kind: that of PNM is divided by 255.
+fn scaled(value: u16) -> u8 {
+    (value / 255).min(255) as u8
 }
 
 impl Frame {
+    /// Opacity of any kind.
+    pub fn opacity(&self) -> Option<&[u8]> {
+        self.alpha.as_deref().or(self.key.as_deref())
+    }
+
     pub(super) fn from_grey(width: usize, height: usize, grey: &[u8]) -> Self {
         Self {
             width,
             height,
             rgb: grey.iter().flat_map(|&value| [value; 3]).collect(),
             alpha: None,
+            key: None,
         }
     }
 
@@ -311,6 +388,7 @@ impl Frame {
             height,
             rgb,
             alpha: Some(pixels.map(|pixel| pixel[1]).collect()),
+            key: None,
         }
     }
 
@@ -325,6 +403,7 @@ impl Frame {
             height,
             rgb,
             alpha: Some(pixels.map(|pixel| pixel[3]).collect()),
+            key: None,
         }
     }
 
@@ -338,21 +417,20 @@ impl Frame {
             RgbImage::from_raw(width, height, self.rgb).ok_or_else(broken)?,
         );
         rgb.apply_orientation(orientation);
-        let alpha = match self.alpha {
-            None => None,
-            Some(alpha) => {
-                let mut alpha = DynamicImage::ImageLuma8(
-                    GrayImage::from_raw(width, height, alpha).ok_or_else(broken)?,
-                );
-                alpha.apply_orientation(orientation);
-                Some(alpha.into_bytes())
-            }
+        let turn = |plane: Option<Vec<u8>>| -> Result<_, ReadError> {
+            let Some(plane) = plane else { return Ok(None) };
+            let mut plane = DynamicImage::ImageLuma8(
+                GrayImage::from_raw(width, height, plane).ok_or_else(broken)?,
+            );
+            plane.apply_orientation(orientation);
+            Ok(Some(plane.into_bytes()))
         };
         Ok(Self {
             width: rgb.width() as usize,
             height: rgb.height() as usize,
             rgb: rgb.into_bytes(),
-            alpha,
+            alpha: turn(self.alpha)?,
+            key: turn(self.key)?,
         })
     }
 }

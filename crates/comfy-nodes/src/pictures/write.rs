@@ -22,7 +22,7 @@ pub enum WriteError {
     },
     /// The encoder failed.
     #[error("cannot encode the picture: {0}")]
-    Encoding(#[from] png::EncodingError),
+    Encoding(String),
     /// The operating system refused.
     #[error("cannot write to {}: {source}", .path.display())]
     Io {
@@ -31,6 +31,12 @@ pub enum WriteError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+impl From<png::EncodingError> for WriteError {
+    fn from(error: png::EncodingError) -> Self {
+        Self::Encoding(error.to_string())
+    }
 }
 
 /// How hard the encoder tries.
@@ -75,33 +81,8 @@ pub fn encode_png(
     texts: &[PngText],
     compression: Compression,
 ) -> Result<Vec<u8>, WriteError> {
-    let shape = || WriteError::Shape {
-        width,
-        height,
-        channels,
-        got: bytes.len(),
-    };
-    let color = match channels {
-        1 => png::ColorType::Grayscale,
-        2 => png::ColorType::GrayscaleAlpha,
-        3 => png::ColorType::Rgb,
-        4 => png::ColorType::Rgba,
-        _ => return Err(shape()),
-    };
-    let expected = width
-        .checked_mul(height)
-        .and_then(|pixels| pixels.checked_mul(channels));
-    let (Ok(png_width), Ok(png_height), true) = (
-        u32::try_from(width),
-        u32::try_from(height),
-        expected == Some(bytes.len()),
-    ) else {
-        return Err(shape());
-    };
     let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, png_width, png_height);
-    encoder.set_color(color);
-    encoder.set_depth(png::BitDepth::Eight);
+    let mut encoder = png_encoder(&mut file, bytes.len(), width, height, channels)?;
     encoder.set_compression(match compression {
         Compression::Balanced => png::Compression::Balanced,
         Compression::Fast => png::Compression::Fast,
@@ -117,6 +98,43 @@ pub fn encode_png(
     writer.write_image_data(bytes)?;
     writer.finish()?;
     Ok(file)
+}
+
+/// An encoder for `length` bytes of this size, 8 bits a channel.
+pub(super) fn png_encoder(
+    file: &mut Vec<u8>,
+    length: usize,
+    width: usize,
+    height: usize,
+    channels: usize,
+) -> Result<png::Encoder<'static, &mut Vec<u8>>, WriteError> {
+    let shape = || WriteError::Shape {
+        width,
+        height,
+        channels,
+        got: length,
+    };
+    let color = match channels {
+        1 => png::ColorType::Grayscale,
+        2 => png::ColorType::GrayscaleAlpha,
+        3 => png::ColorType::Rgb,
+        4 => png::ColorType::Rgba,
+        _ => return Err(shape()),
+    };
+    let expected = width
+        .checked_mul(height)
+        .and_then(|pixels| pixels.checked_mul(channels));
+    let (Ok(png_width), Ok(png_height), true) = (
+        u32::try_from(width),
+        u32::try_from(height),
+        expected == Some(length),
+    ) else {
+        return Err(shape());
+    };
+    let mut encoder = png::Encoder::new(file, png_width, png_height);
+    encoder.set_color(color);
+    encoder.set_depth(png::BitDepth::Eight);
+    Ok(encoder)
 }
 
 /// Writes a new file into `folder`, under the first name of `name_of(counter)`, `name_of(counter + 1)`, … that is free. The file

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::Shape;
 use super::separable::{Taps, fused};
-use super::{ResizeError, Shape, zeros};
 
 /// Pixel centres lie at whole numbers plus one half, so the centre of new pixel `index` is here in the source's indices.
 /// In `f32`, as `PyTorch` computes it: at large sizes the rounding decides between neighbours.
@@ -20,12 +20,7 @@ fn nearest_indices(from: usize, to: usize) -> Vec<usize> {
         .collect()
 }
 
-pub(super) fn nearest_exact(
-    pixels: &[f32],
-    from: Shape,
-    to: Shape,
-) -> Result<Vec<f32>, ResizeError> {
-    let mut result = zeros::<f32>(to)?;
+pub(super) fn nearest_exact(pixels: &[f32], from: Shape, to: Shape, result: &mut [f32]) {
     let rows = nearest_indices(from.height, to.height);
     let columns = nearest_indices(from.width, to.width);
     let channels = from.channels;
@@ -38,7 +33,6 @@ pub(super) fn nearest_exact(
                 pixel.copy_from_slice(&source[column * channels..][..channels]);
             }
         });
-    Ok(result)
 }
 
 /// First and past-the-last source index of the area of each new index.
@@ -49,8 +43,7 @@ fn areas(from: usize, to: usize) -> Vec<(usize, usize)> {
 }
 
 /// Adaptive average pooling.
-pub(super) fn area(pixels: &[f32], from: Shape, to: Shape) -> Result<Vec<f32>, ResizeError> {
-    let mut result = zeros::<f32>(to)?;
+pub(super) fn area(pixels: &[f32], from: Shape, to: Shape, result: &mut [f32]) {
     let rows = areas(from.height, to.height);
     let columns = areas(from.width, to.width);
     let channels = from.channels;
@@ -74,24 +67,26 @@ pub(super) fn area(pixels: &[f32], from: Shape, to: Shape) -> Result<Vec<f32>, R
                 }
             }
         });
-    Ok(result)
 }
 
 /// Two neighbours; before the first centre and beyond the last one the border pixel goes on.
-pub(super) fn bilinear_taps(from: usize, to: usize) -> Vec<Taps> {
+pub(super) fn bilinear_taps(from: usize, to: usize) -> Vec<Taps<2>> {
     (0..to)
         .map(|index| {
             let position = source_position(index, from, to).max(0.0);
             let first = (position as usize).min(from - 1);
             let second = (first + 1).min(from - 1);
             let weight = (position - first as f32).clamp(0.0, 1.0);
-            Taps::new(&[(first, 1.0 - weight), (second, weight)])
+            Taps {
+                indices: [first, second],
+                weights: [1.0 - weight, weight],
+            }
         })
         .collect()
 }
 
 /// Four neighbours; indices beyond the border stop at it.
-pub(super) fn bicubic_taps(from: usize, to: usize) -> Vec<Taps> {
+pub(super) fn bicubic_taps(from: usize, to: usize) -> Vec<Taps<4>> {
     const A: f32 = -0.75;
     let near = |x: f32| ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0;
     let far = |x: f32| ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A;
@@ -101,12 +96,10 @@ pub(super) fn bicubic_taps(from: usize, to: usize) -> Vec<Taps> {
             let floor = position.floor();
             let t = position - floor;
             let at = |offset: isize| (floor as isize + offset).clamp(0, from as isize - 1) as usize;
-            Taps::new(&[
-                (at(-1), far(t + 1.0)),
-                (at(0), near(t)),
-                (at(1), near(1.0 - t)),
-                (at(2), far(2.0 - t)),
-            ])
+            Taps {
+                indices: [at(-1), at(0), at(1), at(2)],
+                weights: [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)],
+            }
         })
         .collect()
 }

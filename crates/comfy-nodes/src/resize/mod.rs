@@ -3,14 +3,18 @@
 //!
 //! A picture is a slice of `f32` in the order `[height, width, channel]`.
 
+mod bislerp;
 mod bytes;
 mod fixed_point;
 mod interpolate;
 mod separable;
 
 use fixed_point::Kernel;
-use separable::Order;
+use rayon::prelude::*;
 
+pub(crate) use separable::fused;
+
+pub use bislerp::bislerp;
 pub use bytes::{bytes_from_units, units_from_bytes};
 
 /// How to fill pixels that lie between others.
@@ -89,6 +93,24 @@ pub fn resize(
     width: usize,
     method: Method,
 ) -> Result<Vec<f32>, ResizeError> {
+    let mut result = zeros(Shape {
+        height,
+        width,
+        channels: from.channels,
+    })?;
+    resize_into(pixels, from, height, width, method, &mut result)?;
+    Ok(result)
+}
+
+/// As [`resize`], into memory that has the right length and holds zeros.
+pub fn resize_into(
+    pixels: &[f32],
+    from: Shape,
+    height: usize,
+    width: usize,
+    method: Method,
+    result: &mut [f32],
+) -> Result<(), ResizeError> {
     if from.checked_len() != Some(pixels.len()) || from.is_empty() || height == 0 || width == 0 {
         return Err(ResizeError::Shape {
             expected: from.checked_len().unwrap_or(usize::MAX),
@@ -100,29 +122,31 @@ pub fn resize(
         width,
         channels: from.channels,
     };
+    if to.checked_len() != Some(result.len()) {
+        return Err(ResizeError::Shape {
+            expected: to.checked_len().unwrap_or(usize::MAX),
+            got: result.len(),
+        });
+    }
     match method {
-        Method::NearestExact => interpolate::nearest_exact(pixels, from, to),
-        Method::Area => interpolate::area(pixels, from, to),
-        Method::Bilinear => separable::apply(
-            pixels,
-            from,
-            to,
-            Order::Products,
-            &interpolate::bilinear_taps,
-        ),
-        Method::Bicubic => separable::apply(
-            pixels,
-            from,
-            to,
-            Order::RowsOfColumns,
-            &interpolate::bicubic_taps,
-        ),
+        Method::NearestExact => interpolate::nearest_exact(pixels, from, to, result),
+        Method::Area => interpolate::area(pixels, from, to, result),
+        Method::Bilinear => {
+            separable::by_products(pixels, from, to, interpolate::bilinear_taps, result);
+        }
+        Method::Bicubic => {
+            separable::rows_of_columns(pixels, from, to, interpolate::bicubic_taps, result)?;
+        }
         Method::Lanczos => {
             let resized =
                 fixed_point::resize(&bytes_from_units(pixels), from, to, Kernel::Lanczos)?;
-            Ok(units_from_bytes(&resized))
+            result
+                .par_iter_mut()
+                .zip(resized)
+                .for_each(|(unit, byte)| *unit = f32::from(byte) / 255.0);
         }
     }
+    Ok(())
 }
 
 /// Resizes a picture of bytes so that it fits a square of `side` pixels and touches it, larger or smaller, linearly between

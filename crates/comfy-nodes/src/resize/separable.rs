@@ -8,92 +8,157 @@ use rayon::prelude::*;
 use super::{ResizeError, Shape, zeros};
 
 /// Source indices and weights of one new index.
-#[derive(Debug, Clone)]
-pub(super) struct Taps {
-    indices: [usize; 4],
-    weights: [f32; 4],
-    count: usize,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taps<const N: usize> {
+    pub(super) indices: [usize; N],
+    pub(super) weights: [f32; N],
 }
 
-impl Taps {
-    /// At most four taps.
-    pub(super) fn new(taps: &[(usize, f32)]) -> Self {
-        let mut result = Self {
-            indices: [0; 4],
-            weights: [0.0; 4],
-            count: taps.len(),
-        };
-        for (slot, &(index, weight)) in taps.iter().enumerate() {
-            result.indices[slot] = index;
-            result.weights[slot] = weight;
-        }
-        result
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (usize, f32)> + Clone + '_ {
-        let indices = self.indices.iter().copied();
-        indices.zip(self.weights.iter().copied()).take(self.count)
-    }
-}
-
-/// How the taps of the two axes are put together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    /// One sum over all source pixels, each with the product of its weights.
-    Products,
-    /// A sum over rows of sums over columns.
-    RowsOfColumns,
-}
-
-/// Resizes with one kind of taps on both axes. Each new row is computed from its few source rows, so no picture of an
-/// intermediate size is kept.
-pub(super) fn apply(
+/// Resizes with two taps on each axis: one sum over the four source pixels, each with the product of its weights.
+pub(super) fn by_products(
     pixels: &[f32],
     from: Shape,
     to: Shape,
-    order: Order,
-    taps: &dyn Fn(usize, usize) -> Vec<Taps>,
-) -> Result<Vec<f32>, ResizeError> {
-    let mut result = zeros::<f32>(to)?;
+    taps: impl Fn(usize, usize) -> Vec<Taps<2>>,
+    result: &mut [f32],
+) {
     let rows = taps(from.height, to.height);
     let columns = taps(from.width, to.width);
-    let channels = from.channels;
+    match from.channels {
+        1 => products::<1>(pixels, from.width, &rows, &columns, result),
+        2 => products::<2>(pixels, from.width, &rows, &columns, result),
+        3 => products::<3>(pixels, from.width, &rows, &columns, result),
+        4 => products::<4>(pixels, from.width, &rows, &columns, result),
+        channels => {
+            for channel in 0..channels {
+                let plane: Vec<f32> = pixels[channel..]
+                    .iter()
+                    .step_by(channels)
+                    .copied()
+                    .collect();
+                let mut resized = vec![0.0; to.height * to.width];
+                products::<1>(&plane, from.width, &rows, &columns, &mut resized);
+                for (value, resized) in result[channel..].iter_mut().step_by(channels).zip(resized)
+                {
+                    *value = resized;
+                }
+            }
+        }
+    }
+}
+
+fn products<const C: usize>(
+    pixels: &[f32],
+    width: usize,
+    rows: &[Taps<2>],
+    columns: &[Taps<2>],
+    result: &mut [f32],
+) {
     result
-        .par_chunks_mut(to.width * channels)
+        .par_chunks_mut(columns.len() * C)
         .zip(rows)
-        .for_each(|(row, row_taps)| {
-            for (pixel, column_taps) in row.chunks_exact_mut(channels).zip(&columns) {
+        .for_each(|(out, row)| {
+            let [upper, lower] = row.indices.map(|y| &pixels[y * width * C..][..width * C]);
+            for (pixel, column) in out.chunks_exact_mut(C).zip(columns) {
+                let [left, right] = column.indices;
+                let weights = row
+                    .weights
+                    .map(|row| column.weights.map(|column| row * column));
+                let at = |line: &[f32], x: usize| -> [f32; C] {
+                    let mut values = [0.0; C];
+                    values.copy_from_slice(&line[x * C..][..C]);
+                    values
+                };
+                let values = [
+                    at(upper, left),
+                    at(upper, right),
+                    at(lower, left),
+                    at(lower, right),
+                ];
                 for (channel, value) in pixel.iter_mut().enumerate() {
-                    let at = |y: usize, x: usize| pixels[(y * from.width + x) * channels + channel];
-                    *value = match order {
-                        Order::Products => sum(row_taps.iter().flat_map(|(y, row_weight)| {
-                            column_taps
-                                .iter()
-                                .map(move |(x, weight)| (at(y, x), row_weight * weight))
-                        })),
-                        Order::RowsOfColumns => sum(row_taps.iter().map(|(y, row_weight)| {
-                            (
-                                sum(column_taps.iter().map(|(x, weight)| (at(y, x), weight))),
-                                row_weight,
-                            )
-                        })),
-                    };
+                    *value = sum(
+                        values.map(|value| value[channel]),
+                        [weights[0][0], weights[0][1], weights[1][0], weights[1][1]],
+                    );
                 }
             }
         });
-    Ok(result)
+}
+
+/// Resizes with four taps on each axis: a sum over rows of sums over columns.
+pub(super) fn rows_of_columns(
+    pixels: &[f32],
+    from: Shape,
+    to: Shape,
+    taps: impl Fn(usize, usize) -> Vec<Taps<4>>,
+    result: &mut [f32],
+) -> Result<(), ResizeError> {
+    let rows = taps(from.height, to.height);
+    let columns = taps(from.width, to.width);
+    let channels = from.channels;
+    let mut used = vec![false; from.height];
+    for y in rows.iter().flat_map(|row| row.indices) {
+        used[y] = true;
+    }
+    // Each source row resized by itself: most are used by several new rows.
+    let mut narrow: Vec<f32> = zeros(Shape {
+        height: from.height,
+        ..to
+    })?;
+    narrow
+        .par_chunks_mut(to.width * channels)
+        .zip(pixels.par_chunks(from.width * channels))
+        .zip(used)
+        .filter(|(_, used)| *used)
+        .for_each(|((out, line), _)| match channels {
+            1 => along::<1>(line, &columns, out),
+            3 => along::<3>(line, &columns, out),
+            4 => along::<4>(line, &columns, out),
+            _ => {
+                for (pixel, column) in out.chunks_exact_mut(channels).zip(&columns) {
+                    for (channel, value) in pixel.iter_mut().enumerate() {
+                        *value = sum(
+                            column.indices.map(|x| line[x * channels + channel]),
+                            column.weights,
+                        );
+                    }
+                }
+            }
+        });
+    let length = to.width * channels;
+    result
+        .par_chunks_mut(length)
+        .zip(rows)
+        .for_each(|(out, row)| {
+            let [a, b, c, d] = row.indices.map(|y| &narrow[y * length..][..length]);
+            let sources = a.iter().zip(b).zip(c.iter().zip(d));
+            for (value, ((a, b), (c, d))) in out.iter_mut().zip(sources) {
+                *value = sum([*a, *b, *c, *d], row.weights);
+            }
+        });
+    Ok(())
+}
+
+fn along<const C: usize>(line: &[f32], columns: &[Taps<4>], out: &mut [f32]) {
+    for (pixel, column) in out.chunks_exact_mut(C).zip(columns) {
+        let values: [[f32; C]; 4] = column.indices.map(|x| {
+            let mut values = [0.0; C];
+            values.copy_from_slice(&line[x * C..][..C]);
+            values
+        });
+        for (channel, value) in pixel.iter_mut().enumerate() {
+            *value = sum(values.map(|value| value[channel]), column.weights);
+        }
+    }
 }
 
 /// The sum of values times weights. The second product is rounded, the first is added to it unrounded, then come the others.
-fn sum(mut terms: impl Iterator<Item = (f32, f32)>) -> f32 {
-    let first = terms.next().unwrap_or_default();
-    let second = terms.next().map_or(0.0, |(value, weight)| value * weight);
-    terms.fold(fused(first.0, first.1, second), |sum, (value, weight)| {
-        fused(value, weight, sum)
-    })
+fn sum(values: [f32; 4], weights: [f32; 4]) -> f32 {
+    let start = fused(values[0], weights[0], values[1] * weights[1]);
+    fused(values[3], weights[3], fused(values[2], weights[2], start))
 }
 
 /// `a * b + c`, rounded once; in `f64` the product is exact.
-pub(super) fn fused(a: f32, b: f32, c: f32) -> f32 {
+pub(crate) fn fused(a: f32, b: f32, c: f32) -> f32 {
     (f64::from(a) * f64::from(b) + f64::from(c)) as f32
 }

@@ -46,3 +46,27 @@ choice!(
     /// The name of a picture in the input directory; one that ends in ` [output]` or ` [temp]` is in that directory.
     InputImage, "input_images"
 );
+choice!(
+    /// The name of a file of any kind in the input directory; one that ends in ` [output]` or ` [temp]` is in that directory.
+    InputFile, "input_files"
+);
+choice!(
+    /// The name of a `.latent` file in the input directory; one that ends in ` [output]` or ` [temp]` is in that directory.
+    InputLatent, "input_latents"
+);
+
+/// The name of a picture in the output directory, with the ending ` [output]`. Clients ask for the list themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputImage(pub String);
+
+impl Socket for OutputImage {
+    const TYPE: &'static str = "COMBO";
+
+    fn from_json(json: &Json) -> Option<Self> {
+        json.as_str().map(|name| Self(name.to_owned()))
+    }
+
+    fn to_json(&self) -> Option<Json> {
+        Some(Json::from(self.0.as_str()))
+    }
+}

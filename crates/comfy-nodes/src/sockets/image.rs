@@ -1,27 +1,40 @@
 //! Pictures.
 
+use std::fmt;
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
 use comfy_graph::{NodeError, Socket};
 
-use super::transfer::{host_device, on_host, values_of};
+use super::transfer::{host_device, values_of};
 
 /// A batch of pictures, `[batch, height, width, channel]`, 0 to 1, in the host's memory. Three channels are red, green and
-/// blue; a fourth is opacity.
-#[derive(Debug, Clone)]
-pub struct Image(Tensor<4>);
+/// blue; a fourth is opacity. Clones share the values.
+#[derive(Clone)]
+pub struct Image {
+    values: Arc<Vec<f32>>,
+    shape: [usize; 4],
+}
 
 impl Socket for Image {
     const TYPE: &'static str = "IMAGE";
 
     fn describe(&self) -> String {
-        format!("{} {:?}", Self::TYPE, self.shape())
+        format!("{} {:?}", Self::TYPE, self.shape)
+    }
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Image {:?}", self.shape)
     }
 }
 
 impl Image {
     /// Takes a tensor `[batch, height, width, channel]` from any device.
     pub fn new(tensor: Tensor<4>) -> Result<Self, NodeError> {
-        on_host(tensor).map(Self)
+        let shape = tensor.dims();
+        Self::from_values(values_of(tensor)?, shape)
     }
 
     /// Takes values in row-major order. Fails when their number is not that of the shape.
@@ -35,30 +48,49 @@ impl Image {
                 values.len()
             )));
         }
-        Ok(Self(Tensor::from_data(
-            TensorData::new(values, shape),
-            &host_device(),
-        )))
+        Ok(Self {
+            values: Arc::new(values),
+            shape,
+        })
     }
 
-    /// The tensor, in the host's memory.
-    pub fn tensor(&self) -> &Tensor<4> {
-        &self.0
+    /// A copy as a tensor in the host's memory.
+    pub fn tensor(&self) -> Tensor<4> {
+        Tensor::from_data(
+            TensorData::new(self.values.to_vec(), self.shape),
+            &host_device(),
+        )
     }
 
     /// Batch, height, width, channels.
     pub fn shape(&self) -> [usize; 4] {
-        self.0.dims()
+        self.shape
     }
 
     /// The values in row-major order.
+    pub fn pixels(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Number of values of one picture of the batch.
+    pub fn member_len(&self) -> usize {
+        self.shape[1] * self.shape[2] * self.shape[3]
+    }
+
+    /// The values of one picture; the batch repeats itself, so that a short one can accompany a long one.
+    pub fn member(&self, index: usize) -> &[f32] {
+        let length = self.member_len();
+        &self.values[index % self.shape[0].max(1) * length..][..length]
+    }
+
+    /// A copy of the values in row-major order.
     pub fn values(&self) -> Result<Vec<f32>, NodeError> {
-        values_of(self.0.clone())
+        Ok(self.values.to_vec())
     }
 
     /// The pictures after a computation on them.
     pub fn map(self, change: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Result<Self, NodeError> {
-        Self::new(change(self.0))
+        Self::new(change(self.tensor()))
     }
 }
 

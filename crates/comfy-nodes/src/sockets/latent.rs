@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use comfy_graph::{NodeError, Socket};
 
 use super::transfer::{host_device, on_host};
+use crate::planes::Planes;
 
 /// A batch of latents with what belongs to them, in the host's memory.
 #[derive(Debug, Clone)]
@@ -58,6 +59,33 @@ impl Latent {
             samples: on_host(samples)?,
             ..self
         })
+    }
+
+    /// The samples, ready for arithmetic.
+    pub fn planes(&self) -> Result<Planes, NodeError> {
+        Planes::read(&self.samples)
+    }
+
+    /// The noise mask, if there is one, ready for arithmetic.
+    pub fn mask_planes(&self) -> Result<Option<Planes>, NodeError> {
+        self.noise_mask.as_ref().map(Planes::read).transpose()
+    }
+
+    /// Other samples for the same mask and places.
+    #[must_use]
+    pub fn with_planes(self, samples: Planes) -> Self {
+        Self {
+            samples: samples.into_tensor(),
+            ..self
+        }
+    }
+
+    /// The place of every member in the batch it was taken from; without a record, its place in this one.
+    pub fn places(&self) -> Vec<i64> {
+        let count = self.shape()[0] as i64;
+        self.batch_index
+            .clone()
+            .unwrap_or_else(|| (0..count).collect())
     }
 
     /// Batch, channels, height, width in latent cells.

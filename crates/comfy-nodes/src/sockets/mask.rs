@@ -1,27 +1,41 @@
 //! Masks.
 
+use std::fmt;
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
 use comfy_graph::{NodeError, Socket};
 
-use super::transfer::{host_device, on_host, values_of};
+use super::transfer::{host_device, values_of};
+use crate::planes::Planes;
 
 /// A batch of masks, `[batch, height, width]`, 0 to 1, in the host's memory. What 1 means is up to the node that takes it;
-/// usually the part that is to be changed.
-#[derive(Debug, Clone)]
-pub struct Mask(Tensor<3>);
+/// usually the part that is to be changed. Clones share the values.
+#[derive(Clone)]
+pub struct Mask {
+    values: Arc<Vec<f32>>,
+    shape: [usize; 3],
+}
 
 impl Socket for Mask {
     const TYPE: &'static str = "MASK";
 
     fn describe(&self) -> String {
-        format!("{} {:?}", Self::TYPE, self.0.dims())
+        format!("{} {:?}", Self::TYPE, self.shape)
+    }
+}
+
+impl fmt::Debug for Mask {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Mask {:?}", self.shape)
     }
 }
 
 impl Mask {
     /// Takes a tensor `[batch, height, width]` from any device.
     pub fn new(tensor: Tensor<3>) -> Result<Self, NodeError> {
-        on_host(tensor).map(Self)
+        let shape = tensor.dims();
+        Self::from_values(values_of(tensor)?, shape)
     }
 
     /// Takes values in row-major order. Fails when their number is not that of the shape.
@@ -35,24 +49,49 @@ impl Mask {
                 values.len()
             )));
         }
-        Ok(Self(Tensor::from_data(
-            TensorData::new(values, shape),
-            &host_device(),
-        )))
+        Ok(Self {
+            values: Arc::new(values),
+            shape,
+        })
     }
 
-    /// The tensor, in the host's memory.
-    pub fn tensor(&self) -> &Tensor<3> {
-        &self.0
+    /// A copy as a tensor in the host's memory.
+    pub fn tensor(&self) -> Tensor<3> {
+        Tensor::from_data(
+            TensorData::new(self.values.to_vec(), self.shape),
+            &host_device(),
+        )
     }
 
     /// Batch, height, width.
     pub fn shape(&self) -> [usize; 3] {
-        self.0.dims()
+        self.shape
+    }
+
+    /// As `[batch, 1, height, width]`, ready for arithmetic.
+    pub fn planes(&self) -> Result<Planes, NodeError> {
+        let [batch, height, width] = self.shape();
+        Planes::new(self.values()?, [batch, 1, height, width])
     }
 
     /// The values in row-major order.
+    pub fn pixels(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Number of values of one mask of the batch.
+    pub fn member_len(&self) -> usize {
+        self.shape[1] * self.shape[2]
+    }
+
+    /// The values of one mask; the batch repeats itself, so that a short one can accompany a long one.
+    pub fn member(&self, index: usize) -> &[f32] {
+        let length = self.member_len();
+        &self.values[index % self.shape[0].max(1) * length..][..length]
+    }
+
+    /// A copy of the values in row-major order.
     pub fn values(&self) -> Result<Vec<f32>, NodeError> {
-        values_of(self.0.clone())
+        Ok(self.values.to_vec())
     }
 }

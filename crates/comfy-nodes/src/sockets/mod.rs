@@ -9,12 +9,19 @@ mod image;
 mod latent;
 mod mask;
 mod models;
+mod operation;
+mod svg;
 mod transfer;
 
-pub use choices::{CheckpointName, InputImage, SamplerName, SchedulerName, VaeName};
+pub use choices::{
+    CheckpointName, InputFile, InputImage, InputLatent, OutputImage, SamplerName, SchedulerName,
+    VaeName,
+};
 pub use conditioning::Conditioning;
 pub use image::Image;
 pub use latent::Latent;
 pub use mask::Mask;
 pub use models::{Clip, Model, Vae};
+pub use operation::LatentOperation;
+pub use svg::Svg;
 pub use transfer::{host_device, on_device, on_host, values_of};

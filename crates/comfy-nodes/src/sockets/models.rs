@@ -111,6 +111,14 @@ impl Vae {
         Self(Coder::PixelSpace)
     }
 
+    /// How many pixels in each direction one latent cell stands for.
+    pub fn ratio(&self) -> Result<usize, NodeError> {
+        match &self.0 {
+            Coder::PixelSpace => Ok(1),
+            Coder::Autoencoder(part) => part.get("an autoencoder")?.ratio().map_err(from_diffusion),
+        }
+    }
+
     /// Pictures from latents `[batch, channel, height, width]`. Values that are not numbers are an error, as they would become
     /// black pixels.
     pub fn decode(&self, latents: Tensor<4>) -> Result<Image, NodeError> {
@@ -147,11 +155,9 @@ impl Vae {
         }
         match &self.0 {
             Coder::PixelSpace => {
-                let colours =
-                    pictures
-                        .tensor()
-                        .clone()
-                        .slice([0..batch, 0..height, 0..width, 0..3]);
+                let colours = pictures
+                    .tensor()
+                    .slice([0..batch, 0..height, 0..width, 0..3]);
                 Ok(colours
                     .permute([0, 3, 1, 2])
                     .mul_scalar(2.0)
@@ -159,7 +165,7 @@ impl Vae {
             }
             Coder::Autoencoder(part) => part
                 .get("an autoencoder")?
-                .encode(pictures.tensor().clone())
+                .encode(pictures.tensor())
                 .map_err(from_diffusion),
         }
     }

@@ -176,6 +176,10 @@ impl EventSink for Hub {
                 }
             }
             Event::Preview(preview) => self.send_preview(&audience, &preview),
+            Event::NodeText(text) => {
+                let message = Message::Binary(Bytes::from(text.frame()));
+                self.send(&audience, &message, |_| true);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod blocking;
 mod client;
+mod docs;
 mod events;
 mod forms;
 mod middleware;

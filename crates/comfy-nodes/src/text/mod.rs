@@ -1,0 +1,4 @@
+//! Texts as Python treats them.
+
+pub mod case;
+pub mod regex;
