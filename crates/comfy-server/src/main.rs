@@ -31,7 +31,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<(), StartError> {
-    let server = Server::builder(options.config).start()?;
+    let builder = Server::builder(options.config);
+    #[cfg(feature = "testing-nodes")]
+    let builder = builder.nodes(comfy_testing_nodes::register);
+    let server = builder.start()?;
     if options.quick_test {
         server.shutdown();
         return Ok(());
