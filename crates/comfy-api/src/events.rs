@@ -48,6 +48,9 @@ pub enum TextEvent {
     ExecutionSuccess(ExecutionSuccess),
     /// A node failed, and with it the prompt.
     ExecutionError(ExecutionError),
+    /// A node was kept from running by a blocker with a message; the prompt goes on. Clients see an `execution_error`.
+    #[serde(rename = "execution_error", skip_deserializing)]
+    ExecutionBlocked(ExecutionBlocked),
     /// A prompt was interrupted.
     ExecutionInterrupted(ExecutionInterrupted),
     /// What the server can do; the answer to a client's own flags.
@@ -132,9 +135,11 @@ impl Executing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// Steps done.
-    pub value: u64,
+    #[schema(value_type = f64)]
+    pub value: Number,
     /// Steps in all.
-    pub max: u64,
+    #[schema(value_type = f64)]
+    pub max: Number,
     /// The prompt.
     pub prompt_id: String,
     /// The node.
@@ -234,6 +239,29 @@ pub struct ExecutionError {
     pub current_outputs: Vec<String>,
     /// Milliseconds since 1970.
     pub timestamp: u64,
+}
+
+/// Data of the `execution_error` about a blocked node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExecutionBlocked {
+    /// The prompt.
+    pub prompt_id: String,
+    /// The node that was kept from running.
+    pub node_id: String,
+    /// Its class.
+    pub node_type: String,
+    /// Nodes that had run in this prompt.
+    pub executed: Vec<String>,
+    /// Why.
+    pub exception_message: String,
+    /// Always `ExecutionBlocked`.
+    pub exception_type: String,
+    /// Always empty.
+    pub traceback: Vec<String>,
+    /// Always empty.
+    pub current_inputs: Vec<String>,
+    /// Always empty.
+    pub current_outputs: Vec<String>,
 }
 
 /// Data of `execution_interrupted`.

@@ -1,7 +1,8 @@
 //! Declares schemas; the derive macros write these calls.
 
 use crate::{
-    Catalog, Input, InputSpec, Json, NodeSchema, Number, OutputSpec, Section, SocketType, Widget,
+    Catalog, Input, InputSpec, Json, NodeSchema, Number, OutputSpec, Section, Socket, SocketType,
+    Widget,
 };
 use serde_json::Map;
 use std::marker::PhantomData;
@@ -20,13 +21,12 @@ impl<T: Input> InputBuilder<T> {
     /// An input called `name` in prompts.
     #[must_use]
     pub fn new(name: &str, catalog: &dyn Catalog) -> Self {
-        let spec = InputSpec {
-            name: name.to_owned(),
+        let mut spec = InputSpec {
             socket: SocketType::of::<T::Socket>(catalog),
-            section: T::SECTION,
-            settings: Map::new(),
-            shows_settings: false,
+            list: T::Socket::LIST,
+            ..InputSpec::dynamic(name, SocketType::Named(String::new()), T::SECTION)
         };
+        T::declare(&mut spec);
         Self {
             spec,
             input: PhantomData,
@@ -65,6 +65,38 @@ impl<T: Input> InputBuilder<T> {
     #[must_use]
     pub fn advanced(self, advanced: bool) -> Self {
         self.setting("advanced", advanced)
+    }
+
+    /// Takes other types on the wire than that of its Rust type: `A,B` takes either, `*` any.
+    #[must_use]
+    pub fn accepts(mut self, types: &str) -> Self {
+        self.spec.socket = SocketType::Named(types.to_owned());
+        self
+    }
+
+    /// Goes on the wire as `["COMBO", {"options": …}]`; call it after the choices are declared.
+    #[must_use]
+    pub fn combo(mut self, combo: bool) -> Self {
+        if combo {
+            self.spec.make_combo();
+        }
+        self
+    }
+
+    /// Shows clients a settings object though there is nothing in it.
+    #[must_use]
+    pub fn shows_settings(mut self, shows: bool) -> Self {
+        self.spec.shows_settings = shows;
+        self
+    }
+
+    /// Hides the input from people: a prompt may give it, and mostly a node that adds this one to the graph does.
+    #[must_use]
+    pub fn hidden(mut self, hidden: bool) -> Self {
+        if hidden {
+            self.spec.section = Section::Hidden;
+        }
+        self
     }
 
     /// Offers a socket instead of a widget.
@@ -161,6 +193,7 @@ impl SchemaBuilder {
                 deprecated: false,
                 experimental: false,
                 api_node: false,
+                v3: false,
             },
         }
     }
@@ -221,6 +254,14 @@ impl SchemaBuilder {
         self
     }
 
+    /// Whether the class looks on the wire like those of ComfyUI's third node API: choices as a setting of a `COMBO`, which
+    /// validation leaves to the node, and all settings and flags written out.
+    #[must_use]
+    pub fn v3(mut self, v3: bool) -> Self {
+        self.schema.v3 = v3;
+        self
+    }
+
     /// Adds an input.
     #[must_use]
     pub fn input<T>(mut self, input: InputBuilder<T>) -> Self {
@@ -251,7 +292,18 @@ impl SchemaBuilder {
 
     /// The schema.
     #[must_use]
-    pub fn build(self) -> NodeSchema {
+    pub fn build(mut self) -> NodeSchema {
+        if self.schema.v3 {
+            for input in &mut self.schema.inputs {
+                input.shows_settings = true;
+                if matches!(input.socket, SocketType::Choices(_)) {
+                    input
+                        .settings
+                        .insert("multiselect".to_owned(), false.into());
+                    input.make_combo();
+                }
+            }
+        }
         self.schema
     }
 }
@@ -271,6 +323,8 @@ impl InputSpec {
             section,
             settings: Map::new(),
             shows_settings: false,
+            is_list: false,
+            list: None,
         }
     }
 }

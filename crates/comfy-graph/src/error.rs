@@ -14,6 +14,12 @@ pub enum InputError {
         /// The type of its socket.
         expected: String,
     },
+    /// The input got an empty list, so that there is no value for it.
+    #[error("list index out of range: input {name} got an empty list")]
+    Empty {
+        /// The input.
+        name: String,
+    },
     /// The value is of another type or outside the range of the input's type.
     #[error("input {name}: expected {expected}, found {found}")]
     Unfit {

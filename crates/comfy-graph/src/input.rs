@@ -1,6 +1,17 @@
 //! The inputs of one node in one run.
 
-use crate::{InputError, Json, Socket, Value};
+mod lazy;
+mod list;
+mod raw_link;
+mod undeclared;
+
+pub use lazy::{Lazy, Needs};
+pub use list::List;
+pub use raw_link::RawLink;
+pub use undeclared::Undeclared;
+
+use crate::{Graph, InputError, InputSpec, Json, NodeOutput, Socket, Value};
+use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,17 +22,20 @@ pub enum Section {
     Required,
     /// A prompt may give it.
     Optional,
-    /// The engine gives it; a prompt cannot.
+    /// No client sees it: the engine gives it, or a node that adds this one to the graph.
     Hidden,
+    /// Not one input, but all links to inputs that are not declared.
+    Undeclared,
 }
 
 impl Section {
-    /// The name in `/object_info`.
+    /// The name in `/object_info`, which has nothing about undeclared inputs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Required => "required",
             Self::Optional => "optional",
             Self::Hidden => "hidden",
+            Self::Undeclared => "undeclared",
         }
     }
 }
@@ -35,12 +49,23 @@ pub enum Slot {
     Literal(Json),
     /// A value that the engine adds, shared by all nodes that ask for it.
     Hidden(Arc<Json>),
+    /// The graph as it is now.
+    Graph(Arc<Graph>),
+    /// All values at once, for a node that takes lists.
+    Many(Vec<Slot>),
+    /// A link whose source has not run.
+    Waiting,
+    /// The link itself, for a node that wants no value.
+    Link(NodeOutput),
+    /// The links to inputs that are not declared.
+    Undeclared(IndexMap<String, Slot>),
 }
 
 /// A type that a field of a node may have.
 ///
-/// Every [`Socket`] is a required input, an `Option` of one is optional, and
-/// [`PromptJson`](crate::PromptJson), [`ExtraPngInfo`](crate::ExtraPngInfo) and [`UniqueId`](crate::UniqueId) are hidden.
+/// Every [`Plug`] is a required input and an `Option` of one is optional. [`PromptJson`](crate::PromptJson),
+/// [`ExtraPngInfo`](crate::ExtraPngInfo), [`UniqueId`](crate::UniqueId), [`DynamicPrompt`](crate::DynamicPrompt),
+/// [`AuthToken`](crate::AuthToken) and [`ApiKey`](crate::ApiKey) are hidden inputs, and [`Undeclared`] is all the rest.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an input of a node",
     label = "expected a type that implements `Socket`, an `Option` of one, or a hidden input"
@@ -52,24 +77,44 @@ pub trait Input: Sized {
     /// Where it is declared.
     const SECTION: Section;
 
+    /// Adds what the type says about the input to its declaration.
+    fn declare(spec: &mut InputSpec) {
+        let _ = spec;
+    }
+
     /// Reads it.
     fn read(name: &str, slot: Option<Slot>) -> Result<Self, InputError>;
 }
 
-impl<T: Socket> Input for T {
+/// How an input takes what comes: a [`Socket`] takes the value, [`Lazy`] only on demand, [`List`] all values at once,
+/// [`RawLink`] the link instead of the value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an input of a node",
+    label = "expected a type that implements `Socket`, or a `Lazy`, `List` or `RawLink` of one"
+)]
+pub trait Plug: Sized {
+    /// What it plugs into.
+    type Socket: Socket;
+
+    /// Adds what the type says about the input to its declaration.
+    fn declare(spec: &mut InputSpec) {
+        let _ = spec;
+    }
+
+    /// Reads what is there.
+    fn read(name: &str, slot: Slot) -> Result<Self, InputError>;
+}
+
+impl<T: Socket> Plug for T {
     type Socket = T;
 
-    const SECTION: Section = Section::Required;
-
-    fn read(name: &str, slot: Option<Slot>) -> Result<Self, InputError> {
-        let slot = slot.ok_or_else(|| InputError::Missing {
-            name: name.into(),
-            expected: T::TYPE.into(),
-        })?;
+    fn read(name: &str, slot: Slot) -> Result<Self, InputError> {
+        let slot = slot.single(name)?;
         let value = match &slot {
             Slot::Wire(value) => value.get(),
             Slot::Literal(json) => T::from_json(json),
             Slot::Hidden(json) => T::from_json(json),
+            _ => None,
         };
         value.ok_or_else(|| InputError::Unfit {
             name: name.into(),
@@ -79,17 +124,64 @@ impl<T: Socket> Input for T {
     }
 }
 
-impl<T: Socket> Input for Option<T> {
-    type Socket = T;
+impl<P: Plug> Input for P {
+    type Socket = P::Socket;
+
+    const SECTION: Section = Section::Required;
+
+    fn declare(spec: &mut InputSpec) {
+        P::declare(spec);
+    }
+
+    fn read(name: &str, slot: Option<Slot>) -> Result<Self, InputError> {
+        let slot = slot.ok_or_else(|| InputError::Missing {
+            name: name.into(),
+            expected: <P::Socket as Socket>::TYPE.into(),
+        })?;
+        <P as Plug>::read(name, slot)
+    }
+}
+
+impl<P: Plug> Input for Option<P> {
+    type Socket = P::Socket;
 
     const SECTION: Section = Section::Optional;
 
+    fn declare(spec: &mut InputSpec) {
+        P::declare(spec);
+    }
+
     fn read(name: &str, slot: Option<Slot>) -> Result<Self, InputError> {
-        slot.map(|slot| T::read(name, Some(slot))).transpose()
+        match slot {
+            None => Ok(None),
+            // A null is nothing, but for inputs that take anything.
+            Some(slot) if slot.is_null() => Ok(P::read(name, slot).ok()),
+            Some(slot) => P::read(name, slot).map(Some),
+        }
     }
 }
 
 impl Slot {
+    /// Whether it is a single null.
+    fn is_null(&self) -> bool {
+        match self {
+            Self::Wire(value) => value.is_null(),
+            Self::Literal(json) => json.is_null(),
+            _ => false,
+        }
+    }
+
+    /// The value, or the first one of several.
+    pub(crate) fn single(self, name: &str) -> Result<Self, InputError> {
+        match self {
+            Self::Many(slots) => slots
+                .into_iter()
+                .next()
+                .ok_or_else(|| InputError::Empty { name: name.into() }),
+            slot => Ok(slot),
+        }
+    }
+
     /// A short description for messages.
     fn describe(&self) -> String {
         match self {
@@ -99,6 +191,11 @@ impl Slot {
             },
             Self::Literal(json) => shortened(json),
             Self::Hidden(json) => shortened(json),
+            Self::Graph(_) => "the graph".to_owned(),
+            Self::Many(slots) => format!("a list of {}", slots.len()),
+            Self::Waiting => "a node that has not run".to_owned(),
+            Self::Link(link) => format!("a link to node {}", link.node),
+            Self::Undeclared(slots) => format!("{} undeclared inputs", slots.len()),
         }
     }
 }
@@ -173,5 +270,25 @@ impl Inputs {
         let mut names: Vec<_> = self.slots.keys().map(String::as_str).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Moves the inputs that `specs` does not declare to the one that takes undeclared inputs, if there is one.
+    pub(crate) fn collect_undeclared(&mut self, specs: &[InputSpec]) {
+        let Some(rest) = specs
+            .iter()
+            .find(|spec| spec.section == Section::Undeclared)
+        else {
+            return;
+        };
+        let is_declared = |name: &str| specs.iter().any(|spec| spec.name == name);
+        let mut undeclared: Vec<_> = self
+            .slots
+            .extract_if(|name, _| !is_declared(name))
+            .collect();
+        undeclared.sort_by(|(left, _), (right, _)| left.cmp(right));
+        self.insert(
+            &rest.name,
+            Slot::Undeclared(undeclared.into_iter().collect()),
+        );
     }
 }

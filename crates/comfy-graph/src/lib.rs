@@ -9,11 +9,13 @@
 
 extern crate self as comfy_graph;
 
+mod blocker;
 mod builder;
 mod catalog;
 mod choice;
 mod context;
 mod error;
+mod graph;
 mod hidden;
 mod input;
 mod node;
@@ -21,9 +23,11 @@ mod output;
 mod prompt;
 mod python;
 mod registry;
+mod returns;
 mod schema;
 mod services;
 mod socket;
+mod subgraph;
 mod validate;
 mod value;
 
@@ -32,22 +36,26 @@ pub mod python_json;
 pub mod signature;
 pub mod testing;
 
+pub use blocker::Blocker;
 pub use builder::{InputBuilder, SchemaBuilder};
 pub use catalog::{Catalog, EmptyCatalog};
 pub use choice::Choice;
 pub use comfy_node_derive::{Choice, NodeSpec, Outputs};
-pub use context::{Host, NodeContext, Preview, PreviewFormat};
+pub use context::{Call, Host, NodeContext, Preview, PreviewFormat};
 pub use error::{InputError, NodeError, RegistryError};
-pub use hidden::{ExtraPngInfo, PromptJson, UniqueId};
-pub use input::{Input, Inputs, Section, Slot};
+pub use graph::{DuplicateNode, Graph};
+pub use hidden::{ApiKey, AuthToken, DynamicPrompt, ExtraPngInfo, PromptJson, UniqueId};
+pub use input::{Input, Inputs, Lazy, List, Needs, Plug, RawLink, Section, Slot, Undeclared};
 pub use node::{Constants, Node, NodeSpec};
-pub use output::Outputs;
-pub use prompt::{Link, Prompt, PromptError, PromptNode};
+pub use output::{Item, Output, OutputItem, OutputSlot, Outputs};
+pub use prompt::{Link, NodeOutput, Prompt, PromptError, PromptInput, PromptNode};
 pub use registry::{NodeClass, NodeRegistry};
+pub use returns::{Expand, Later, NodeFuture, Returned, Returns, Step};
 pub use schema::{InputSpec, NodeSchema, OutputSpec, SocketType};
 pub use serde_json::Value as Json;
 pub use services::Services;
 pub use socket::{Number, Socket, Widget};
+pub use subgraph::{EditNode, NewNode, Subgraph, SubgraphNode};
 pub use validate::{Invalid, Validated, validate};
 pub use value::Value;
 

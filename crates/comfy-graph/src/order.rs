@@ -1,6 +1,6 @@
-//! In which order the nodes of a prompt run.
+//! In which order the nodes of a graph run.
 
-use crate::{Link, NodeRegistry, Prompt, PromptNode};
+use crate::{Graph, NodeRegistry, PromptNode};
 use std::collections::{BTreeSet, HashSet};
 
 /// Nodes that need each other, so that none of them can run first.
@@ -11,56 +11,65 @@ pub struct DependencyCycle {
     pub nodes: Vec<String>,
 }
 
-/// The nodes that still have to run.
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Run the node at this place of the graph.
+    Run(usize),
+    /// Nothing can run before a [blocked](PendingGraph::block) node is released.
+    Wait,
+    /// Nothing is left.
+    Done,
+}
+
+/// The nodes that still have to run, named by their places in a [`Graph`].
 ///
-/// [`add`](Self::add) the output nodes, then [`pick`](Self::pick) a node, run it, and [`complete`](Self::complete) it, until
-/// there is none. Of the nodes that are ready, an output node comes first, then one that an output node waits for, then one
-/// two steps away from an output node, so that people soon see something; among equals the one that was added first.
+/// [`add`](Self::add) the output nodes, then take the [`next`](Self::next), run it, and [`complete`](Self::complete) it, until
+/// there is none. A node that finds that it needs more is [linked](Self::require) to that and comes again later; one that goes
+/// on beside others is [blocked](Self::block).
 ///
-/// Adding and completing everything takes time in proportion to the links of the prompt, times a logarithm.
+/// Of the nodes that are ready, output nodes and asynchronous ones come first, then those that an output node waits for, then
+/// those two steps away from an output node, so that people soon see something; among equals the one that was added first.
+///
+/// All of it takes time in proportion to the links of the graph, times a logarithm.
 #[derive(Debug)]
 pub struct PendingGraph<'a> {
-    prompt: &'a Prompt,
     registry: &'a NodeRegistry,
-    /// By position in the prompt.
+    /// By place in the graph.
     nodes: Vec<State>,
     links: HashSet<(usize, usize)>,
-    /// Positions in the order in which the nodes were added.
+    /// Places in the graph in the order in which the nodes were added.
     added: Vec<usize>,
     left: usize,
+    blocked: usize,
     /// Ready nodes by rank, then by the order in which they were added.
     ready: BTreeSet<(Rank, usize)>,
-    /// Whether links were added since the ready nodes were ranked.
-    is_stale: bool,
 }
 
 /// What is known of a node.
 #[derive(Debug, Clone, Default)]
 struct State {
-    phase: Phase,
-    /// The place in the order in which nodes were added.
-    place: usize,
-    /// How many nodes it waits for.
+    is_pending: bool,
+    /// The index among the nodes that were added.
+    turn: usize,
+    /// How many nodes it waits for; itself, too, while it is blocked.
     waits_for: usize,
+    /// The nodes it waits or waited for.
+    sources: Vec<usize>,
     /// The nodes that wait for it.
     consumers: Vec<usize>,
     is_output: bool,
+    is_async: bool,
     /// Whether an output node waits for it.
     feeds_output: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Phase {
-    #[default]
-    Absent,
-    Pending,
-    Complete,
+    /// As what it stands among the ready nodes.
+    rank: Option<Rank>,
 }
 
 /// How soon a ready node should run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    Output,
+    OutputOrAsync,
     BeforeOutput,
     TwoBeforeOutput,
     Other,
@@ -68,41 +77,44 @@ enum Rank {
 
 impl<'a> PendingGraph<'a> {
     /// Nothing to run yet.
-    pub fn new(prompt: &'a Prompt, registry: &'a NodeRegistry) -> Self {
+    pub fn new(registry: &'a NodeRegistry) -> Self {
         Self {
-            prompt,
             registry,
-            nodes: vec![State::default(); prompt.nodes.len()],
+            nodes: Vec::new(),
             links: HashSet::new(),
             added: Vec::new(),
             left: 0,
+            blocked: 0,
             ready: BTreeSet::new(),
-            is_stale: false,
         }
     }
 
-    /// Adds a node and what it needs, but for nodes whose result `is_cached`, and for lazy inputs.
+    /// Adds a node and what it needs, but for nodes whose result `is_cached`, and for lazy inputs. Returns the nodes that are
+    /// new.
     ///
-    /// The node itself is added even when its result is cached. Links to nodes that the prompt does not have are left to
+    /// The node itself is added even when its result is cached. Links to nodes that the graph does not have are left to
     /// the run of the node that has them.
-    pub fn add(&mut self, id: &str, mut is_cached: impl FnMut(&str) -> bool) {
-        let Some(start) = self.prompt.nodes.get_index_of(id) else {
-            return;
-        };
-        let prompt = self.prompt;
-        let mut open = vec![start];
+    pub fn add(
+        &mut self,
+        graph: &Graph,
+        node: usize,
+        mut is_cached: impl FnMut(usize) -> bool,
+    ) -> Vec<usize> {
+        if self.nodes.len() < graph.len() {
+            self.nodes.resize_with(graph.len(), State::default);
+        }
+        let mut open = vec![node];
         let mut links = Vec::new();
+        let first = self.added.len();
         while let Some(node) = open.pop() {
-            if !self.insert(node) {
-                continue;
-            }
-            let Some((_, prompt_node)) = prompt.nodes.get_index(node) else {
+            let Some((_, prompt_node)) = graph.at(node) else {
                 continue;
             };
-            for link in self.strong_links(prompt_node) {
-                if let Some((source, id, _)) = prompt.nodes.get_full(link.node)
-                    && !is_cached(id)
-                {
+            if !self.insert(node, prompt_node) {
+                continue;
+            }
+            for source in self.strong_links(graph, prompt_node) {
+                if !is_cached(source) {
                     open.push(source);
                     links.push((source, node));
                 }
@@ -111,56 +123,109 @@ impl<'a> PendingGraph<'a> {
         for (source, node) in links {
             self.link(source, node);
         }
-        self.is_stale = true;
+        let added = self.added[first..].to_vec();
+        for &node in &added {
+            self.rank(node);
+        }
+        added
     }
 
-    /// The links whose sources must run before the node.
-    fn strong_links(&self, node: &'a PromptNode) -> impl Iterator<Item = Link<'a>> + use<'a> {
+    /// Lets a pending node wait for another one, which is added if it is not there, unless its result `is_cached`. Returns the
+    /// nodes that are new.
+    pub fn require(
+        &mut self,
+        graph: &Graph,
+        source: usize,
+        node: usize,
+        mut is_cached: impl FnMut(usize) -> bool,
+    ) -> Vec<usize> {
+        if is_cached(source) {
+            return Vec::new();
+        }
+        let added = self.add(graph, source, is_cached);
+        self.link(source, node);
+        self.rank(node);
+        self.rank(source);
+        added
+    }
+
+    /// The nodes that must run before the node.
+    fn strong_links(&self, graph: &Graph, node: &PromptNode) -> Vec<usize> {
         let class = self.registry.get(&node.class_type);
-        let is_lazy = move |name: &str| {
+        let is_weak = |name: &str| {
             let input = class.and_then(|class| class.template().input(name));
             input.is_some_and(crate::InputSpec::is_lazy)
         };
         node.links()
-            .filter(move |(name, _)| !is_lazy(name))
-            .map(|(_, link)| link)
+            .filter(|(name, _)| !is_weak(name))
+            .filter_map(|(_, link)| graph.position(&link.node))
+            .collect()
     }
 
     /// Makes a node pending; `false` when it was already.
-    fn insert(&mut self, node: usize) -> bool {
-        let place = self.added.len();
-        let Some(state) = self.nodes.get_mut(node) else {
-            return false;
-        };
-        if state.phase != Phase::Absent {
+    fn insert(&mut self, node: usize, prompt_node: &PromptNode) -> bool {
+        let turn = self.added.len();
+        let state = &mut self.nodes[node];
+        if state.is_pending {
             return false;
         }
-        let class = self
-            .prompt
-            .nodes
-            .get_index(node)
-            .and_then(|(_, node)| self.registry.get(&node.class_type));
-        state.phase = Phase::Pending;
-        state.place = place;
-        state.is_output = class.is_some_and(crate::NodeClass::is_output_node);
+        let class = self.registry.get(&prompt_node.class_type);
+        *state = State {
+            is_pending: true,
+            turn,
+            is_output: class.is_some_and(crate::NodeClass::is_output_node),
+            is_async: class.is_some_and(crate::NodeClass::is_async),
+            ..State::default()
+        };
         self.added.push(node);
         self.left += 1;
         true
     }
 
     fn link(&mut self, source: usize, node: usize) {
-        if self.nodes[source].phase != Phase::Pending || !self.links.insert((source, node)) {
+        if !self.nodes[source].is_pending || !self.links.insert((source, node)) {
             return;
         }
-        let is_output = self.nodes[node].is_output;
         self.nodes[node].waits_for += 1;
+        self.nodes[node].sources.push(source);
         self.nodes[source].consumers.push(node);
-        self.nodes[source].feeds_output |= is_output;
+        if self.nodes[node].is_output && !self.nodes[source].feeds_output {
+            self.nodes[source].feeds_output = true;
+            // What feeds the source is now two steps away from an output node.
+            for before in self.nodes[source].sources.clone() {
+                self.rank(before);
+            }
+        }
     }
 
-    /// The nodes that are or were to run, in the order in which they were added.
-    pub fn nodes(&self) -> impl Iterator<Item = &'a str> {
-        self.added.iter().filter_map(|&node| self.id(node))
+    /// Puts a node into its place among the ready ones, or takes it out.
+    fn rank(&mut self, node: usize) {
+        let state = &self.nodes[node];
+        let is_ready = state.is_pending && state.waits_for == 0;
+        let rank = is_ready.then(|| self.rank_of(state));
+        let state = &mut self.nodes[node];
+        if state.rank == rank {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut state.rank, rank) {
+            self.ready.remove(&(old, state.turn));
+        }
+        if let Some(new) = rank {
+            self.ready.insert((new, state.turn));
+        }
+    }
+
+    fn rank_of(&self, state: &State) -> Rank {
+        let feeds_output = |&consumer: &usize| self.nodes[consumer].feeds_output;
+        if state.is_output || state.is_async {
+            Rank::OutputOrAsync
+        } else if state.feeds_output {
+            Rank::BeforeOutput
+        } else if state.consumers.iter().any(feeds_output) {
+            Rank::TwoBeforeOutput
+        } else {
+            Rank::Other
+        }
     }
 
     /// How many nodes still have to run.
@@ -173,86 +238,64 @@ impl<'a> PendingGraph<'a> {
         self.left == 0
     }
 
-    /// The node to run next; `None` when nothing is left. Fails when all that are left wait for each other.
-    pub fn pick(&mut self) -> Result<Option<&'a str>, DependencyCycle> {
-        if self.is_stale {
-            self.rank_all();
-        }
+    /// Whether the node still has to run.
+    pub fn contains(&self, node: usize) -> bool {
+        self.nodes.get(node).is_some_and(|state| state.is_pending)
+    }
+
+    /// The node to run next. Fails when all that are left wait for each other.
+    pub fn next(&self, graph: &Graph) -> Result<Next, DependencyCycle> {
         match self.ready.first() {
-            Some(&(_, place)) => Ok(self.id(self.added[place])),
-            None if self.left == 0 => Ok(None),
-            None => Err(self.cycle()),
+            Some(&(_, turn)) => Ok(Next::Run(self.added[turn])),
+            None if self.left == 0 => Ok(Next::Done),
+            None if self.blocked > 0 => Ok(Next::Wait),
+            None => Err(self.cycle(graph)),
         }
+    }
+
+    /// Holds a pending node back until it is [released](Self::release).
+    pub fn block(&mut self, node: usize) {
+        self.nodes[node].waits_for += 1;
+        self.blocked += 1;
+        self.rank(node);
+    }
+
+    /// Ends what [`block`](Self::block) began.
+    pub fn release(&mut self, node: usize) {
+        self.nodes[node].waits_for -= 1;
+        self.blocked -= 1;
+        self.rank(node);
     }
 
     /// Notes that a node has run; those that waited for it alone become ready.
-    pub fn complete(&mut self, id: &str) {
-        let Some(node) = self.prompt.nodes.get_index_of(id) else {
-            return;
-        };
-        if self.nodes[node].phase != Phase::Pending {
+    pub fn complete(&mut self, node: usize) {
+        if !self.contains(node) {
             return;
         }
-        let ranked = (self.rank(node), self.nodes[node].place);
-        self.ready.remove(&ranked);
-        self.nodes[node].phase = Phase::Complete;
+        self.nodes[node].is_pending = false;
+        self.rank(node);
         self.left -= 1;
         for consumer in std::mem::take(&mut self.nodes[node].consumers) {
+            self.links.remove(&(node, consumer));
             self.nodes[consumer].waits_for -= 1;
-            if self.nodes[consumer].waits_for == 0 {
-                let ranked = (self.rank(consumer), self.nodes[consumer].place);
-                self.ready.insert(ranked);
-            }
+            self.rank(consumer);
         }
-    }
-
-    fn rank_all(&mut self) {
-        let is_ready = |state: &State| state.phase == Phase::Pending && state.waits_for == 0;
-        let nodes = self.added.iter().copied();
-        self.ready = nodes
-            .filter(|&node| is_ready(&self.nodes[node]))
-            .map(|node| (self.rank(node), self.nodes[node].place))
-            .collect();
-        self.is_stale = false;
-    }
-
-    fn rank(&self, node: usize) -> Rank {
-        let state = &self.nodes[node];
-        let feeds_output = |&consumer: &usize| self.nodes[consumer].feeds_output;
-        if state.is_output {
-            Rank::Output
-        } else if state.feeds_output {
-            Rank::BeforeOutput
-        } else if state.consumers.iter().any(feeds_output) {
-            Rank::TwoBeforeOutput
-        } else {
-            Rank::Other
-        }
-    }
-
-    fn id(&self, node: usize) -> Option<&'a str> {
-        self.prompt.nodes.get_index(node).map(|(id, _)| id.as_str())
     }
 
     /// A cycle among the nodes that are left, when none of them is ready.
-    fn cycle(&self) -> DependencyCycle {
-        let is_pending = |&node: &usize| self.nodes[node].phase == Phase::Pending;
+    fn cycle(&self, graph: &Graph) -> DependencyCycle {
+        let is_pending = |node: &usize| self.nodes[*node].is_pending;
         let mut path = Vec::new();
         let mut seen = HashSet::new();
         let mut next = self.added.iter().copied().find(is_pending);
         while let Some(node) = next.filter(|&node| seen.insert(node)) {
             path.push(node);
-            let prompt_node = self.prompt.nodes.get_index(node).map(|(_, node)| node);
-            next = prompt_node.and_then(|prompt_node| {
-                self.strong_links(prompt_node)
-                    .filter_map(|link| self.prompt.nodes.get_index_of(link.node))
-                    .find(|&source| self.links.contains(&(source, node)) && is_pending(&source))
-            });
+            next = self.nodes[node].sources.iter().copied().find(is_pending);
         }
         let cycle = path.into_iter().skip_while(|&node| Some(node) != next);
         DependencyCycle {
             nodes: cycle
-                .filter_map(|node| self.id(node).map(str::to_owned))
+                .filter_map(|node| graph.at(node).map(|(id, _)| id.to_owned()))
                 .collect(),
         }
     }

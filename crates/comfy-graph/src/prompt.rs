@@ -1,29 +1,45 @@
 //! Prompts as the engine works with them.
 
-use crate::Json;
+use crate::{Json, Socket, Value};
 use indexmap::IndexMap;
-use serde_json::Map;
+use serde_json::{Map, json};
 
 /// A graph to run: nodes by id, in the order in which the client gave them.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Prompt {
     /// Nodes by id.
     pub nodes: IndexMap<String, PromptNode>,
 }
 
 /// One node of a prompt.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct PromptNode {
     /// The node class.
     pub class_type: String,
-    /// Values and links by input name.
-    pub inputs: Map<String, Json>,
+    /// What each input is given, in the order of the prompt.
+    pub inputs: IndexMap<String, PromptInput>,
     /// The fingerprint that came with the prompt or was found for this run.
     pub is_changed: Option<Json>,
-    /// Members that the engine does not look at, such as `_meta`.
-    pub other: Map<String, Json>,
-    /// The order of the members, so that a prompt is written as it was read.
-    layout: Vec<String>,
+}
+
+/// What an input is given.
+#[derive(Debug, Clone)]
+pub enum PromptInput {
+    /// The output of another node.
+    Link(NodeOutput),
+    /// A value that stands in the prompt.
+    Constant(Json),
+    /// A value that a node had in hand when it added this one to the graph; prompts of clients have none.
+    Value(Value),
+}
+
+/// One of the outputs of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NodeOutput {
+    /// The id of the node.
+    pub node: String,
+    /// Which of its outputs; negative numbers count from the end.
+    pub slot: i64,
 }
 
 /// A prompt that is not made of nodes.
@@ -53,16 +69,6 @@ impl Prompt {
         Ok(Self { nodes })
     }
 
-    /// The prompt as it was read, with the fingerprints that were added.
-    pub fn to_json(&self) -> Json {
-        let nodes = self.nodes.iter();
-        Json::Object(
-            nodes
-                .map(|(id, node)| (id.clone(), node.to_json()))
-                .collect(),
-        )
-    }
-
     /// The node called `id`.
     pub fn node(&self, id: &str) -> Option<&PromptNode> {
         self.nodes.get(id)
@@ -79,61 +85,89 @@ impl PromptNode {
     }
 
     fn from_json(json: &Json) -> Option<Self> {
-        let mut node = Self::default();
-        for (key, value) in json.as_object()? {
-            match (key.as_str(), value) {
-                ("class_type", Json::String(class_type)) => node.class_type.clone_from(class_type),
-                ("inputs", Json::Object(inputs)) => node.inputs.clone_from(inputs),
-                ("is_changed", value) => node.is_changed = Some(value.clone()),
-                (_, value) => {
-                    node.other.insert(key.clone(), value.clone());
-                }
-            }
-            node.layout.push(key.clone());
-        }
+        let members = json.as_object()?;
+        let class_type = members.get("class_type")?.as_str()?;
+        let inputs = members.get("inputs").and_then(Json::as_object);
+        let node = Self {
+            class_type: class_type.to_owned(),
+            inputs: inputs.map(inputs_from_json).unwrap_or_default(),
+            is_changed: members.get("is_changed").cloned(),
+        };
         (!node.class_type.is_empty()).then_some(node)
     }
 
-    fn to_json(&self) -> Json {
-        let mut members = Map::new();
-        for key in &self.layout {
-            if let Some(value) = self.member(key) {
-                members.insert(key.clone(), value);
-            }
-        }
-        let known = ["class_type", "inputs", "is_changed"];
-        let others = self.other.keys().map(String::as_str);
-        for key in known.into_iter().chain(others) {
-            if !members.contains_key(key)
-                && let Some(value) = self.member(key)
-            {
-                members.insert(key.to_owned(), value);
-            }
-        }
-        Json::Object(members)
-    }
-
-    fn member(&self, key: &str) -> Option<Json> {
-        if let Some(other) = self.other.get(key) {
-            return Some(other.clone());
-        }
-        match key {
-            "class_type" => Some(Json::from(self.class_type.as_str())),
-            "inputs" => Some(Json::Object(self.inputs.clone())),
-            "is_changed" => self.is_changed.clone(),
-            _ => None,
-        }
-    }
-
     /// The linked inputs in the order of the prompt.
-    pub fn links(&self) -> impl Iterator<Item = (&str, Link<'_>)> {
+    pub fn links(&self) -> impl Iterator<Item = (&str, &NodeOutput)> {
         self.inputs
             .iter()
-            .filter_map(|(name, value)| Some((name.as_str(), Link::read(value)?)))
+            .filter_map(|(name, input)| Some((name.as_str(), input.link()?)))
     }
 }
 
-/// An input that takes the output of another node.
+/// Inputs from the `inputs` of a node.
+pub(crate) fn inputs_from_json(inputs: &Map<String, Json>) -> IndexMap<String, PromptInput> {
+    let inputs = inputs.iter();
+    inputs
+        .map(|(name, value)| (name.clone(), PromptInput::from(value.clone())))
+        .collect()
+}
+
+impl PromptInput {
+    /// The link, if it is one.
+    pub fn link(&self) -> Option<&NodeOutput> {
+        match self {
+            Self::Link(link) => Some(link),
+            Self::Constant(_) | Self::Value(_) => None,
+        }
+    }
+
+    /// As it stands in a prompt, where a list that is no link is wrapped; `None` for a value that JSON cannot write.
+    pub fn to_json(&self) -> Option<Json> {
+        match self {
+            Self::Link(link) => Some(json!([link.node, link.slot])),
+            Self::Constant(Json::Array(items)) => Some(json!({"__value__": items})),
+            Self::Constant(json) => Some(json.clone()),
+            Self::Value(value) => value.to_json(),
+        }
+    }
+}
+
+/// JSON is a link if it looks like one, and a constant if not.
+impl From<Json> for PromptInput {
+    fn from(json: Json) -> Self {
+        match Link::read(&json) {
+            Some(link) => Self::Link(link.to_output()),
+            None => Self::Constant(json),
+        }
+    }
+}
+
+impl From<NodeOutput> for PromptInput {
+    fn from(output: NodeOutput) -> Self {
+        Self::Link(output)
+    }
+}
+
+impl From<&str> for PromptInput {
+    fn from(text: &str) -> Self {
+        Self::Constant(Json::from(text))
+    }
+}
+
+impl<T: Socket> From<T> for PromptInput {
+    fn from(value: T) -> Self {
+        Self::Value(Value::new(value))
+    }
+}
+
+impl NodeOutput {
+    /// Which of `count` outputs it is.
+    pub fn index(&self, count: usize) -> Option<usize> {
+        index(self.slot, count)
+    }
+}
+
+/// A link as it stands in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Link<'a> {
     /// The id of the node.
@@ -155,17 +189,25 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Which of `count` outputs it is.
-    pub fn index(&self, count: usize) -> Option<usize> {
-        let count = i64::try_from(count).ok()?;
-        let index = if self.slot < 0 {
-            self.slot.checked_add(count)?
-        } else {
-            self.slot
-        };
-        (0..count)
-            .contains(&index)
-            .then(|| usize::try_from(index).ok())
-            .flatten()
+    /// The output that it names.
+    pub fn to_output(self) -> NodeOutput {
+        NodeOutput {
+            node: self.node.to_owned(),
+            slot: self.slot,
+        }
     }
+}
+
+/// The place among `count` of a number that counts from the end when it is negative.
+pub(crate) fn index(slot: i64, count: usize) -> Option<usize> {
+    let count = i64::try_from(count).ok()?;
+    let index = if slot < 0 {
+        slot.checked_add(count)?
+    } else {
+        slot
+    };
+    (0..count)
+        .contains(&index)
+        .then(|| usize::try_from(index).ok())
+        .flatten()
 }

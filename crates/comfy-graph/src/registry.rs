@@ -1,8 +1,8 @@
 //! The node classes that a server offers.
 
 use crate::{
-    Catalog, Constants, EmptyCatalog, Inputs, Json, Node, NodeContext, NodeError, NodeSchema,
-    Outputs, RegistryError, Services, Value,
+    Catalog, Constants, EmptyCatalog, Inputs, Json, Needs, Node, NodeContext, NodeError,
+    NodeSchema, Outputs, RegistryError, Returns, Section, Services, Step, Value,
 };
 use indexmap::IndexMap;
 use std::any::type_name;
@@ -11,10 +11,18 @@ use std::fmt;
 
 type SchemaFunction = Box<dyn Fn(&dyn Catalog) -> NodeSchema + Send + Sync>;
 type RunFunction =
-    Box<dyn Fn(&mut Inputs, &mut NodeContext<'_>) -> Result<Vec<Value>, NodeError> + Send + Sync>;
+    Box<dyn Fn(&mut Inputs, &mut NodeContext<'_>) -> Result<Step, NodeError> + Send + Sync>;
+type NeedsFunction = Box<dyn Fn(&mut Inputs, &mut Needs) -> Result<(), NodeError> + Send + Sync>;
 type FingerprintFunction =
     Box<dyn Fn(&Constants<'_>, &Services) -> Result<Json, NodeError> + Send + Sync>;
 type CheckFunction = Box<dyn Fn(&Constants<'_>, &Services) -> Result<(), String> + Send + Sync>;
+
+/// In the place of names of inputs to check: all of them.
+const ALL_INPUTS: &str = "*";
+
+fn is_visible(input: &crate::InputSpec) -> bool {
+    input.section != Section::Undeclared
+}
 
 /// A node class, ready to run.
 pub struct NodeClass {
@@ -22,8 +30,11 @@ pub struct NodeClass {
     template: NodeSchema,
     schema: SchemaFunction,
     run: RunFunction,
+    is_async: bool,
+    needs: Option<NeedsFunction>,
     fingerprint: Option<FingerprintFunction>,
     checks: Vec<String>,
+    checks_types: bool,
     check: Option<CheckFunction>,
 }
 
@@ -31,18 +42,26 @@ impl NodeClass {
     /// The class of a Rust type.
     pub fn of<N: Node>() -> Self {
         let schema = |catalog: &dyn Catalog| {
-            let outputs = <N::Output as Outputs>::specs(catalog);
+            let outputs = <<N::Output as Returns>::Outputs as Outputs>::specs(catalog);
             N::schema(catalog).outputs(outputs).build()
         };
         let run = |inputs: &mut Inputs, context: &mut NodeContext<'_>| {
             let node = N::from_inputs(inputs)?;
-            Ok(node.run(context)?.into_values())
+            Ok(node.run(context)?.into_step())
         };
-        let mut class = Self::new(type_name::<N>(), schema, run);
+        let mut class = Self::with_steps(type_name::<N>(), schema, run);
+        class.is_async = <N::Output as Returns>::IS_ASYNC;
+        class.checks_types = N::CHECKS_TYPES;
+        if class.template.inputs.iter().any(crate::InputSpec::is_lazy) {
+            class.needs = Some(Box::new(|inputs, needs| {
+                N::from_inputs(inputs)?.needs(needs);
+                Ok(())
+            }));
+        }
         if N::HAS_FINGERPRINT {
             class = class.with_fingerprint(N::fingerprint);
         }
-        if !N::CHECKS.is_empty() {
+        if !N::CHECKS.is_empty() || N::CHECKS_TYPES {
             class = class.with_check(N::CHECKS, N::check);
         }
         class
@@ -59,15 +78,49 @@ impl NodeClass {
         + Sync
         + 'static,
     ) -> Self {
+        Self::with_steps(owner, schema, move |inputs, context| {
+            run(inputs, context).map(Step::from)
+        })
+    }
+
+    /// As [`new`](Self::new), for classes that also return lists, blockers, graphs or futures.
+    pub fn with_steps(
+        owner: impl Into<String>,
+        schema: impl Fn(&dyn Catalog) -> NodeSchema + Send + Sync + 'static,
+        run: impl Fn(&mut Inputs, &mut NodeContext<'_>) -> Result<Step, NodeError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
         Self {
             owner: owner.into(),
             template: schema(&EmptyCatalog),
             schema: Box::new(schema),
             run: Box::new(run),
+            is_async: false,
+            needs: None,
             fingerprint: None,
             checks: Vec::new(),
+            checks_types: false,
             check: None,
         }
+    }
+
+    /// With an answer to which lazy inputs a run will use, as [`Node::needs`].
+    #[must_use]
+    pub fn with_needs(
+        mut self,
+        needs: impl Fn(&mut Inputs, &mut Needs) -> Result<(), NodeError> + Send + Sync + 'static,
+    ) -> Self {
+        self.needs = Some(Box::new(needs));
+        self
+    }
+
+    /// As [`Node::CHECKS_TYPES`].
+    #[must_use]
+    pub fn with_checked_types(mut self) -> Self {
+        self.checks_types = true;
+        self
     }
 
     /// With a fingerprint, as [`Node::fingerprint`].
@@ -142,12 +195,42 @@ impl NodeClass {
         }
     }
 
-    /// The inputs that [`check`](Self::check) looks at.
-    pub fn checks(&self) -> &[String] {
-        &self.checks
+    /// Whether the class has a check.
+    pub fn has_check(&self) -> bool {
+        self.check.is_some()
     }
 
-    /// Tests the inputs of [`checks`](Self::checks).
+    /// Whether [`check`](Self::check) looks at this input.
+    pub fn checks(&self, input: &str) -> bool {
+        let mut names = self.checks.iter();
+        names.any(|name| name == input || name == ALL_INPUTS)
+    }
+
+    /// Whether [`check`](Self::check) judges the types of links.
+    pub fn checks_types(&self) -> bool {
+        self.checks_types
+    }
+
+    /// Whether the node goes on beside others.
+    pub fn is_async(&self) -> bool {
+        self.is_async
+    }
+
+    /// Whether the class has lazy inputs to ask for.
+    pub fn has_needs(&self) -> bool {
+        self.needs.is_some()
+    }
+
+    /// Which lazy inputs the run with these inputs will use and does not have.
+    pub fn needs(&self, inputs: &mut Inputs) -> Result<Needs, NodeError> {
+        let mut needs = Needs::default();
+        if let Some(ask) = &self.needs {
+            ask(inputs, &mut needs)?;
+        }
+        Ok(needs)
+    }
+
+    /// Tests the inputs.
     pub fn check(&self, constants: &Constants<'_>, services: &Services) -> Result<(), String> {
         match &self.check {
             Some(check) => check(constants, services),
@@ -155,36 +238,36 @@ impl NodeClass {
         }
     }
 
-    /// Runs the node; the values are in slot order.
+    /// Runs the node.
     pub fn run(
         &self,
         inputs: &mut Inputs,
         context: &mut NodeContext<'_>,
-    ) -> Result<Vec<Value>, NodeError> {
+    ) -> Result<Step, NodeError> {
         (self.run)(inputs, context)
     }
 
     fn validate(&self) -> Result<(), RegistryError> {
         let id = || self.template.id.clone();
-        let names = || self.template.inputs.iter().map(|input| &input.name);
-        if self.template.id.is_empty() || names().any(String::is_empty) {
+        let inputs = || self.template.inputs.iter();
+        if self.template.id.is_empty() || inputs().any(|input| input.name.is_empty()) {
             return Err(RegistryError::Empty {
                 id: id(),
                 owner: self.owner.clone(),
             });
         }
         let mut seen = HashSet::new();
-        if let Some(input) = names().find(|name| !seen.insert(name.as_str())) {
+        let declared = |input: &crate::InputSpec| (input.section, input.name.clone());
+        if let Some(input) = inputs().find(|input| !seen.insert(declared(input))) {
             return Err(RegistryError::DuplicateInput {
                 id: id(),
-                input: input.clone(),
+                input: input.name.clone(),
             });
         }
-        match self
-            .checks
-            .iter()
-            .find(|name| !seen.contains(name.as_str()))
-        {
+        let is_unknown = |name: &&String| {
+            *name != ALL_INPUTS && !inputs().any(|input| input.name == **name && is_visible(input))
+        };
+        match self.checks.iter().find(is_unknown) {
             Some(input) => Err(RegistryError::UnknownCheck {
                 id: id(),
                 input: input.clone(),

@@ -1,6 +1,6 @@
 //! What is known of a node class, and its `/object_info` entry.
 
-use crate::{Catalog, Json, Section, Socket};
+use crate::{Catalog, Json, OutputSlot, Section, Socket, hidden};
 use comfy_api::object_info::{InputSections, NodeInfo};
 use indexmap::IndexMap;
 use serde_json::{Map, json};
@@ -12,6 +12,9 @@ pub enum SocketType {
     Named(String),
     /// A combo: the list of its choices is its type.
     Choices(Vec<Json>),
+    /// A combo of ComfyUI's third node API: its type is `COMBO`, its choices are the setting `options`, and validation
+    /// leaves them to the node.
+    Combo(Vec<Json>),
 }
 
 impl SocketType {
@@ -28,6 +31,7 @@ impl SocketType {
         match self {
             Self::Named(name) => Json::from(name.as_str()),
             Self::Choices(choices) => Json::from(choices.clone()),
+            Self::Combo(_) => Json::from("COMBO"),
         }
     }
 
@@ -35,7 +39,7 @@ impl SocketType {
     pub fn name(&self) -> &str {
         match self {
             Self::Named(name) => name,
-            Self::Choices(_) => "COMBO",
+            Self::Choices(_) | Self::Combo(_) => "COMBO",
         }
     }
 }
@@ -53,12 +57,31 @@ pub struct InputSpec {
     pub settings: Map<String, Json>,
     /// Whether clients see a settings object though it is empty.
     pub shows_settings: bool,
+    /// Whether the node takes all values of it at once.
+    pub is_list: bool,
+    /// The list of the catalog that its choices come from.
+    pub list: Option<&'static str>,
 }
 
 impl InputSpec {
     /// `[type, settings]`, as errors quote it.
     pub fn config(&self) -> Json {
         json!([self.socket.to_json(), self.settings])
+    }
+
+    /// Whether the engine gives it, whatever a prompt says.
+    pub fn is_filled_in(&self) -> bool {
+        self.section == Section::Hidden && hidden::FILLED_IN.contains(&self.socket.name())
+    }
+
+    /// Turns a list of choices into a combo of the third node API.
+    pub(crate) fn make_combo(&mut self) {
+        if let SocketType::Choices(choices) = &mut self.socket {
+            let choices = std::mem::take(choices);
+            self.settings
+                .insert("options".to_owned(), Json::from(choices.clone()));
+            self.socket = SocketType::Combo(choices);
+        }
     }
 
     /// Whether its source only runs when the node asks for it.
@@ -73,7 +96,7 @@ impl InputSpec {
 
     fn to_object_info(&self) -> Json {
         match self.section {
-            Section::Hidden => self.socket.to_json(),
+            Section::Hidden if self.is_filled_in() => self.socket.to_json(),
             _ if self.settings.is_empty() && !self.shows_settings => {
                 json!([self.socket.to_json()])
             }
@@ -97,13 +120,20 @@ pub struct OutputSpec {
 
 impl OutputSpec {
     /// An output of a socket's type, labelled by it.
-    pub fn of<T: Socket>(catalog: &dyn Catalog) -> Self {
+    pub fn of<S: OutputSlot>(catalog: &dyn Catalog) -> Self {
         Self {
-            socket: SocketType::of::<T>(catalog),
-            name: T::TYPE.to_owned(),
+            socket: SocketType::of::<S::Socket>(catalog),
+            name: S::Socket::TYPE.to_owned(),
             tooltip: None,
-            is_list: false,
+            is_list: S::IS_LIST,
         }
+    }
+
+    /// With other types on the wire: `A,B` is either, `*` any.
+    #[must_use]
+    pub fn gives(mut self, types: &str) -> Self {
+        self.socket = SocketType::Named(types.to_owned());
+        self
     }
 
     /// With a label.
@@ -152,12 +182,25 @@ pub struct NodeSchema {
     pub experimental: bool,
     /// Whether the node calls a paid service.
     pub api_node: bool,
+    /// Whether the class is one of ComfyUI's third node API, which looks a little different on the wire.
+    pub v3: bool,
 }
 
 impl NodeSchema {
     /// The input called `name`.
     pub fn input(&self, name: &str) -> Option<&InputSpec> {
         self.inputs.iter().find(|input| input.name == name)
+    }
+
+    /// Whether the node is called once with all values instead of once for each.
+    pub fn takes_lists(&self) -> bool {
+        self.inputs.iter().any(|input| input.is_list)
+    }
+
+    /// The input that takes all links to inputs that are not declared.
+    pub fn undeclared(&self) -> Option<&InputSpec> {
+        let mut inputs = self.inputs.iter();
+        inputs.find(|input| input.section == Section::Undeclared)
     }
 
     /// Whether results depend on the id of the node.
@@ -178,7 +221,7 @@ impl NodeSchema {
             let entries = match section {
                 Section::Required => &mut input.required,
                 Section::Optional => &mut input.optional,
-                Section::Hidden => &mut input.hidden,
+                Section::Hidden | Section::Undeclared => &mut input.hidden,
             };
             for spec in self.inputs.iter().filter(|spec| spec.section == section) {
                 entries.insert(spec.name.clone(), spec.to_object_info());
@@ -197,16 +240,23 @@ impl NodeSchema {
             output_is_list: outputs().map(|output| output.is_list).collect(),
             output_name: outputs().map(|output| output.name.clone()).collect(),
             name: self.id.clone(),
-            display_name: Some(self.display_name.clone()),
+            // Classes of the third node API have no name of their own unless they say one.
+            display_name: (!self.v3 || self.display_name != self.id)
+                .then(|| self.display_name.clone()),
             description: self.description.clone(),
             python_module: self.module.clone(),
             category: self.category.clone(),
             output_node: self.output_node,
             output_tooltips: has_tooltips
                 .then(|| outputs().map(|output| output.tooltip.clone()).collect()),
-            deprecated: self.deprecated.then_some(true),
-            experimental: self.experimental.then_some(true),
-            api_node: self.api_node.then_some(true),
+            deprecated: self.flag(self.deprecated),
+            experimental: self.flag(self.experimental),
+            api_node: self.flag(self.api_node),
         }
+    }
+
+    /// A flag on the wire, which older classes only mention when it is set.
+    fn flag(&self, is_set: bool) -> Option<bool> {
+        (is_set || self.v3).then_some(is_set)
     }
 }

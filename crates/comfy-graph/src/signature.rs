@@ -9,9 +9,8 @@
 //! key, since their results are the same; that lets a key be computed from those of its sources, in time proportional to the
 //! size of the prompt.
 
-use crate::{Json, Link, NodeRegistry, Prompt, PromptNode, python_json};
+use crate::{Graph, Json, NodeRegistry, PromptInput, PromptNode, Value, python_json};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,47 +28,72 @@ impl fmt::Debug for Signature {
     }
 }
 
-/// The keys of all nodes of a prompt whose fingerprints are known.
+/// The keys of all nodes of a graph whose fingerprints are known, by place.
 ///
 /// Nodes in or after a dependency cycle get keys that never come again.
-pub fn signatures(prompt: &Prompt, registry: &NodeRegistry) -> HashMap<String, Signature> {
-    let count = prompt.nodes.len();
-    let mut signatures: Vec<Option<Signature>> = vec![None; count];
-    let mut is_open = vec![false; count];
-    for start in 0..count {
-        let mut path = vec![start];
-        while let Some(&node) = path.last() {
-            let Some((id, prompt_node)) = prompt.nodes.get_index(node) else {
-                path.pop();
-                continue;
-            };
-            if signatures[node].is_some() {
-                path.pop();
-                continue;
-            }
-            let before = path.len();
-            if !is_open[node] {
-                is_open[node] = true;
-                let sources = prompt_node.links().filter_map(|(_, link)| {
-                    let source = prompt.nodes.get_index_of(link.node)?;
-                    (signatures[source].is_none() && !is_open[source]).then_some(source)
-                });
-                path.extend(sources);
-            }
-            if path.len() == before {
-                path.pop();
-                let known = |id: &str| {
-                    let source = prompt.nodes.get_index_of(id)?;
-                    Some(signatures[source])
+#[derive(Debug, Default)]
+pub struct Signatures {
+    by_position: Vec<Signature>,
+}
+
+impl Signatures {
+    /// The keys of the nodes that the graph has now.
+    pub fn of(graph: &Graph, registry: &NodeRegistry) -> Self {
+        let mut signatures = Self::default();
+        signatures.extend(graph, registry);
+        signatures
+    }
+
+    /// The key of the node at `position` of the graph.
+    pub fn get(&self, position: usize) -> Option<Signature> {
+        self.by_position.get(position).copied()
+    }
+
+    /// All keys, in the order of the nodes.
+    pub fn iter(&self) -> impl Iterator<Item = &Signature> {
+        self.by_position.iter()
+    }
+
+    /// Adds the keys of the nodes that were added to the graph since.
+    pub fn extend(&mut self, graph: &Graph, registry: &NodeRegistry) {
+        let (first, count) = (self.by_position.len(), graph.len());
+        let mut added: Vec<Option<Signature>> = vec![None; count - first];
+        let mut is_open = vec![false; count - first];
+        for start in 0..added.len() {
+            let mut path = vec![start];
+            while let Some(&node) = path.last() {
+                let Some((id, prompt_node)) = graph.at(first + node) else {
+                    path.pop();
+                    continue;
                 };
-                signatures[node] = Some(signature(id, prompt_node, registry, known));
+                if added[node].is_some() {
+                    path.pop();
+                    continue;
+                }
+                let before = path.len();
+                if !is_open[node] {
+                    is_open[node] = true;
+                    let sources = prompt_node.links().filter_map(|(_, link)| {
+                        let source = graph.position(&link.node)?.checked_sub(first)?;
+                        (added[source].is_none() && !is_open[source]).then_some(source)
+                    });
+                    path.extend(sources);
+                }
+                if path.len() == before {
+                    path.pop();
+                    let known = |id: &str| {
+                        let source = graph.position(id)?;
+                        Some(match source.checked_sub(first) {
+                            Some(source) => added[source],
+                            None => self.get(source),
+                        })
+                    };
+                    added[node] = Some(signature(id, prompt_node, registry, known));
+                }
             }
         }
+        self.by_position.extend(added.into_iter().flatten());
     }
-    let ids = prompt.nodes.keys().cloned();
-    ids.zip(signatures)
-        .filter_map(|(id, signature)| Some((id, signature?)))
-        .collect()
 }
 
 /// The key of one node; `known` gives that of a source, `None` for ids that the prompt does not have.
@@ -93,14 +117,16 @@ fn signature(
     }
     let mut inputs: Vec<_> = node.inputs.iter().collect();
     inputs.sort_unstable_by_key(|(name, _)| *name);
-    for (name, value) in inputs {
+    for (name, input) in inputs {
         content.text(name);
-        let source = Link::read(value).map(|link| (link, known(link.node)));
-        match source {
-            Some((link, Some(Some(signature)))) => content.link(signature, link.slot),
-            // Part of a cycle: this node never runs.
-            Some((_, Some(None))) => content.unique(),
-            Some((_, None)) | None => content.value(value),
+        match input {
+            PromptInput::Constant(json) => content.value(json),
+            PromptInput::Value(value) => content.object(value),
+            PromptInput::Link(link) => match known(&link.node) {
+                Some(Some(signature)) => content.link(signature, link.slot),
+                // Part of a cycle, or a link to nowhere: this node never runs.
+                Some(None) | None => content.unique(),
+            },
         }
     }
     content.signature()
@@ -133,6 +159,15 @@ impl Content {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         self.part(b'u', &number.to_le_bytes());
+    }
+
+    /// A value in the hands of a node: equal by content if it is plain, and otherwise only to itself.
+    fn object(&mut self, value: &Value) {
+        const PLAIN: [&str; 6] = ["INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "*"];
+        match value.to_json() {
+            Some(json) if PLAIN.contains(&value.socket()) => self.value(&json),
+            _ => self.part(b'v', &value.identity().to_le_bytes()),
+        }
     }
 
     fn value(&mut self, value: &Json) {

@@ -1,6 +1,6 @@
 //! Types of values that travel along the wires of a graph.
 
-use crate::{Catalog, Json, python_json};
+use crate::{Catalog, Json, Value, python_json};
 use std::any::Any;
 
 /// A value that travels along a wire.
@@ -9,6 +9,9 @@ use std::any::Any;
 pub trait Socket: Any + Send + Sync + Clone {
     /// The name on the wire, such as `IMAGE`. `*` fits every socket; `A,B` fits both.
     const TYPE: &'static str;
+
+    /// The list of the [`Catalog`] that has the choices of a combo; errors name the folders in which it was looked for.
+    const LIST: Option<&'static str> = None;
 
     /// Reads a widget value; `None` when `json` is not of this type or out of its range.
     ///
@@ -23,15 +26,27 @@ pub trait Socket: Any + Send + Sync + Clone {
         None
     }
 
+    /// Reads what came along a wire as another Rust type; `None` when it cannot be used.
+    ///
+    /// The default goes through JSON, so that all numbers understand each other. A type that unites several, whose
+    /// [`TYPE`](Self::TYPE) is `A,B`, asks for each of them.
+    fn from_value(value: &Value) -> Option<Self> {
+        Self::from_json(&value.to_json()?)
+    }
+
     /// A few words for people about a value without a widget, such as its shape.
     fn describe(&self) -> String {
         Self::TYPE.to_owned()
     }
 
+    /// How many bytes the value holds, so that a cache can be bounded. What is shared with other values counts in each.
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
     /// The choices of a combo; on the wire the list then takes the place of [`TYPE`](Self::TYPE).
     fn choices(catalog: &dyn Catalog) -> Option<Vec<String>> {
-        let _ = catalog;
-        None
+        Self::LIST.map(|list| catalog.list(list))
     }
 }
 
@@ -103,16 +118,32 @@ scalar!(
     |json| python_json::as_f64(json).map(|value| value as f32),
     |value| python_json::from_f64(f64::from(*value))
 );
-scalar!(bool, "BOOLEAN", bool, Json::as_bool, |value| Json::from(
-    *value
-));
-scalar!(
-    String,
-    "STRING",
-    &'static str,
-    |json| json.as_str().map(str::to_owned),
-    |value| Json::from(value.as_str())
-);
+scalar!(bool, "BOOLEAN", bool, truth, |value| Json::from(*value));
+impl Socket for String {
+    const TYPE: &'static str = "STRING";
+
+    fn from_json(json: &Json) -> Option<Self> {
+        json.as_str().map(str::to_owned)
+    }
+
+    fn to_json(&self) -> Option<Json> {
+        Some(Json::from(self.as_str()))
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.len()
+    }
+}
+
+impl Widget for String {
+    type Setting = &'static str;
+}
+
+/// A truth value, or a number that is not 0: what comes along a wire of any type is taken as Python takes it.
+fn truth(json: &Json) -> Option<bool> {
+    let number = || python_json::as_f64(json).map(|number| number != 0.0);
+    json.as_bool().or_else(number)
+}
 
 impl Number for i64 {}
 impl Number for u64 {}

@@ -1,12 +1,13 @@
 //! Runs a single node, for the tests of its author.
 
 use crate::{
-    Host, Inputs, Json, Node, NodeContext, NodeError, Preview, Services, Slot, Socket, Value,
+    Call, EmptyCatalog, Host, Inputs, Json, Needs, Node, NodeContext, NodeError, Preview, Services,
+    Slot, Socket, Value,
 };
 use indexmap::IndexMap;
+use serde_json::Number;
 use std::any::Any;
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A node, its inputs and its surroundings.
 ///
@@ -46,7 +47,7 @@ pub struct Trace {
     /// What clients would get: lists by key.
     pub ui: IndexMap<String, Vec<Json>>,
     /// The steps it reported, with the pictures.
-    pub progress: Vec<(u64, u64, Option<Preview>)>,
+    pub progress: Vec<(Number, Number, Option<Preview>)>,
 }
 
 impl<N: Node> Default for NodeTester<N> {
@@ -82,6 +83,23 @@ impl<N: Node> NodeTester<N> {
         self
     }
 
+    /// Gives all values of a list at once.
+    #[must_use]
+    pub fn list<T: Socket>(mut self, name: &str, values: impl IntoIterator<Item = T>) -> Self {
+        let slots = values
+            .into_iter()
+            .map(|value| Slot::Wire(Value::new(value)));
+        self.inputs.insert(name, Slot::Many(slots.collect()));
+        self
+    }
+
+    /// Links a lazy input to a node that has not run.
+    #[must_use]
+    pub fn waiting(mut self, name: &str) -> Self {
+        self.inputs.insert(name, Slot::Waiting);
+        self
+    }
+
     /// Offers a service.
     #[must_use]
     pub fn service<T: Any + Send + Sync>(mut self, service: Arc<T>) -> Self {
@@ -103,38 +121,57 @@ impl<N: Node> NodeTester<N> {
         self
     }
 
-    /// Runs the node.
+    /// The names of the lazy inputs that the node asks for.
+    pub fn needs(mut self) -> Result<Vec<String>, NodeError> {
+        let mut needs = Needs::default();
+        self.node()?.needs(&mut needs);
+        Ok(needs.names().to_vec())
+    }
+
+    /// Runs the node. What it returns [`Later`](crate::Later) has still to be awaited.
     pub fn run(self) -> Result<N::Output, NodeError> {
         self.trace().map(|(output, _)| output)
     }
 
     /// Runs the node and tells what else it did.
     pub fn trace(mut self) -> Result<(N::Output, Trace), NodeError> {
-        let host = Recorder::default();
-        let mut context = NodeContext::new(
-            "1",
-            &self.prompt,
-            &self.extra_pnginfo,
-            &self.services,
-            &host,
-        );
-        let output = N::from_inputs(&mut self.inputs)?.run(&mut context)?;
+        let node = self.node()?;
+        let host = Arc::new(Recorder::default());
+        let mut context = NodeContext::new(Call {
+            unique_id: "1".into(),
+            index: 0,
+            prompt: Arc::new(self.prompt),
+            extra_pnginfo: Arc::new(self.extra_pnginfo),
+            services: self.services,
+            host: host.clone(),
+        });
+        let output = node.run(&mut context)?;
         let ui = context.take_ui();
-        let progress = host.progress.into_inner();
+        let progress = std::mem::take(&mut *lock(&host.progress));
         Ok((output, Trace { ui, progress }))
+    }
+
+    fn node(&mut self) -> Result<N, NodeError> {
+        let schema = N::schema(&EmptyCatalog).build();
+        self.inputs.collect_undeclared(&schema.inputs);
+        Ok(N::from_inputs(&mut self.inputs)?)
     }
 }
 
 /// Writes down what a node reports.
 #[derive(Default)]
 struct Recorder {
-    progress: RefCell<Vec<(u64, u64, Option<Preview>)>>,
-    kept: RefCell<Option<Arc<dyn Any + Send + Sync>>>,
+    progress: Mutex<Vec<(Number, Number, Option<Preview>)>>,
+    kept: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Host for Recorder {
-    fn progress(&self, value: u64, max: u64, preview: Option<Preview>) {
-        self.progress.borrow_mut().push((value, max, preview));
+    fn progress(&self, value: Number, max: Number, preview: Option<Preview>) {
+        lock(&self.progress).push((value, max, preview));
     }
 
     fn interrupted(&self) -> bool {
@@ -145,6 +182,6 @@ impl Host for Recorder {
         &self,
         make: &mut dyn FnMut() -> Arc<dyn Any + Send + Sync>,
     ) -> Arc<dyn Any + Send + Sync> {
-        self.kept.borrow_mut().get_or_insert_with(make).clone()
+        lock(&self.kept).get_or_insert_with(make).clone()
     }
 }

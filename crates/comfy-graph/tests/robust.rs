@@ -3,9 +3,9 @@
 
 mod support;
 
-use comfy_graph::order::PendingGraph;
-use comfy_graph::signature::signatures;
-use comfy_graph::{EmptyCatalog, Json, Prompt, Services, python_json, validate};
+use comfy_graph::order::{Next, PendingGraph};
+use comfy_graph::signature::Signatures;
+use comfy_graph::{EmptyCatalog, Graph, Json, Prompt, Services, python_json, validate};
 use proptest::prelude::*;
 use serde_json::{Map, json};
 
@@ -92,15 +92,14 @@ proptest! {
         }
 
         // And it can be ordered and has keys; only undeclared links can still form a cycle.
-        let parsed = Prompt::from_json(&prompt).unwrap();
-        prop_assert_eq!(parsed.to_json(), prompt);
-        prop_assert_eq!(signatures(&parsed, &registry).len(), parsed.nodes.len());
-        let mut graph = PendingGraph::new(&parsed, &registry);
+        let graph = Graph::new(Prompt::from_json(&prompt).unwrap());
+        prop_assert_eq!(Signatures::of(&graph, &registry).iter().count(), graph.len());
+        let mut pending = PendingGraph::new(&registry);
         for output in &validated.outputs {
-            graph.add(output, |_| false);
+            pending.add(&graph, graph.position(output).unwrap(), |_| false);
         }
-        while let Ok(Some(id)) = graph.pick() {
-            graph.complete(id);
+        while let Ok(Next::Run(node)) = pending.next(&graph) {
+            pending.complete(node);
         }
     }
 

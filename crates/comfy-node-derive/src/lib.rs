@@ -27,7 +27,8 @@ pub fn node_spec(item: TokenStream) -> TokenStream {
 
 /// Derives `Outputs` for a struct whose fields are the outputs of a node, in slot order.
 ///
-/// The doc comment of a field is its help text; `#[output(name = "…")]` gives it another label than the field has.
+/// The doc comment of a field is its help text. `#[output(name = "…")]` gives it another label than the field has,
+/// `#[output(gives = "A,B")]` another type on the wire than that of its Rust type.
 #[proc_macro_derive(Outputs, attributes(output))]
 pub fn outputs(item: TokenStream) -> TokenStream {
     expand(&parse_macro_input!(item as DeriveInput), outputs::expand)

@@ -11,16 +11,26 @@ pub(crate) fn expand(item: &DeriveInput) -> syn::Result<TokenStream> {
     for (ident, field) in named_fields(item, "outputs are the named fields of a struct")? {
         let ty = &field.ty;
         let mut label = plain_name(ident);
+        let mut gives = None;
         for setting in settings(&field.attrs, "output")? {
-            if setting.key != "name" {
-                return Err(syn::Error::new(setting.key.span(), "expected name = \"…\""));
+            match setting.key.to_string().as_str() {
+                "name" => label = setting.text()?,
+                "gives" => gives = Some(setting.text()?),
+                _ => {
+                    return Err(syn::Error::new(
+                        setting.key.span(),
+                        "expected name = \"…\" or gives = \"…\"",
+                    ));
+                }
             }
-            label = setting.text()?;
         }
+        let gives = gives.map(|types| quote!(.gives(#types)));
         let tooltip = docs(&field.attrs);
         let tooltip = (!tooltip.is_empty()).then(|| quote!(.with_tooltip(#tooltip)));
-        specs.push(quote!(::comfy_graph::OutputSpec::of::<#ty>(catalog).named(#label) #tooltip));
-        values.push(quote!(::comfy_graph::Value::new(self.#ident)));
+        specs.push(
+            quote!(::comfy_graph::OutputSpec::of::<#ty>(catalog).named(#label) #gives #tooltip),
+        );
+        values.push(quote!(<#ty as ::comfy_graph::OutputSlot>::into_output(self.#ident)));
     }
     let (generics, arguments, bounds) = item.generics.split_for_impl();
     Ok(quote! {
@@ -33,7 +43,7 @@ pub(crate) fn expand(item: &DeriveInput) -> syn::Result<TokenStream> {
                 ::std::vec![#(#specs),*]
             }
 
-            fn into_values(self) -> ::std::vec::Vec<::comfy_graph::Value> {
+            fn into_outputs(self) -> ::std::vec::Vec<::comfy_graph::Output> {
                 ::std::vec![#(#values),*]
             }
         }

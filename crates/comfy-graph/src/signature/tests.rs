@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use super::*;
-use crate::{NodeClass, NodeError, SchemaBuilder, Section, SocketType};
+use crate::{NodeClass, NodeError, Prompt, SchemaBuilder, Section, Socket, SocketType, Subgraph};
 use proptest::prelude::*;
 use serde_json::{Map, json};
+use std::collections::HashMap;
 
 fn registry() -> NodeRegistry {
     let plain = |id: &'static str| SchemaBuilder::new(id, "A toy.", "tests");
@@ -31,7 +32,10 @@ fn registry() -> NodeRegistry {
 }
 
 fn keys(prompt: &Json) -> HashMap<String, Signature> {
-    signatures(&Prompt::from_json(prompt).unwrap(), &registry())
+    let graph = Graph::new(Prompt::from_json(prompt).unwrap());
+    let signatures = Signatures::of(&graph, &registry());
+    let ids = graph.nodes().map(|(id, _)| id.to_owned());
+    ids.zip(signatures.iter().copied()).collect()
 }
 
 /// The key of one node with these inputs.
@@ -143,6 +147,45 @@ fn slots_and_lists_are_told_apart() {
     assert_eq!(keys["3"], keys["4"]);
     assert_ne!(keys["3"], keys["5"]);
     assert_ne!(keys["6"], keys["7"]);
+}
+
+#[test]
+fn nodes_that_are_added_while_the_graph_runs() {
+    #[derive(Clone)]
+    struct Weights;
+    impl Socket for Weights {
+        const TYPE: &'static str = "WEIGHTS";
+        fn to_json(&self) -> Option<Json> {
+            Some(json!("looks equal"))
+        }
+    }
+    let prompt = json!({
+        "1": {"class_type": "A", "inputs": {"x": 1}},
+        "2": {"class_type": "B", "inputs": {"x": ["1", 0], "y": 3}},
+    });
+    let mut graph = Graph::new(Prompt::from_json(&prompt).unwrap());
+    let registry = registry();
+    let mut signatures = Signatures::of(&graph, &registry);
+    let weights = crate::Value::new(Weights);
+    let mut subgraph = Subgraph::new("2.0.0.");
+    let inner = subgraph.node("A").set("x", 1_i64).add();
+    subgraph
+        .node("B")
+        .set("x", inner.out(0))
+        .set("y", json!(3))
+        .add();
+    for weights in [&weights, &weights, &crate::Value::new(Weights)] {
+        subgraph.node("A").set("x", weights.clone()).add();
+    }
+    graph.expand("2", subgraph).unwrap();
+    signatures.extend(&graph, &registry);
+    let key = |id: &str| signatures.get(graph.position(id).unwrap()).unwrap();
+    // Equal nodes are equal wherever they come from.
+    assert_eq!(key("2.0.0.1"), key("1"));
+    assert_eq!(key("2.0.0.2"), key("2"));
+    // Values without plain content are only equal to themselves.
+    assert_eq!(key("2.0.0.3"), key("2.0.0.4"));
+    assert_ne!(key("2.0.0.3"), key("2.0.0.5"));
 }
 
 #[test]

@@ -31,9 +31,19 @@ impl<'a> ClassInfo<'a> {
         self.schema.inputs.get(index)
     }
 
+    /// Whether a prompt may give the input at `index`, and no earlier one has its name.
+    pub(super) fn is_given_by_prompt(&self, index: usize) -> bool {
+        let Some(input) = self.input(index) else {
+            return false;
+        };
+        let mut earlier = self.schema.inputs.iter().take(index);
+        matches!(input.section, Section::Required | Section::Optional)
+            && earlier.all(|earlier| earlier.name != input.name)
+    }
+
     /// Whether the class tests this input by itself.
     pub(super) fn checks(&self, name: &str) -> bool {
-        self.class.checks().iter().any(|checked| checked == name)
+        self.class.checks(name)
     }
 
     /// Tests and converts a widget value. The outer error ends the test of the node, the inner one that of the input.
@@ -47,7 +57,7 @@ impl<'a> ClassInfo<'a> {
         let value = value.get("__value__").unwrap_or(value);
         let named = match &input.socket {
             SocketType::Named(name) => name.as_str(),
-            SocketType::Choices(_) => "",
+            SocketType::Choices(_) | SocketType::Combo(_) => "",
         };
         let converted = match convert(value, named) {
             Ok(converted) => converted,
@@ -89,9 +99,4 @@ impl<'a> ClassInfo<'a> {
             None => choices.iter().any(|choice| equal(choice, value)),
         }
     }
-}
-
-/// Whether a prompt may give this input.
-pub(super) fn is_given_by_prompt(input: &InputSpec) -> bool {
-    input.section != Section::Hidden
 }

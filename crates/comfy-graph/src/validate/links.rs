@@ -41,12 +41,7 @@ pub(super) fn linked_output<'a>(
             ));
         }
     };
-    let index = crate::Link {
-        node: "",
-        slot: number,
-    }
-    .index(outputs.len());
-    index
+    crate::prompt::index(number, outputs.len())
         .and_then(|index| outputs.get(index))
         .ok_or_else(|| Exception::new("IndexError", "tuple index out of range"))
 }
@@ -56,11 +51,6 @@ pub(super) fn linked_output<'a>(
 /// `*` fits everything, names fit when any of their comma-separated parts is the same, lists of choices only when equal.
 pub(super) fn fits(output: &SocketType, input: &SocketType) -> bool {
     match (output, input) {
-        (SocketType::Named(output), SocketType::Named(input)) => {
-            output == input
-                || parts(output).any(|part| part == "*" || parts(input).any(|other| other == part))
-                || parts(input).any(|part| part == "*")
-        }
         (SocketType::Choices(output), SocketType::Choices(input)) => {
             output.len() == input.len()
                 && output
@@ -68,8 +58,15 @@ pub(super) fn fits(output: &SocketType, input: &SocketType) -> bool {
                     .zip(input)
                     .all(|(output, input)| equal(output, input))
         }
-        (SocketType::Named(name), SocketType::Choices(_))
-        | (SocketType::Choices(_), SocketType::Named(name)) => parts(name).any(|part| part == "*"),
+        (SocketType::Choices(_), other) | (other, SocketType::Choices(_)) => {
+            parts(other.name()).any(|part| part == "*")
+        }
+        (output, input) => {
+            let (output, input) = (output.name(), input.name());
+            output == input
+                || parts(output).any(|part| part == "*" || parts(input).any(|other| other == part))
+                || parts(input).any(|part| part == "*")
+        }
     }
 }
 

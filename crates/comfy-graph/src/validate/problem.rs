@@ -157,13 +157,13 @@ pub(super) fn not_a_choice(input: &InputSpec, choices: &[Json], value: &Json) ->
     )
 }
 
-pub(super) fn failed_check(input: &InputSpec, reason: &str) -> ErrorDetail {
+pub(super) fn failed_check(input: &str, reason: &str) -> ErrorDetail {
     let details = if reason.is_empty() {
-        input.name.clone()
+        input.to_owned()
     } else {
-        format!("{} - {reason}", input.name)
+        format!("{input} - {reason}")
     };
-    about(
+    about_name(
         input,
         "custom_validation_failed",
         "Custom validation failed for node",
@@ -220,8 +220,18 @@ fn about<const N: usize>(
     details: String,
     more: [(&str, Json); N],
 ) -> ErrorDetail {
+    about_name(&input.name, kind, message, details, more)
+}
+
+fn about_name<const N: usize>(
+    input: &str,
+    kind: &str,
+    message: impl Into<String>,
+    details: String,
+    more: [(&str, Json); N],
+) -> ErrorDetail {
     let mut error = ErrorDetail::new(kind, message, details);
-    error.extra_info = members([("input_name", Json::from(input.name.as_str()))]);
+    error.extra_info = members([("input_name", Json::from(input))]);
     error.extra_info.extend(members(more));
     error
 }

@@ -1,9 +1,11 @@
 //! From an output node to everything it depends on.
 
-use super::inputs::{ClassInfo, is_given_by_prompt};
+use super::inputs::ClassInfo;
 use super::{links, problem};
 use crate::python::Exception;
-use crate::{Catalog, Constants, InputSpec, Json, Link, NodeRegistry, Section, Services};
+use crate::{
+    Catalog, Constants, InputSpec, Json, Link, NodeRegistry, Section, Services, SocketType,
+};
 use comfy_api::error::ErrorDetail;
 use indexmap::IndexMap;
 use serde_json::Map;
@@ -68,6 +70,8 @@ struct Visit<'a> {
     errors: Vec<ErrorDetail>,
     /// Converted values of the inputs that the class checks by itself.
     checked: Map<String, Json>,
+    /// What is linked to the inputs.
+    linked_types: IndexMap<String, SocketType>,
     /// Whether a value for the check is missing or could not be converted.
     unfit_for_check: bool,
 }
@@ -198,6 +202,7 @@ impl<'a> Walk<'a> {
             valid: true,
             errors: Vec::new(),
             checked: Map::new(),
+            linked_types: IndexMap::new(),
             unfit_for_check: false,
         })
     }
@@ -230,7 +235,7 @@ impl<'a> Walk<'a> {
         let class = Rc::clone(&visit.class);
         while let Some(input) = class.input(visit.next) {
             visit.next += 1;
-            if !is_given_by_prompt(input) {
+            if !class.is_given_by_prompt(visit.next - 1) {
                 continue;
             }
             let checks = class.checks(&input.name);
@@ -284,7 +289,12 @@ impl<'a> Walk<'a> {
         let (id, node) = links::linked_node(self.nodes, id)?;
         let source = self.class_of(node)?;
         let output = links::linked_output(&source.schema.outputs, slot)?;
-        if !links::fits(&output.socket, &input.socket) {
+        if visit.class.class.has_check() {
+            let linked = output.socket.clone();
+            visit.linked_types.insert(input.name.clone(), linked);
+        }
+        let is_judged = visit.class.class.checks_types();
+        if !is_judged && !links::fits(&output.socket, &input.socket) {
             let error = problem::type_mismatch(input, &output.socket, &value());
             visit.errors.push(error);
             return Ok(None);
@@ -300,27 +310,31 @@ impl<'a> Walk<'a> {
 
     /// Lets the class test the inputs it names. A panic of its code fails the node and nothing else.
     fn check(&self, visit: &mut Visit<'a>) -> Result<(), Exception> {
-        let class = Rc::clone(&visit.class);
-        let given = |name: &String| visit.inputs.is_some_and(|inputs| inputs.contains_key(name));
-        let checked: Vec<_> = class
-            .class
-            .checks()
-            .iter()
-            .filter(|name| given(name))
-            .collect();
-        if checked.is_empty() || visit.unfit_for_check {
+        let ClassInfo { class, schema, .. } = &*visit.class;
+        if !class.has_check() || visit.unfit_for_check {
             return Ok(());
         }
-        let constants = Constants::new(&visit.checked);
-        let check = || class.class.check(&constants, self.services);
+        let given = |name: &str| visit.inputs.is_some_and(|inputs| inputs.contains_key(name));
+        let mut checked: Vec<&str> = (0..schema.inputs.len())
+            .filter(|&index| visit.class.is_given_by_prompt(index))
+            .map(|index| schema.inputs[index].name.as_str())
+            .filter(|name| class.checks(name) && given(name))
+            .collect();
+        if class.checks_types() {
+            checked.push("input_types");
+        }
+        if checked.is_empty() {
+            return Ok(());
+        }
+        let constants = Constants::new(&visit.checked).with_linked_types(&visit.linked_types);
+        let check = || class.check(&constants, self.services);
         let verdict = catch_unwind(AssertUnwindSafe(check))
             .map_err(|_| Exception::new("RuntimeError", "the check of this node class panicked"))?;
-        let Err(reason) = verdict else {
-            return Ok(());
-        };
-        let inputs = class.schema.inputs.iter();
-        for input in inputs.filter(|input| checked.contains(&&input.name)) {
-            visit.errors.push(problem::failed_check(input, &reason));
+        if let Err(reason) = verdict {
+            let failed = checked
+                .into_iter()
+                .map(|name| problem::failed_check(name, &reason));
+            visit.errors.extend(failed);
         }
         Ok(())
     }
