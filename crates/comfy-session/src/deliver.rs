@@ -20,7 +20,12 @@ impl Deliveries {
 
 /// Hands values to the program that runs the graph. The receipt is new in each run, so that the node always runs.
 #[derive(Debug, NodeSpec)]
-#[node(id = "SessionDeliver", name = "Deliver", category = "session", output_node)]
+#[node(
+    id = "SessionDeliver",
+    name = "Deliver",
+    category = "session",
+    output_node
+)]
 pub(crate) struct Deliver {
     /// The values.
     values: List<Value>,

@@ -22,7 +22,7 @@
 //!     .set("crop", "disabled")
 //!     .add();
 //!
-//! let outcome = session.run(graph.to_prompt()?, &[scaled.out(0)], |event| println!("{event:?}"))?;
+//! let outcome = session.run(graph.to_json()?, &[scaled.out(0)], |event| println!("{event:?}"))?;
 //! let image: Image = outcome.value(0)?;
 //! assert_eq!(image.shape(), [1, 2, 4, 3]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

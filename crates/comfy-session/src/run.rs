@@ -11,8 +11,8 @@ use comfy_exec::{PromptState, Submission, SubmitError};
 use comfy_graph::{Json, NodeOutput, NodeSpec, Socket, Value};
 use serde_json::json;
 
-use crate::deliver::Deliver;
 use crate::Session;
+use crate::deliver::Deliver;
 
 /// How often one who waits looks whether the prompt was thrown out of the queue, of which no event tells.
 const LOOK: Duration = Duration::from_millis(200);
@@ -79,13 +79,20 @@ pub struct OutcomeError {
 impl Outcome {
     /// The values of the wanted output number `index`, untyped: none when a blocker kept its node from running.
     pub fn raw(&self, index: usize) -> &[Value] {
-        let delivered = self.delivered.get(index).and_then(|(_, values)| values.as_deref());
+        let delivered = self
+            .delivered
+            .get(index)
+            .and_then(|(_, values)| values.as_deref());
         delivered.unwrap_or_default()
     }
 
     /// The values of the wanted output number `index`, of which there are several when a node before it made a list.
     pub fn values<T: Socket>(&self, index: usize) -> Result<Vec<T>, OutcomeError> {
-        let read = |value: &Value| value.get::<T>().ok_or_else(|| self.error::<T>(index, value.describe()));
+        let read = |value: &Value| {
+            value
+                .get::<T>()
+                .ok_or_else(|| self.error::<T>(index, value.describe()))
+        };
         self.raw(index).iter().map(read).collect()
     }
 
@@ -123,12 +130,18 @@ impl Session {
         for (index, NodeOutput { node, slot }) in wanted.iter().enumerate() {
             let inputs = json!({"values": [node, slot], "receipt": receipt(index)});
             if let Some(nodes) = prompt.as_object_mut() {
-                nodes.insert(receipt(index), json!({"class_type": Deliver::ID, "inputs": inputs}));
+                nodes.insert(
+                    receipt(index),
+                    json!({"class_type": Deliver::ID, "inputs": inputs}),
+                );
             }
         }
 
         let events = self.watchers.watch(&client);
-        let watching = Watching { session: self, client: &client };
+        let watching = Watching {
+            session: self,
+            client: &client,
+        };
         let submitted = self.engine.submit(Submission {
             prompt,
             client_id: Some(client.clone()),
@@ -145,15 +158,21 @@ impl Session {
                         _ => {}
                     }
                 }
-                Err(RecvTimeoutError::Timeout) if self.engine.state_of(&submitted.prompt_id) != PromptState::Unknown => {}
+                Err(RecvTimeoutError::Timeout)
+                    if self.engine.state_of(&submitted.prompt_id) != PromptState::Unknown => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
         drop(watching);
 
-        let take = |(index, output): (usize, &NodeOutput)| (output.clone(), self.deliveries.take(&receipt(index)));
+        let take = |(index, output): (usize, &NodeOutput)| {
+            (output.clone(), self.deliveries.take(&receipt(index)))
+        };
         let delivered = wanted.iter().enumerate().map(take).collect();
-        let entry = self.engine.history_entry(&submitted.prompt_id).ok_or(RunError::Interrupted)?;
+        let entry = self
+            .engine
+            .history_entry(&submitted.prompt_id)
+            .ok_or(RunError::Interrupted)?;
         match (failure, entry.status.status_str) {
             (_, StatusText::Success) => Ok(Outcome {
                 entry,

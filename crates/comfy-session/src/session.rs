@@ -48,7 +48,10 @@ pub struct Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Session").field("folders", &self.folders).finish_non_exhaustive()
+        formatter
+            .debug_struct("Session")
+            .field("folders", &self.folders)
+            .finish_non_exhaustive()
     }
 }
 
@@ -106,7 +109,10 @@ pub struct SessionBuilder {
 
 impl fmt::Debug for SessionBuilder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("SessionBuilder").field("directory", &self.directory).finish_non_exhaustive()
+        formatter
+            .debug_struct("SessionBuilder")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
     }
 }
 
@@ -142,7 +148,10 @@ impl SessionBuilder {
 
     /// Adds node classes to the built-in ones.
     #[must_use]
-    pub fn nodes(mut self, register: impl FnOnce(&mut NodeRegistry) -> Result<(), RegistryError> + 'static) -> Self {
+    pub fn nodes(
+        mut self,
+        register: impl FnOnce(&mut NodeRegistry) -> Result<(), RegistryError> + 'static,
+    ) -> Self {
         self.nodes.push(Box::new(register));
         self
     }
@@ -156,14 +165,21 @@ impl SessionBuilder {
 
     /// Starts the engine. The device is opened when a node first needs it.
     pub fn start(self) -> Result<Session, StartError> {
-        let own_directory = self.directory.is_none().then(tempfile::tempdir).transpose()?;
-        let own_path = own_directory.as_ref().map(|directory| directory.path().to_path_buf());
+        let own_directory = self
+            .directory
+            .is_none()
+            .then(tempfile::tempdir)
+            .transpose()?;
+        let own_path = own_directory
+            .as_ref()
+            .map(|directory| directory.path().to_path_buf());
         let folders = Arc::new(Folders::new(FoldersOptions {
             base: self.directory.or(own_path).unwrap_or_default(),
             ..FoldersOptions::default()
         })?);
         folders.create_all()?;
-        let device = DevicePlan::survey(self.device).map_err(|error| StartError::Device(error.to_string()))?;
+        let device = DevicePlan::survey(self.device)
+            .map_err(|error| StartError::Device(error.to_string()))?;
 
         let mut registry = NodeRegistry::new();
         comfy_nodes::register(&mut registry)?;
@@ -181,7 +197,9 @@ impl SessionBuilder {
         let watchers = Arc::new(Watchers::default());
         let deliveries = Arc::new(Deliveries::default());
         let mut services = self.services;
-        services.insert(Arc::clone(&runtime)).insert(Arc::clone(&deliveries));
+        services
+            .insert(Arc::clone(&runtime))
+            .insert(Arc::clone(&deliveries));
         let catalog: Arc<dyn Catalog> = Arc::<Runtime>::clone(&runtime);
         let models = Arc::clone(&runtime);
         let engine = Engine::start(EngineOptions {
@@ -190,7 +208,11 @@ impl SessionBuilder {
             on_free: Box::new(move |_| {
                 models.unload_models();
             }),
-            ..EngineOptions::new(Arc::new(registry), catalog, Arc::<Watchers>::clone(&watchers))
+            ..EngineOptions::new(
+                Arc::new(registry),
+                catalog,
+                Arc::<Watchers>::clone(&watchers),
+            )
         });
         Ok(Session {
             engine,

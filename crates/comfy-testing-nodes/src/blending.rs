@@ -1,7 +1,8 @@
 //! Nodes that compute with pictures: lazy inputs, undeclared inputs, fingerprints.
 
 use comfy_graph::{
-    Constants, Json, Lazy, Needs, Node, NodeContext, NodeError, NodeSpec, Services, Socket, Undeclared, Value, python_json,
+    Constants, Json, Lazy, Needs, Node, NodeContext, NodeError, NodeSpec, Services, Undeclared,
+    Value, python_json,
 };
 use comfy_nodes::sockets::{Image, Mask};
 
@@ -97,7 +98,11 @@ impl Node for CustomIsChanged {
 
     fn fingerprint(constants: &Constants<'_>, _: &Services) -> Result<Json, NodeError> {
         let changes = constants.get::<bool>("should_change") == Some(true);
-        Ok(if changes { python_json::nan() } else { Json::Bool(false) })
+        Ok(if changes {
+            python_json::nan()
+        } else {
+            Json::Bool(false)
+        })
     }
 }
 
@@ -169,7 +174,11 @@ impl Node for AsyncLazyCheck {
     type Output = Image;
 
     fn needs(&self, needs: &mut Needs) {
-        needs.ask(if self.condition { &self.input1 } else { &self.input2 });
+        needs.ask(if self.condition {
+            &self.input1
+        } else {
+            &self.input2
+        });
     }
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<Image, NodeError> {

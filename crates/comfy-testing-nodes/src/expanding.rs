@@ -28,7 +28,11 @@ impl Node for DynamicDependencyCycle {
             .set("width", 512_i64)
             .set("batch_size", 1_i64)
             .add();
-        let first = graph.node("TestLazyMixImages").set("image1", self.input1).set("mask", mask.out(0)).add();
+        let first = graph
+            .node("TestLazyMixImages")
+            .set("image1", self.input1)
+            .set("mask", mask.out(0))
+            .add();
         let second = graph
             .node("TestLazyMixImages")
             .set("image1", first.out(0))
@@ -117,8 +121,13 @@ impl Node for SamplingInExpansion {
 
     fn run(self, context: &mut NodeContext<'_>) -> Result<Expand<Image>, NodeError> {
         let mut graph = context.subgraph();
-        let [positive, negative] = [self.prompt, self.negative_prompt]
-            .map(|text| graph.node("CLIPTextEncode").set("text", text).set("clip", self.clip.clone()).add());
+        let [positive, negative] = [self.prompt, self.negative_prompt].map(|text| {
+            graph
+                .node("CLIPTextEncode")
+                .set("text", text)
+                .set("clip", self.clip.clone())
+                .add()
+        });
         let latent = graph
             .node("EmptyLatentImage")
             .set("width", 512_i64)
@@ -138,7 +147,11 @@ impl Node for SamplingInExpansion {
             .set("scheduler", "normal")
             .set("denoise", 1.0)
             .add();
-        let decoded = graph.node("VAEDecode").set("samples", sampled.out(0)).set("vae", self.vae).add();
+        let decoded = graph
+            .node("VAEDecode")
+            .set("samples", sampled.out(0))
+            .set("vae", self.vae)
+            .add();
         Ok(graph.returns([decoded.out(0).into()]))
     }
 }
@@ -176,7 +189,11 @@ impl Node for ParallelSleep {
 
     fn run(self, context: &mut NodeContext<'_>) -> Result<Expand<Image>, NodeError> {
         let _ = self.unique_id;
-        let waits = [(self.image1, self.sleep1), (self.image2, self.sleep2), (self.image3, self.sleep3)];
+        let waits = [
+            (self.image1, self.sleep1),
+            (self.image2, self.sleep2),
+            (self.image3, self.sleep3),
+        ];
         Ok(average_after(context, waits))
     }
 }
@@ -214,7 +231,11 @@ impl Node for DynamicAsyncGeneration {
             )));
         }
         let waits = (0..self.num_async_nodes).map(|number| {
-            let image = if number % 2 == 0 { &self.image1 } else { &self.image2 };
+            let image = if number % 2 == 0 {
+                &self.image1
+            } else {
+                &self.image2
+            };
             (image.clone(), self.sleep_duration)
         });
         Ok(average_after(context, waits))
@@ -222,11 +243,21 @@ impl Node for DynamicAsyncGeneration {
 }
 
 /// A graph that passes each picture on after some seconds, and averages them.
-fn average_after(context: &mut NodeContext<'_>, waits: impl IntoIterator<Item = (Image, f64)>) -> Expand<Image> {
+fn average_after(
+    context: &mut NodeContext<'_>,
+    waits: impl IntoIterator<Item = (Image, f64)>,
+) -> Expand<Image> {
     let mut graph = context.subgraph();
     let mut passed = Vec::new();
     for (image, seconds) in waits {
-        passed.push(graph.node("TestSleep").set("value", image).set("seconds", seconds).add().out(0));
+        passed.push(
+            graph
+                .node("TestSleep")
+                .set("value", image)
+                .set("seconds", seconds)
+                .add()
+                .out(0),
+        );
     }
     if let [only] = passed.as_slice() {
         return graph.returns([only.clone().into()]);

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_graph::{
-    Blocker, Constants, DynamicPrompt, Expand, Node, NodeContext, NodeError, NodeSpec, Outputs, PromptInput, RawLink,
-    Services, Socket, UniqueId, Value,
+    Blocker, Constants, DynamicPrompt, Expand, Node, NodeContext, NodeError, NodeSpec, Outputs,
+    PromptInput, RawLink, Services, Socket, UniqueId, Value,
 };
 
 use crate::MODULE;
@@ -125,7 +125,14 @@ impl Node for WhileLoopClose {
             self.initial_value4,
         ];
         if !self.condition {
-            return Ok(AfterWhile { value0, value1, value2, value3, value4 }.into());
+            return Ok(AfterWhile {
+                value0,
+                value1,
+                value2,
+                value3,
+                value4,
+            }
+            .into());
         }
         let values = [value0, value1, value2, value3, value4];
         let open = &opening(&self.flow_control)?.node;
@@ -137,23 +144,37 @@ impl Node for WhileLoopClose {
         let mut copies = BTreeMap::new();
         for &id in &copied {
             if let Some(node) = self.dynprompt.node(id) {
-                let copy = graph.node(&node.class_type).id(new_name(id)).display(id).add();
+                let copy = graph
+                    .node(&node.class_type)
+                    .id(new_name(id))
+                    .display(id)
+                    .add();
                 copies.insert(id, copy);
             }
         }
         for (id, copy) in &copies {
-            let Some(node) = self.dynprompt.node(id) else { continue };
+            let Some(node) = self.dynprompt.node(id) else {
+                continue;
+            };
             for (name, input) in &node.inputs {
-                let inside = input.link().and_then(|link| Some(copies.get(link.node.as_str())?.out(link.slot)));
+                let inside = input
+                    .link()
+                    .and_then(|link| Some(copies.get(link.node.as_str())?.out(link.slot)));
                 let input = inside.map_or_else(|| input.clone(), PromptInput::from);
                 graph.edit(copy).set(name, input);
             }
         }
-        let missing = |id: &str| NodeError::runtime(format_args!("expected the loop's node {id} in the prompt, found none"));
+        let missing = |id: &str| {
+            NodeError::runtime(format_args!(
+                "expected the loop's node {id} in the prompt, found none"
+            ))
+        };
         let new_open = copies.get(open.as_str()).ok_or_else(|| missing(open))?;
         for (index, value) in values.into_iter().enumerate() {
             let value = value.unwrap_or_else(Value::null);
-            graph.edit(new_open).set(&format!("initial_value{index}"), value);
+            graph
+                .edit(new_open)
+                .set(&format!("initial_value{index}"), value);
         }
         let new_close = copies.get(close).ok_or_else(|| missing(close))?;
         let results = (0..5).map(|slot| new_close.out(slot).into());
@@ -166,7 +187,9 @@ impl Node for WhileLoopClose {
 }
 
 fn opening(flow_control: &RawLink<FlowControl>) -> Result<&comfy_graph::NodeOutput, NodeError> {
-    flow_control.link().ok_or_else(|| NodeError::value("expected a link to the node that opens the loop, got a value"))
+    flow_control.link().ok_or_else(|| {
+        NodeError::value("expected a link to the node that opens the loop, got a value")
+    })
 }
 
 /// The nodes of a loop, its ends included: those that come after `open` and before `close`.
@@ -174,7 +197,10 @@ fn body<'a>(prompt: &'a DynamicPrompt, open: &'a str, close: &'a str) -> BTreeSe
     let mut consumers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut waiting = vec![close];
     while let Some(id) = waiting.pop() {
-        let inputs = prompt.node(id).into_iter().flat_map(|node| node.inputs.values());
+        let inputs = prompt
+            .node(id)
+            .into_iter()
+            .flat_map(|node| node.inputs.values());
         for source in inputs.filter_map(|input| Some(input.link()?.node.as_str())) {
             let known = consumers.entry(source).or_insert_with(|| {
                 waiting.push(source);
@@ -232,12 +258,21 @@ impl Node for ForLoopOpen {
     const CHECKS_TYPES: bool = true;
 
     fn run(self, context: &mut NodeContext<'_>) -> Result<Expand<CountedRound>, NodeError> {
-        let remaining = self.initial_value0.unwrap_or_else(|| Value::new(self.remaining));
-        let values = [self.initial_value1, self.initial_value2, self.initial_value3, self.initial_value4]
-            .map(|value| value.unwrap_or_else(Value::null));
+        let remaining = self
+            .initial_value0
+            .unwrap_or_else(|| Value::new(self.remaining));
+        let values = [
+            self.initial_value1,
+            self.initial_value2,
+            self.initial_value3,
+            self.initial_value4,
+        ]
+        .map(|value| value.unwrap_or_else(Value::null));
         let mut graph = context.subgraph();
         let mut open = graph.node("TestWhileLoopOpen");
-        open = open.set("condition", remaining.clone()).set("initial_value0", remaining.clone());
+        open = open
+            .set("condition", remaining.clone())
+            .set("initial_value0", remaining.clone());
         for (index, value) in values.iter().enumerate() {
             open = open.set(&format!("initial_value{}", index + 1), value.clone());
         }
@@ -287,16 +322,30 @@ impl Node for ForLoopClose {
         let counter = graph
             .node("TestIntMathOperation")
             .set("operation", "subtract")
-            .set("a", comfy_graph::NodeOutput { node: open, slot: 1 })
+            .set(
+                "a",
+                comfy_graph::NodeOutput {
+                    node: open,
+                    slot: 1,
+                },
+            )
             .set("b", 1_i64)
             .add();
-        let condition = graph.node("TestToBoolNode").set("value", counter.out(0)).add();
+        let condition = graph
+            .node("TestToBoolNode")
+            .set("value", counter.out(0))
+            .add();
         let mut close = graph
             .node("TestWhileLoopClose")
             .set("flow_control", self.flow_control.into_input())
             .set("condition", condition.out(0))
             .set("initial_value0", counter.out(0));
-        let values = [self.initial_value1, self.initial_value2, self.initial_value3, self.initial_value4];
+        let values = [
+            self.initial_value1,
+            self.initial_value2,
+            self.initial_value3,
+            self.initial_value4,
+        ];
         for (index, value) in values.into_iter().enumerate() {
             let value = value.map_or_else(|| Value::null().into(), RawLink::into_input);
             close = close.set(&format!("initial_value{}", index + 1), value);

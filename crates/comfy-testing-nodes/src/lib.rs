@@ -21,30 +21,35 @@ mod waiting;
 use comfy_graph::{NodeRegistry, RegistryError};
 
 pub use blending::{
-    AsyncLazyCheck, CustomIsChanged, IsChangedWithConstants, LazyMixImages, OutputNodeWithSocketOutput, VariadicAverage,
+    AsyncLazyCheck, CustomIsChanged, IsChangedWithConstants, LazyMixImages,
+    OutputNodeWithSocketOutput, VariadicAverage,
 };
-pub use expanding::{DynamicAsyncGeneration, DynamicDependencyCycle, MixedExpansionReturns, ParallelSleep, SamplingInExpansion};
+pub use expanding::{
+    DynamicAsyncGeneration, DynamicDependencyCycle, MixedExpansionReturns, ParallelSleep,
+    SamplingInExpansion,
+};
 pub use flow::{
-    AfterFor, AfterWhile, CountedRound, ExecutionBlocker, FlowControl, ForLoopClose, ForLoopOpen, Passed, Round, WhileLoopClose,
-    WhileLoopOpen,
+    AfterFor, AfterWhile, CountedRound, ExecutionBlocker, FlowControl, ForLoopClose, ForLoopOpen,
+    Passed, Round, WhileLoopClose, WhileLoopOpen,
 };
 pub use lists::{
-    Accumulate, Accumulation, AccumulationGetItem, AccumulationGetLength, AccumulationHead, AccumulationSetItem, AccumulationTail,
-    AccumulationToList, ListToAccumulation, MadeList, MakeList,
+    Accumulate, Accumulation, AccumulationGetItem, AccumulationGetLength, AccumulationHead,
+    AccumulationSetItem, AccumulationTail, AccumulationToList, ListToAccumulation, MadeList,
+    MakeList,
 };
 pub use logic::{
-    BoolOperation, Comparison, FloatConditions, IntConditions, IntMathOperation, Junction, Operation, StringConditions,
-    TextComparison, ToBool,
+    BoolOperation, Comparison, FloatConditions, IntConditions, IntMathOperation, Junction,
+    Operation, StringConditions, TextComparison, ToBool,
 };
 pub use numbers::{Bound, Whole};
 pub use stubs::{Content, StubConstantImage, StubFloat, StubImage, StubInt, StubMask};
 pub use validation::{
-    AsyncValidation, AsyncValidationError, CustomValidation1, CustomValidation2, CustomValidation3, CustomValidation4,
-    CustomValidation5, Factor,
+    AsyncValidation, AsyncValidationError, CustomValidation1, CustomValidation2, CustomValidation3,
+    CustomValidation4, CustomValidation5, Factor,
 };
 pub use waiting::{
-    AsyncBatchProcessing, AsyncConcurrentLimit, AsyncError, AsyncProgressUpdate, AsyncResourceUser, AsyncTimeout, Sleep, SyncError,
-    SyncProgressUpdate,
+    AsyncBatchProcessing, AsyncConcurrentLimit, AsyncError, AsyncProgressUpdate, AsyncResourceUser,
+    AsyncTimeout, Sleep, SyncError, SyncProgressUpdate,
 };
 
 /// The module that ComfyUI names for these classes.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use comfy_graph::{Constants, List, Node, NodeContext, NodeError, NodeSpec, Outputs, Services, Socket, Value};
+use comfy_graph::{
+    Constants, List, Node, NodeContext, NodeError, NodeSpec, Outputs, Services, Socket, Value,
+};
 
 use crate::MODULE;
 use crate::variants::check_links;
@@ -23,8 +25,14 @@ impl Accumulation {
     /// The place of an index that counts from the end when it is negative.
     fn place(&self, index: i64) -> Result<usize, NodeError> {
         let count = self.0.len();
-        let from_start = if index < 0 { index.saturating_add_unsigned(count as u64) } else { index };
-        let place = usize::try_from(from_start).ok().filter(|place| *place < count);
+        let from_start = if index < 0 {
+            index.saturating_add_unsigned(count as u64)
+        } else {
+            index
+        };
+        let place = usize::try_from(from_start)
+            .ok()
+            .filter(|place| *place < count);
         place.ok_or_else(|| {
             let message = format_args!("expected an index into a list of {count}, got {index}");
             NodeError::failed("IndexError", message)
@@ -49,7 +57,9 @@ impl Node for Accumulate {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<Accumulation, NodeError> {
         let before = self.accumulation.unwrap_or_default();
-        Ok(Accumulation(before.0.iter().cloned().chain([self.to_add]).collect()))
+        Ok(Accumulation(
+            before.0.iter().cloned().chain([self.to_add]).collect(),
+        ))
     }
 
     fn check(constants: &Constants<'_>, _: &Services) -> Result<(), String> {
@@ -273,8 +283,13 @@ impl Node for MakeList {
             self.value8,
             self.value9,
         ];
-        let values: Vec<Value> = [self.value1].into_iter().chain(further.into_iter().flatten()).collect();
-        Ok(MadeList { values: values.into() })
+        let values: Vec<Value> = [self.value1]
+            .into_iter()
+            .chain(further.into_iter().flatten())
+            .collect();
+        Ok(MadeList {
+            values: values.into(),
+        })
     }
 
     fn check(constants: &Constants<'_>, _: &Services) -> Result<(), String> {
@@ -299,32 +314,62 @@ mod tests {
 
     #[test]
     fn lists_grow_and_shrink_at_both_ends() {
-        let grown = NodeTester::<Accumulate>::new().wire("to_add", 1_i64).run().unwrap();
-        let grown = NodeTester::<Accumulate>::new().wire("to_add", 2_i64).wire("accumulation", grown).run().unwrap();
+        let grown = NodeTester::<Accumulate>::new()
+            .wire("to_add", 1_i64)
+            .run()
+            .unwrap();
+        let grown = NodeTester::<Accumulate>::new()
+            .wire("to_add", 2_i64)
+            .wire("accumulation", grown)
+            .run()
+            .unwrap();
         assert_eq!(numbers(&grown), [1, 2]);
 
-        let (rest, first) = NodeTester::<AccumulationHead>::new().wire("accumulation", grown.clone()).run().unwrap();
+        let (rest, first) = NodeTester::<AccumulationHead>::new()
+            .wire("accumulation", grown.clone())
+            .run()
+            .unwrap();
         assert_eq!((numbers(&rest), first.get()), (vec![2], Some(1_i64)));
-        let (rest, last) = NodeTester::<AccumulationTail>::new().wire("accumulation", grown).run().unwrap();
-        assert_eq!((numbers(&rest.unwrap()), last.get()), (vec![1], Some(2_i64)));
+        let (rest, last) = NodeTester::<AccumulationTail>::new()
+            .wire("accumulation", grown)
+            .run()
+            .unwrap();
+        assert_eq!(
+            (numbers(&rest.unwrap()), last.get()),
+            (vec![1], Some(2_i64))
+        );
 
-        let (rest, first) = NodeTester::<AccumulationHead>::new().wire("accumulation", list(&[])).run().unwrap();
+        let (rest, first) = NodeTester::<AccumulationHead>::new()
+            .wire("accumulation", list(&[]))
+            .run()
+            .unwrap();
         assert!(rest.0.is_empty() && first.is_null());
-        let (rest, last) = NodeTester::<AccumulationTail>::new().wire("accumulation", list(&[])).run().unwrap();
+        let (rest, last) = NodeTester::<AccumulationTail>::new()
+            .wire("accumulation", list(&[]))
+            .run()
+            .unwrap();
         assert!(rest.is_none() && last.get::<Accumulation>().unwrap().0.is_empty());
     }
 
     #[test]
     fn indices_count_from_both_ends() {
         let item = |index: i64| {
-            let tester = NodeTester::<AccumulationGetItem>::new().wire("accumulation", list(&[10, 20, 30]));
-            tester.set("index", index).run().map(|value| value.get::<i64>())
+            let tester =
+                NodeTester::<AccumulationGetItem>::new().wire("accumulation", list(&[10, 20, 30]));
+            tester
+                .set("index", index)
+                .run()
+                .map(|value| value.get::<i64>())
         };
-        assert_eq!((item(0), item(2), item(-1), item(-3)), (Ok(Some(10)), Ok(Some(30)), Ok(Some(30)), Ok(Some(10))));
+        assert_eq!(
+            (item(0), item(2), item(-1), item(-3)),
+            (Ok(Some(10)), Ok(Some(30)), Ok(Some(30)), Ok(Some(10)))
+        );
         for index in [3, -4, i64::MIN, i64::MAX] {
             assert!(item(index).is_err(), "{index}");
         }
-        let tester = NodeTester::<AccumulationSetItem>::new().wire("accumulation", list(&[10, 20, 30]));
+        let tester =
+            NodeTester::<AccumulationSetItem>::new().wire("accumulation", list(&[10, 20, 30]));
         let changed = tester.set("index", -2).wire("value", 5_i64).run().unwrap();
         assert_eq!(numbers(&changed), [10, 5, 30]);
     }

@@ -61,7 +61,10 @@ impl Node for IntMathOperation {
             Operation::Modulo => floor_division(a, b).map(|(_, rest)| rest),
             Operation::Power => {
                 let exponent = u32::try_from(b).map_err(|_| {
-                    NodeError::value(format_args!("expected an exponent from 0 to {}, got {b}", u32::MAX))
+                    NodeError::value(format_args!(
+                        "expected an exponent from 0 to {}, got {b}",
+                        u32::MAX
+                    ))
                 })?;
                 a.checked_pow(exponent)
             }
@@ -324,8 +327,13 @@ mod tests {
     use super::*;
 
     fn computed(a: i64, operation: &str, b: i64) -> Result<i128, NodeError> {
-        let tester = NodeTester::<IntMathOperation>::new().set("a", a).set("b", b);
-        tester.set("operation", operation).run().map(|result| result.0)
+        let tester = NodeTester::<IntMathOperation>::new()
+            .set("a", a)
+            .set("b", b);
+        tester
+            .set("operation", operation)
+            .run()
+            .map(|result| result.0)
     }
 
     #[test]
@@ -342,9 +350,18 @@ mod tests {
             (-6, "modulo", 2, 0),
             (2, "power", 100, 1 << 100),
         ] {
-            assert_eq!(computed(a, operation, b).unwrap(), expected, "{a} {operation} {b}");
+            assert_eq!(
+                computed(a, operation, b).unwrap(),
+                expected,
+                "{a} {operation} {b}"
+            );
         }
-        for (a, operation, b) in [(1, "divide", 0), (1, "modulo", 0), (2, "power", -1), (2, "power", 127)] {
+        for (a, operation, b) in [
+            (1, "divide", 0),
+            (1, "modulo", 0),
+            (2, "power", -1),
+            (2, "power", 127),
+        ] {
             assert!(computed(a, operation, b).is_err(), "{a} {operation} {b}");
         }
     }
@@ -363,8 +380,12 @@ mod tests {
             ("abc", "a BEGINSWITH b", "ab", true, true),
             ("abc", "a ENDSWITH b", "BC", false, true),
         ] {
-            let tester = NodeTester::<StringConditions>::new().set("a", a).set("b", b);
-            let tester = tester.set("operation", operation).set("case_sensitive", case_sensitive);
+            let tester = NodeTester::<StringConditions>::new()
+                .set("a", a)
+                .set("b", b);
+            let tester = tester
+                .set("operation", operation)
+                .set("case_sensitive", case_sensitive);
             assert_eq!(tester.run().unwrap(), expected, "{a} {operation} {b}");
         }
     }
@@ -384,7 +405,9 @@ mod tests {
             (Value::new(grey), true),
         ] {
             assert_eq!(is_true(&value).unwrap(), expected, "{value:?}");
-            let tester = NodeTester::<ToBool>::new().wire("value", value).set("invert", true);
+            let tester = NodeTester::<ToBool>::new()
+                .wire("value", value)
+                .set("invert", true);
             assert_eq!(tester.run().unwrap(), !expected);
         }
     }
@@ -421,7 +444,9 @@ mod tests {
                 tester.set("operation", operation).run().unwrap()
             });
             let floats = [1.5, 2.0, 2.5].map(|a| {
-                let tester = NodeTester::<FloatConditions>::new().set("a", a).set("b", 2.0);
+                let tester = NodeTester::<FloatConditions>::new()
+                    .set("a", a)
+                    .set("b", 2.0);
                 tester.set("operation", operation).run().unwrap()
             });
             assert_eq!((whole, floats), (expected, expected), "{operation}");

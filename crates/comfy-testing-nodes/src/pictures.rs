@@ -78,7 +78,9 @@ pub(crate) fn split(images: &Image) -> Result<Vec<Image>, NodeError> {
     let [_, height, width, channels] = images.shape();
     let values = images.values()?;
     let pictures = values.chunks_exact((height * width * channels).max(1));
-    pictures.map(|picture| Image::from_values(picture.to_vec(), [1, height, width, channels])).collect()
+    pictures
+        .map(|picture| Image::from_values(picture.to_vec(), [1, height, width, channels]))
+        .collect()
 }
 
 /// One batch of pictures of one size.
@@ -113,23 +115,35 @@ pub(crate) fn mix(first: &Image, second: &Image, mask: &Mask) -> Result<Image, N
 }
 
 /// Joins two pictures value by value; a size of 1 fits every other.
-fn joined_with(first: &Image, second: &Image, join: impl Fn(f32, f32) -> f32) -> Result<Image, NodeError> {
+fn joined_with(
+    first: &Image,
+    second: &Image,
+    join: impl Fn(f32, f32) -> f32,
+) -> Result<Image, NodeError> {
     let (first_shape, second_shape) = (first.shape(), second.shape());
     let shape = broadcast(first_shape, second_shape)?;
     let (first, second) = (first.values()?, second.values()?);
     let (first_step, second_step) = (steps(first_shape), steps(second_shape));
     let mut values = Vec::with_capacity(shape.iter().product());
     let place = |steps: [usize; 4], index: [usize; 4]| -> usize {
-        steps.iter().zip(index).map(|(step, index)| step * index).sum()
+        steps
+            .iter()
+            .zip(index)
+            .map(|(step, index)| step * index)
+            .sum()
     };
     let [batches, rows, columns, channels] = shape;
     for batch in 0..batches {
         for row in 0..rows {
             for column in 0..columns {
                 let start = [batch, row, column, 0];
-                let (first_start, second_start) = (place(first_step, start), place(second_step, start));
+                let (first_start, second_start) =
+                    (place(first_step, start), place(second_step, start));
                 values.extend((0..channels).map(|channel| {
-                    join(first[first_start + channel * first_step[3]], second[second_start + channel * second_step[3]])
+                    join(
+                        first[first_start + channel * first_step[3]],
+                        second[second_start + channel * second_step[3]],
+                    )
                 }));
             }
         }
@@ -163,7 +177,9 @@ fn broadcast(first: [usize; 4], second: [usize; 4]) -> Result<[usize; 4], NodeEr
 }
 
 fn unfit(first: [usize; 4], second: [usize; 4]) -> NodeError {
-    NodeError::runtime(format_args!("expected pictures that fit together, got shapes {first:?} and {second:?}"))
+    NodeError::runtime(format_args!(
+        "expected pictures that fit together, got shapes {first:?} and {second:?}"
+    ))
 }
 
 #[cfg(test)]
@@ -185,7 +201,10 @@ mod tests {
         .unwrap();
         let mixed = mix(&image([2, 1, 2, 3], 0.0), &image([1, 1, 1, 3], 1.0), &mask).unwrap();
         assert_eq!(mixed.shape(), [2, 1, 2, 3]);
-        assert_eq!(mixed.values().unwrap(), [[0.25_f32; 3], [0.5; 3]].concat().repeat(2));
+        assert_eq!(
+            mixed.values().unwrap(),
+            [[0.25_f32; 3], [0.5; 3]].concat().repeat(2)
+        );
         assert!(mix(&image([1, 2, 2, 3], 0.0), &image([1, 3, 2, 3], 0.0), &mask).is_err());
     }
 
@@ -201,7 +220,13 @@ mod tests {
 
     #[test]
     fn giant_pictures_are_refused() {
-        assert!(matches!(image_of([u64::MAX, 2, 2, 3], || 0.0), Err(NodeError::OutOfMemory(_))));
-        assert!(matches!(image_of([1 << 30, 1 << 30, 2, 3], || 0.0), Err(NodeError::OutOfMemory(_))));
+        assert!(matches!(
+            image_of([u64::MAX, 2, 2, 3], || 0.0),
+            Err(NodeError::OutOfMemory(_))
+        ));
+        assert!(matches!(
+            image_of([1 << 30, 1 << 30, 2, 3], || 0.0),
+            Err(NodeError::OutOfMemory(_))
+        ));
     }
 }

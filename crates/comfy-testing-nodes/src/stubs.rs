@@ -105,7 +105,9 @@ impl Node for StubConstantImage {
     type Output = Image;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<Image, NodeError> {
-        image_of([self.batch_size, self.height, self.width, 3], || self.value as f32)
+        image_of([self.batch_size, self.height, self.width, 3], || {
+            self.value as f32
+        })
     }
 }
 
@@ -136,7 +138,9 @@ impl Node for StubMask {
     type Output = Mask;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<Mask, NodeError> {
-        mask_of([self.batch_size, self.height, self.width], || self.value as f32)
+        mask_of([self.batch_size, self.height, self.width], || {
+            self.value as f32
+        })
     }
 }
 

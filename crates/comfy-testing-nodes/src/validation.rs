@@ -1,6 +1,8 @@
 //! Nodes that check their inputs themselves.
 
-use comfy_graph::{Constants, Json, Node, NodeContext, NodeError, NodeSpec, Services, Socket, Value};
+use comfy_graph::{
+    Constants, Json, Node, NodeContext, NodeError, NodeSpec, Services, Socket, Value,
+};
 use comfy_nodes::sockets::Image;
 
 use crate::MODULE;
@@ -35,7 +37,8 @@ impl Factor {
     fn times(self, other: Self) -> Result<Image, NodeError> {
         match (self, other) {
             (Self::Number(first), Self::Number(second)) => plain(first * second),
-            (Self::Image(image), Self::Number(number)) | (Self::Number(number), Self::Image(image)) => scaled(&image, number),
+            (Self::Image(image), Self::Number(number))
+            | (Self::Number(number), Self::Image(image)) => scaled(&image, number),
             (Self::Image(first), Self::Image(second)) => product(&first, &second),
         }
     }
@@ -108,7 +111,10 @@ impl Node for CustomValidation2 {
             if let Some(linked) = constants.linked_type(name)
                 && !["IMAGE", "FLOAT"].contains(&linked.name())
             {
-                return Err(format!("{name}: expected IMAGE or FLOAT, got a link that brings {}", linked.name()));
+                return Err(format!(
+                    "{name}: expected IMAGE or FLOAT, got a link that brings {}",
+                    linked.name()
+                ));
             }
         }
         Ok(())
@@ -252,9 +258,9 @@ impl Node for AsyncValidationError {
 /// Upstream's checks wait a moment, in place of a service that they ask; these answer at once.
 fn check_limit(constants: &Constants<'_>, value: &str, limit: &str) -> Result<(), String> {
     match (constants.get::<f64>(value), constants.get::<f64>(limit)) {
-        (Some(number), Some(greatest)) if number > greatest => {
-            Err(format!("{value}: expected at most {limit}, which is {greatest}, got {number}"))
-        }
+        (Some(number), Some(greatest)) if number > greatest => Err(format!(
+            "{value}: expected at most {limit}, which is {greatest}, got {number}"
+        )),
         _ => Ok(()),
     }
 }

@@ -12,7 +12,9 @@ pub(crate) fn check_links<N: NodeSpec>(constants: &Constants<'_>) -> Result<(), 
             && !is_part_of(linked, &input.socket)
         {
             let (name, linked, expected) = (&input.name, linked.name(), input.socket.name());
-            return Err(format!("input {name}: expected {expected}, got a link that brings {linked}"));
+            return Err(format!(
+                "input {name}: expected {expected}, got a link that brings {linked}"
+            ));
         }
     }
     Ok(())
@@ -46,7 +48,11 @@ mod tests {
             ("INT", "FLOAT", false),
         ] {
             let named = |name: &str| SocketType::Named(name.to_owned());
-            assert_eq!(is_part_of(&named(linked), &named(expected)), fits, "{linked} into {expected}");
+            assert_eq!(
+                is_part_of(&named(linked), &named(expected)),
+                fits,
+                "{linked} into {expected}"
+            );
         }
     }
 }

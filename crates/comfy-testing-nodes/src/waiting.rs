@@ -15,8 +15,11 @@ use crate::pictures::{inverted, joined, split};
 const TICK: Duration = Duration::from_millis(10);
 
 fn seconds(seconds: f64) -> Result<Duration, NodeError> {
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|error| NodeError::value(format_args!("expected a number of seconds, got {seconds}: {error}")))
+    Duration::try_from_secs_f64(seconds).map_err(|error| {
+        NodeError::value(format_args!(
+            "expected a number of seconds, got {seconds}: {error}"
+        ))
+    })
 }
 
 /// Passes a value on after some seconds.
@@ -69,7 +72,9 @@ impl Node for AsyncError {
         let wait = seconds(self.error_after)?;
         Ok(Later::new(async move {
             tokio::time::sleep(wait).await;
-            Err(NodeError::runtime("this node fails on purpose, after a while"))
+            Err(NodeError::runtime(
+                "this node fails on purpose, after a while",
+            ))
         }))
     }
 }
@@ -143,7 +148,10 @@ impl Resource {
 
 impl Drop for Resource {
     fn drop(&mut self) {
-        RESOURCES.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        RESOURCES
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.0);
     }
 }
 

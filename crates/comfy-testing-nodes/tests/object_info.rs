@@ -11,11 +11,18 @@ fn entries_equal_the_recorded_ones() {
     let mut registry = NodeRegistry::new();
     comfy_testing_nodes::register(&mut registry).unwrap();
 
-    assert!(registry.iter().map(|(id, _)| id).eq(recorded.keys()), "the classes and their order");
+    assert!(
+        registry.iter().map(|(id, _)| id).eq(recorded.keys()),
+        "the classes and their order"
+    );
     let mut found = Vec::new();
     for (id, class) in registry.iter() {
         let ours = serde_json::to_value(class.schema(&EmptyCatalog).to_object_info()).unwrap();
-        found.extend(comfy_fixtures::object_info_differences(id, &ours, &recorded[id]));
+        found.extend(comfy_fixtures::object_info_differences(
+            id,
+            &ours,
+            &recorded[id],
+        ));
     }
     assert_eq!(found, [""; 0], "where entries differ");
 }

@@ -22,20 +22,33 @@ fn main() -> anyhow::Result<()> {
         [] => {
             let session = Session::builder().start()?;
             let name = "sd15_tiny.safetensors";
-            install_synthetic(&session.folders().base_dir().join("models/checkpoints").join(name))?;
+            install_synthetic(
+                &session
+                    .folders()
+                    .base_dir()
+                    .join("models/checkpoints")
+                    .join(name),
+            )?;
             (session, name, 64)
         }
-        [directory, checkpoint, ..] => (Session::builder().directory(directory).start()?, checkpoint.as_str(), 512),
+        [directory, checkpoint, ..] => (
+            Session::builder().directory(directory).start()?,
+            checkpoint.as_str(),
+            512,
+        ),
         [_] => anyhow::bail!("expected DIRECTORY CHECKPOINT [TEXT], got one argument"),
     };
 
     let (graph, picture) = text_to_picture(checkpoint, text, size);
-    let outcome = session.run(graph.to_prompt()?, &[picture], report)?;
+    let outcome = session.run(graph.to_json()?, &[picture], report)?;
 
     let image: Image = outcome.value(0)?;
     let [_, height, width, channels] = image.shape();
     let pixels: Vec<u8> = bytes_from_units(&image.values()?);
-    println!("{width}×{height} pixels, the first is {:?}", &pixels[..channels]);
+    println!(
+        "{width}×{height} pixels, the first is {:?}",
+        &pixels[..channels]
+    );
     let png = encode_png(&pixels, width, height, channels, &[], Compression::Balanced)?;
     std::fs::write("embedding.png", png).context("cannot write embedding.png")?;
     println!("written to embedding.png");
@@ -45,9 +58,17 @@ fn main() -> anyhow::Result<()> {
 /// The default text-to-picture graph, and the output that holds the picture.
 fn text_to_picture(checkpoint: &str, text: &str, size: u32) -> (PromptBuilder, NodeOutput) {
     let mut graph = PromptBuilder::default();
-    let loaded = graph.node("CheckpointLoaderSimple").set("ckpt_name", checkpoint).add();
-    let [positive, negative] =
-        [text, "blurry"].map(|text| graph.node("CLIPTextEncode").set("clip", loaded.out(1)).set("text", text).add());
+    let loaded = graph
+        .node("CheckpointLoaderSimple")
+        .set("ckpt_name", checkpoint)
+        .add();
+    let [positive, negative] = [text, "blurry"].map(|text| {
+        graph
+            .node("CLIPTextEncode")
+            .set("clip", loaded.out(1))
+            .set("text", text)
+            .add()
+    });
     let latent = graph
         .node("EmptyLatentImage")
         .set("width", size)
@@ -67,7 +88,11 @@ fn text_to_picture(checkpoint: &str, text: &str, size: u32) -> (PromptBuilder, N
         .set("scheduler", "normal")
         .set("denoise", 1.0)
         .add();
-    let decoded = graph.node("VAEDecode").set("samples", sampled.out(0)).set("vae", loaded.out(2)).add();
+    let decoded = graph
+        .node("VAEDecode")
+        .set("samples", sampled.out(0))
+        .set("vae", loaded.out(2))
+        .add();
     let picture = decoded.out(0);
     (graph, picture)
 }

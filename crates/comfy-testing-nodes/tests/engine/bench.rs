@@ -5,8 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use comfy_api::events::{Event, ExecutionError, TextEvent};
-use comfy_exec::{Audience, CachePolicy, Engine, EngineOptions, EventSink, Submission, SubmitError};
-use comfy_graph::{EmptyCatalog, Node, NodeContext, NodeError, NodeRegistry, NodeSpec, Subgraph, SubgraphNode};
+use comfy_exec::{
+    Audience, CachePolicy, Engine, EngineOptions, EventSink, Submission, SubmitError,
+};
+use comfy_graph::{
+    EmptyCatalog, Node, NodeContext, NodeError, NodeRegistry, NodeSpec, Subgraph, SubgraphNode,
+};
 use comfy_nodes::sockets::Image;
 use parking_lot::{Condvar, Mutex};
 use serde_json::json;
@@ -15,7 +19,11 @@ use serde_json::json;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The ways to cache that ComfyUI's tests go through, and one more.
-pub(crate) const POLICIES: [CachePolicy; 3] = [CachePolicy::Classic, CachePolicy::Lru(100), CachePolicy::None];
+pub(crate) const POLICIES: [CachePolicy; 3] = [
+    CachePolicy::Classic,
+    CachePolicy::Lru(100),
+    CachePolicy::None,
+];
 
 /// Shows the darkest and the lightest value of each picture, as bytes.
 #[derive(Debug, NodeSpec)]
@@ -88,7 +96,10 @@ impl Run {
     /// The shades of the pictures that a node showed, if it ran without a failure.
     pub(crate) fn shown(&self, node: &SubgraphNode) -> &[[u8; 2]] {
         assert!(self.error.is_none(), "{:?}", self.error);
-        self.shades.get(node.id()).map(Vec::as_slice).unwrap_or_default()
+        self.shades
+            .get(node.id())
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 }
 
@@ -110,11 +121,17 @@ impl Bench {
     }
 
     /// Submits a graph for a client.
-    pub(crate) fn submit(&self, graph: &Subgraph, client: &str, targets: Option<&[&SubgraphNode]>) -> Result<String, SubmitError> {
+    pub(crate) fn submit(
+        &self,
+        graph: &Subgraph,
+        client: &str,
+        targets: Option<&[&SubgraphNode]>,
+    ) -> Result<String, SubmitError> {
         let submitted = self.engine.submit(Submission {
-            prompt: graph.to_prompt().unwrap(),
+            prompt: graph.to_json().unwrap(),
             client_id: Some(client.to_owned()),
-            targets: targets.map(|targets| targets.iter().map(|node| node.id().to_owned()).collect()),
+            targets: targets
+                .map(|targets| targets.iter().map(|node| node.id().to_owned()).collect()),
             ..Submission::default()
         })?;
         Ok(submitted.prompt_id)
@@ -124,21 +141,32 @@ impl Bench {
     pub(crate) fn wait(&self, prompt_id: &str, client: &str) -> Run {
         let to_client = Audience::Client(client.to_owned());
         let is_end = |event: &TextEvent| match event {
-            TextEvent::Executing(executing) => executing.node.is_none() && executing.prompt_id.as_deref() == Some(prompt_id),
+            TextEvent::Executing(executing) => {
+                executing.node.is_none() && executing.prompt_id.as_deref() == Some(prompt_id)
+            }
             _ => false,
         };
         let deadline = Instant::now() + PATIENCE;
         let mut events = self.recorder.events.lock();
         while !events.iter().any(|(_, event)| is_end(event)) {
-            let late = self.recorder.arrived.wait_until(&mut events, deadline).timed_out();
+            let late = self
+                .recorder
+                .arrived
+                .wait_until(&mut events, deadline)
+                .timed_out();
             assert!(!late, "waited too long for the end of a prompt: {events:?}");
         }
-        let (own, others) = std::mem::take(&mut *events).into_iter().partition(|(audience, _)| *audience == to_client);
+        let (own, others) = std::mem::take(&mut *events)
+            .into_iter()
+            .partition(|(audience, _)| *audience == to_client);
         *events = others;
         drop(events);
 
         let mut run = Run::default();
-        run.events = Vec::from_iter(own).into_iter().map(|(_, event): (Audience, TextEvent)| event).collect();
+        run.events = Vec::from_iter(own)
+            .into_iter()
+            .map(|(_, event): (Audience, TextEvent)| event)
+            .collect();
         for event in &run.events {
             match event {
                 TextEvent::Executing(executing) => run.ran.extend(executing.node.clone()),
@@ -150,7 +178,10 @@ impl Bench {
         let entry = self.engine.history_entry(prompt_id).unwrap();
         for (node, shown) in &entry.outputs {
             let shades = shown.get("shades").cloned().unwrap_or_default();
-            run.shades.insert(node.clone(), serde_json::from_value(shades).unwrap_or_default());
+            run.shades.insert(
+                node.clone(),
+                serde_json::from_value(shades).unwrap_or_default(),
+            );
         }
         run
     }
@@ -176,19 +207,33 @@ impl Bench {
 /// A plain picture.
 pub(crate) fn image(graph: &mut Subgraph, content: &str, size: i64) -> SubgraphNode {
     let image = graph.node("StubImage").set("content", content);
-    image.set("height", size).set("width", size).set("batch_size", 1_i64).add()
+    image
+        .set("height", size)
+        .set("width", size)
+        .set("batch_size", 1_i64)
+        .add()
 }
 
 /// A mask of one value.
 pub(crate) fn mask(graph: &mut Subgraph, value: f64) -> SubgraphNode {
     let mask = graph.node("StubMask").set("value", value);
-    mask.set("height", 16_i64).set("width", 16_i64).set("batch_size", 1_i64).add()
+    mask.set("height", 16_i64)
+        .set("width", 16_i64)
+        .set("batch_size", 1_i64)
+        .add()
 }
 
 /// The mix of two pictures, which asks for those that show.
-pub(crate) fn mixed(graph: &mut Subgraph, first: &SubgraphNode, second: &SubgraphNode, mask: &SubgraphNode) -> SubgraphNode {
+pub(crate) fn mixed(
+    graph: &mut Subgraph,
+    first: &SubgraphNode,
+    second: &SubgraphNode,
+    mask: &SubgraphNode,
+) -> SubgraphNode {
     let mix = graph.node("TestLazyMixImages").set("image1", first.out(0));
-    mix.set("image2", second.out(0)).set("mask", mask.out(0)).add()
+    mix.set("image2", second.out(0))
+        .set("mask", mask.out(0))
+        .add()
 }
 
 /// Shows a picture.

@@ -14,16 +14,28 @@ fn list(graph: &mut Subgraph, sources: &[SubgraphNode]) -> SubgraphNode {
 }
 
 fn numbers(graph: &mut Subgraph, count: i64) -> SubgraphNode {
-    let numbers: Vec<SubgraphNode> = (1..=count).map(|number| graph.node("StubInt").set("value", number).add()).collect();
+    let numbers: Vec<SubgraphNode> = (1..=count)
+        .map(|number| graph.node("StubInt").set("value", number).add())
+        .collect();
     list(graph, &numbers)
 }
 
 /// Blocks the value that stands at the place of the number 2.
 fn blocked(graph: &mut Subgraph, values: &SubgraphNode, count: i64, verbose: bool) -> SubgraphNode {
     let numbers = numbers(graph, count);
-    let is_two = graph.node("TestIntConditions").set("a", numbers.out(0)).set("b", 2_i64).set("operation", "==").add();
-    let blocker = graph.node("TestExecutionBlocker").set("input", values.out(0));
-    blocker.set("block", is_two.out(0)).set("verbose", verbose).add()
+    let is_two = graph
+        .node("TestIntConditions")
+        .set("a", numbers.out(0))
+        .set("b", 2_i64)
+        .set("operation", "==")
+        .add();
+    let blocker = graph
+        .node("TestExecutionBlocker")
+        .set("input", values.out(0));
+    blocker
+        .set("block", is_two.out(0))
+        .set("verbose", verbose)
+        .add()
 }
 
 #[test]
@@ -48,11 +60,17 @@ fn a_blocker_with_a_message_says_it_once() {
     let images = ["BLACK", "WHITE"].map(|content| image(&mut graph, content, 16));
     let images = list(&mut graph, &images);
     let rest = blocked(&mut graph, &images, 2, true);
-    let average = graph.node("TestVariadicAverage").set("input1", rest.out(0)).add();
+    let average = graph
+        .node("TestVariadicAverage")
+        .set("input1", rest.out(0))
+        .add();
     show(&mut graph, &average);
     let run = bench.run(&graph);
     let messages = run.events.iter().filter_map(|event| match event {
-        TextEvent::ExecutionError(error) => Some((error.node_id.as_str(), error.exception_message.contains("Blocked Execution"))),
+        TextEvent::ExecutionError(error) => Some((
+            error.node_id.as_str(),
+            error.exception_message.contains("Blocked Execution"),
+        )),
         _ => None,
     });
     assert_eq!(messages.collect::<Vec<_>>(), [(average.id(), true)]);
@@ -64,7 +82,11 @@ fn a_blocker_after_nodes_that_wait() {
     let mut graph = Subgraph::default();
     let slept = ["BLACK", "WHITE"].map(|content| {
         let source = image(&mut graph, content, 16);
-        graph.node("TestSleep").set("value", source.out(0)).set("seconds", 0.02).add()
+        graph
+            .node("TestSleep")
+            .set("value", source.out(0))
+            .set("seconds", 0.02)
+            .add()
     });
     let images = list(&mut graph, &slept);
     let rest = blocked(&mut graph, &images, 2, false);

@@ -24,7 +24,11 @@ fn an_equal_prompt_runs_nothing() {
 
         graph.edit(&half).set("value", 0.4);
         let third = bench.run(&graph);
-        assert!(!third.did_run(&dark) && !third.did_run(&noise) && third.did_run(&mix), "{policy:?} {:?}", third.ran);
+        assert!(
+            !third.did_run(&dark) && !third.did_run(&noise) && third.did_run(&mix),
+            "{policy:?} {:?}",
+            third.ran
+        );
     }
     let bench = Bench::new(CachePolicy::None);
     let mut graph = Subgraph::default();
@@ -40,7 +44,10 @@ fn a_fingerprint_decides() {
         let mut graph = Subgraph::default();
         // The consumer stands before its sources in the prompt.
         let output = graph.node("Show").add();
-        let changing = graph.node("TestCustomIsChanged").set("should_change", false).add();
+        let changing = graph
+            .node("TestCustomIsChanged")
+            .set("should_change", false)
+            .add();
         let source = image(&mut graph, "BLACK", 16);
         graph.edit(&output).set("images", changing.out(0));
         graph.edit(&changing).set("image", source.out(0));
@@ -58,12 +65,23 @@ fn a_fingerprint_sees_nothing_that_comes_along_wires() {
         let bench = Bench::new(policy);
         let mut graph = Subgraph::default();
         let source = graph.node("StubConstantImage").set("value", 0.5);
-        let source = source.set("height", 16_i64).set("width", 16_i64).set("batch_size", 1_i64).add();
-        let scaled = graph.node("TestIsChangedWithConstants").set("image", source.out(0)).set("value", 0.5).add();
+        let source = source
+            .set("height", 16_i64)
+            .set("width", 16_i64)
+            .set("batch_size", 1_i64)
+            .add();
+        let scaled = graph
+            .node("TestIsChangedWithConstants")
+            .set("image", source.out(0))
+            .set("value", 0.5)
+            .add();
         let output = show(&mut graph, &scaled);
         assert_eq!(bench.run(&graph).shown(&output), [[63, 63]]);
         let again = bench.run(&graph);
-        assert_eq!((again.shown(&output), again.did_run(&scaled)), (&[[63, 63]][..], false));
+        assert_eq!(
+            (again.shown(&output), again.did_run(&scaled)),
+            (&[[63, 63]][..], false)
+        );
     }
 }
 
@@ -73,7 +91,11 @@ fn nodes_that_wait_are_cached_too() {
         let bench = Bench::new(policy);
         let mut graph = Subgraph::default();
         let source = image(&mut graph, "BLACK", 16);
-        let slept = graph.node("TestSleep").set("value", source.out(0)).set("seconds", 0.02).add();
+        let slept = graph
+            .node("TestSleep")
+            .set("value", source.out(0))
+            .set("seconds", 0.02)
+            .add();
         show(&mut graph, &slept);
         assert!(bench.run(&graph).did_run(&slept));
         assert!(!bench.run(&graph).did_run(&slept));

@@ -9,12 +9,24 @@ fn repetitions_of_a_node_may_return_values_and_graphs() {
     for policy in POLICIES {
         let bench = Bench::new(policy);
         let mut graph = Subgraph::default();
-        let values = graph.node("TestMakeListNode").set("value1", 0.1).set("value2", 0.2).set("value3", 0.3).add();
-        let node = graph.node("TestMixedExpansionReturns").set("input1", values.out(0)).add();
+        let values = graph
+            .node("TestMakeListNode")
+            .set("value1", 0.1)
+            .set("value2", 0.2)
+            .set("value3", 0.3)
+            .add();
+        let node = graph
+            .node("TestMixedExpansionReturns")
+            .set("input1", values.out(0))
+            .add();
         let made = show(&mut graph, &node);
         let white = graph.node("Show").set("images", node.out(1)).add();
         let run = bench.run(&graph);
-        assert_eq!(run.shown(&made), [[25, 25], [51, 51], [76, 76]], "{policy:?}");
+        assert_eq!(
+            run.shown(&made),
+            [[25, 25], [51, 51], [76, 76]],
+            "{policy:?}"
+        );
         assert_eq!(run.shown(&white), [[255, 255]; 3], "{policy:?}");
     }
 }
@@ -25,7 +37,11 @@ fn a_circle_in_an_expansion_is_an_error_of_the_node_of_the_prompt() {
         let bench = Bench::new(policy);
         let mut graph = Subgraph::default();
         let [dark, light] = ["BLACK", "WHITE"].map(|content| image(&mut graph, content, 512));
-        let node = graph.node("TestDynamicDependencyCycle").set("input1", dark.out(0)).set("input2", light.out(0)).add();
+        let node = graph
+            .node("TestDynamicDependencyCycle")
+            .set("input1", dark.out(0))
+            .set("input2", light.out(0))
+            .add();
         show(&mut graph, &node);
         let error = bench.run(&graph).error.unwrap();
         assert_eq!(error.node_id, node.id(), "{policy:?} {error:?}");
@@ -35,10 +51,26 @@ fn a_circle_in_an_expansion_is_an_error_of_the_node_of_the_prompt() {
 /// Halves the light of a white picture in every round of a loop; the loop's ends and the output.
 fn halving_loop(graph: &mut Subgraph) -> (SubgraphNode, SubgraphNode, SubgraphNode) {
     let [dark, light] = ["BLACK", "WHITE"].map(|content| image(graph, content, 16));
-    let changing = graph.node("TestCustomIsChanged").set("should_change", true).set("image", light.out(0)).add();
-    let open = graph.node("TestForLoopOpen").set("remaining", 1_i64).set("initial_value1", changing.out(0)).add();
-    let average = graph.node("TestVariadicAverage").set("input1", dark.out(0)).set("input2", open.out(2)).add();
-    let close = graph.node("TestForLoopClose").set("flow_control", open.out(0)).set("initial_value1", average.out(0)).add();
+    let changing = graph
+        .node("TestCustomIsChanged")
+        .set("should_change", true)
+        .set("image", light.out(0))
+        .add();
+    let open = graph
+        .node("TestForLoopOpen")
+        .set("remaining", 1_i64)
+        .set("initial_value1", changing.out(0))
+        .add();
+    let average = graph
+        .node("TestVariadicAverage")
+        .set("input1", dark.out(0))
+        .set("input2", open.out(2))
+        .add();
+    let close = graph
+        .node("TestForLoopClose")
+        .set("flow_control", open.out(0))
+        .set("initial_value1", average.out(0))
+        .add();
     let output = show(graph, &close);
     (open, changing, output)
 }
@@ -77,7 +109,9 @@ fn nodes_of_an_expansion_wait_at_the_same_time() {
         let mut node = graph.node("TestParallelSleep");
         for (index, source) in sources.iter().enumerate() {
             let number = index + 1;
-            node = node.set(format!("image{number}"), source.out(0)).set(format!("sleep{number}"), 0.1);
+            node = node
+                .set(format!("image{number}"), source.out(0))
+                .set(format!("sleep{number}"), 0.1);
         }
         let node = node.add();
         let output = show(&mut graph, &node);
@@ -93,9 +127,19 @@ fn a_number_of_nodes_that_is_only_known_while_running() {
     for (count, shade) in [(1, 0), (4, 127), (5, 102)] {
         let mut graph = Subgraph::default();
         let [dark, light] = ["BLACK", "WHITE"].map(|content| image(&mut graph, content, 16));
-        let node = graph.node("TestDynamicAsyncGeneration").set("image1", dark.out(0)).set("image2", light.out(0));
-        let node = node.set("num_async_nodes", i64::from(count)).set("sleep_duration", 0.1).add();
+        let node = graph
+            .node("TestDynamicAsyncGeneration")
+            .set("image1", dark.out(0))
+            .set("image2", light.out(0));
+        let node = node
+            .set("num_async_nodes", i64::from(count))
+            .set("sleep_duration", 0.1)
+            .add();
         let output = show(&mut graph, &node);
-        assert_eq!(bench.run(&graph).shown(&output), [[shade, shade]], "{count}");
+        assert_eq!(
+            bench.run(&graph).shown(&output),
+            [[shade, shade]],
+            "{count}"
+        );
     }
 }

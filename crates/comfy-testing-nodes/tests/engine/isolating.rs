@@ -24,6 +24,9 @@ fn clients_hear_of_their_own_prompts_only() {
                 _ => None,
             })
             .collect();
-        assert!(!told.is_empty() && told.iter().all(|id| id == prompt_id), "{client}: {told:?}");
+        assert!(
+            !told.is_empty() && told.iter().all(|id| id == prompt_id),
+            "{client}: {told:?}"
+        );
     }
 }

@@ -7,7 +7,11 @@ use crate::bench::{Bench, POLICIES, image, mask, mixed, show};
 #[test]
 fn only_the_pictures_that_show_are_computed() {
     for policy in POLICIES {
-        for (value, shade, needed) in [(0.0, 0, [true, false]), (1.0, 255, [false, true]), (0.5, 127, [true, true])] {
+        for (value, shade, needed) in [
+            (0.0, 0, [true, false]),
+            (1.0, 255, [false, true]),
+            (0.5, 127, [true, true]),
+        ] {
             let bench = Bench::new(policy);
             let mut graph = Subgraph::default();
             let dark = image(&mut graph, "BLACK", 16);
@@ -17,7 +21,11 @@ fn only_the_pictures_that_show_are_computed() {
             let output = show(&mut graph, &mix);
             let run = bench.run(&graph);
             assert_eq!(run.shown(&output), [[shade, shade]], "{policy:?} {value}");
-            assert_eq!([run.did_run(&dark), run.did_run(&light)], needed, "{policy:?} {value}");
+            assert_eq!(
+                [run.did_run(&dark), run.did_run(&light)],
+                needed,
+                "{policy:?} {value}"
+            );
             assert!(run.did_run(&mask) && run.did_run(&mix));
         }
     }
@@ -27,7 +35,12 @@ fn only_the_pictures_that_show_are_computed() {
 fn a_lazy_input_may_stand_in_the_prompt() {
     let bench = Bench::new(POLICIES[0]);
     let mut graph = Subgraph::default();
-    let asked = graph.node("TestAsyncLazyCheck").set("input1", "value1").set("input2", "value2").set("condition", true).add();
+    let asked = graph
+        .node("TestAsyncLazyCheck")
+        .set("input1", "value1")
+        .set("input2", "value2")
+        .set("condition", true)
+        .add();
     let output = show(&mut graph, &asked);
     assert_eq!(bench.run(&graph).shown(&output), [[255, 255]]);
 }
@@ -36,7 +49,8 @@ fn a_lazy_input_may_stand_in_the_prompt() {
 fn undeclared_links_reach_a_node_that_takes_them() {
     let bench = Bench::new(POLICIES[0]);
     let mut graph = Subgraph::default();
-    let sources = ["BLACK", "WHITE", "BLACK", "BLACK"].map(|content| image(&mut graph, content, 16));
+    let sources =
+        ["BLACK", "WHITE", "BLACK", "BLACK"].map(|content| image(&mut graph, content, 16));
     let mut average = graph.node("TestVariadicAverage");
     for (index, source) in sources.iter().enumerate() {
         average = average.set(format!("input{}", index + 1), source.out(0));
@@ -57,8 +71,14 @@ fn a_failure_names_the_node() {
         let mix = mixed(&mut graph, &large, &small, &mask);
         show(&mut graph, &mix);
         let error = bench.run(&graph).error.unwrap();
-        assert_eq!((error.node_id.as_str(), error.node_type.as_str()), (mix.id(), "TestLazyMixImages"));
-        assert!(error.exception_message.contains("16") && error.exception_message.contains('8'), "{error:?}");
+        assert_eq!(
+            (error.node_id.as_str(), error.node_type.as_str()),
+            (mix.id(), "TestLazyMixImages")
+        );
+        assert!(
+            error.exception_message.contains("16") && error.exception_message.contains('8'),
+            "{error:?}"
+        );
     }
 }
 
@@ -71,7 +91,10 @@ fn a_bad_output_does_not_keep_a_good_one_from_running() {
     let mask = mask(&mut graph, 1.0);
     let mix = mixed(&mut graph, &dark, &light, &mask);
     let good = show(&mut graph, &mix);
-    let missing = comfy_graph::NodeOutput { node: "nobody".to_owned(), slot: 0 };
+    let missing = comfy_graph::NodeOutput {
+        node: "nobody".to_owned(),
+        slot: 0,
+    };
     let bad = graph.node("Show").set("images", missing).add();
     let run = bench.run(&graph);
     assert_eq!(run.shown(&good), [[255, 255]]);
