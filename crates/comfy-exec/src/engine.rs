@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use comfy_api::events::{Event, Executing, StatusEvent, TextEvent};
@@ -15,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::history::HistoryStore;
 use crate::pending::{Job, PendingQueue};
+use crate::signals::Signals;
 use crate::sink::Outbox;
 use crate::worker::Worker;
 use crate::{
@@ -74,13 +74,13 @@ struct RunningJob {
     row: QueueTuple,
     client_id: Option<String>,
     node: Option<String>,
-    interrupt: Arc<AtomicBool>,
+    signals: Arc<Signals>,
 }
 
 /// What the worker is to do next.
 pub(crate) enum Task {
-    /// Run this prompt, and stop when the flag is set.
-    Run(Job, Arc<AtomicBool>),
+    /// Run this prompt, and stop when the signals say so.
+    Run(Job, Arc<Signals>),
     /// Free memory.
     Free(FreeRequest),
 }
@@ -287,7 +287,7 @@ impl Engine {
         if let Some(job) = &self.state().running
             && prompt_id.is_none_or(|id| id == job.row.prompt_id)
         {
-            job.interrupt.store(true, Ordering::Relaxed);
+            job.signals.interrupt();
         }
     }
 
@@ -360,7 +360,7 @@ impl Engine {
         let mut state = shared.state.lock();
         shared.wait_until_idle(&mut state, grace);
         if let Some(job) = &state.running {
-            job.interrupt.store(true, Ordering::Relaxed);
+            job.signals.interrupt();
             outcome.interrupted = Some(job.row.prompt_id.clone());
             shared.wait_until_idle(&mut state, INTERRUPT_PATIENCE);
         }
@@ -424,17 +424,17 @@ impl Shared {
                 return None;
             }
             if let Some(job) = state.pending.pop() {
-                let interrupt = Arc::new(AtomicBool::new(false));
+                let signals = Arc::new(Signals::default());
                 state.running = Some(RunningJob {
                     row: job.row.clone(),
                     client_id: job.client_id.clone(),
                     node: None,
-                    interrupt: Arc::clone(&interrupt),
+                    signals: Arc::clone(&signals),
                 });
                 self.push_status(&state);
                 drop(state);
                 self.outbox.flush();
-                return Some(Task::Run(job, interrupt));
+                return Some(Task::Run(job, signals));
             }
             self.wake.wait(&mut state);
         }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use comfy_graph::{InputError, NodeClass, NodeError};
+use comfy_graph::{InputError, NodeError};
 
 /// Why a node did not finish.
 #[derive(Debug, PartialEq)]
@@ -54,10 +54,10 @@ impl NodeFailure {
     }
 
     /// Where it happened: lines that name the node and its class.
-    pub(crate) fn traceback(&self, node_id: &str, class: &NodeClass) -> Vec<String> {
+    pub(crate) fn traceback(&self, node_id: &str, class: &str, owner: &str) -> Vec<String> {
         vec![
-            format!("  in node {node_id} of class {}\n", class.id()),
-            format!("    implemented by {}\n", class.owner()),
+            format!("  in node {node_id} of class {class}\n"),
+            format!("    implemented by {owner}\n"),
             format!("  {}: {}\n", self.kind, self.message),
         ]
     }
@@ -92,6 +92,7 @@ fn kind_of(error: &InputError) -> &'static str {
         {
             "AttributeError"
         }
+        InputError::Empty { .. } => "IndexError",
         _ => "TypeError",
     }
 }

@@ -3,22 +3,22 @@
 //! An [`Engine`] is a handle to one worker thread. [`Engine::submit`] validates a prompt and queues it; the worker takes the
 //! prompts by priority, runs their nodes and tells an [`EventSink`] about it; what became of them is in the history.
 //!
-//! - Only the worker runs code of nodes, and a node that panics fails its prompt, not the server.
+//! - Only the worker and the tasks of the prompt that runs execute code of nodes, and a node that panics fails its prompt, not
+//!   the server.
 //! - No lock is held while code of nodes or of the sink runs.
 //! - The history has a prompt before anyone hears that it has ended.
 
-mod arguments;
-mod cache;
-mod call;
-mod consumers;
+mod caches;
 mod engine;
 mod failure;
 mod history;
+mod names;
 mod options;
 mod pending;
 mod progress;
 mod reporter;
 mod run;
+mod signals;
 mod sink;
 mod submission;
 mod worker;

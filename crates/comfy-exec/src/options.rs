@@ -56,6 +56,9 @@ pub enum CachePolicy {
     Classic,
     /// Also up to this many results of earlier prompts, those used last.
     Lru(usize),
+    /// Also results of earlier prompts, as long as all together hold at most this many bytes: those used longest ago go first.
+    /// What a prompt still needs while it runs is kept even if it is more.
+    Ram(u64),
     /// Nothing; and within a prompt a result is dropped once every node that takes it has run.
     None,
 }

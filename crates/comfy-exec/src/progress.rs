@@ -1,8 +1,12 @@
 //! How far the nodes of one prompt are, and the `progress_state` messages about it.
 
+use std::sync::Arc;
+
 use comfy_api::events::{NodeProgress, NodeState, ProgressState};
 use indexmap::IndexMap;
 use serde_json::Number;
+
+use crate::names::NodeNames;
 
 /// Up to this many touched nodes every message names all of them, as ComfyUI's do.
 const COMPLETE_UP_TO: usize = 1024;
@@ -16,11 +20,12 @@ const LATEST: usize = 8;
 /// The progress of one prompt.
 pub(crate) struct ProgressBook {
     prompt_id: String,
-    nodes: IndexMap<String, Entry>,
+    nodes: IndexMap<Arc<str>, Entry>,
 }
 
 #[derive(Clone)]
 struct Entry {
+    names: Arc<NodeNames>,
     value: Number,
     max: Number,
     state: NodeState,
@@ -35,10 +40,11 @@ impl ProgressBook {
     }
 
     /// A node begins.
-    pub(crate) fn start(&mut self, node_id: &str) -> ProgressState {
+    pub(crate) fn start(&mut self, names: &Arc<NodeNames>) -> ProgressState {
         self.set(
-            node_id,
+            names,
             Entry {
+                names: Arc::clone(names),
                 value: float(0.0),
                 max: float(1.0),
                 state: NodeState::Running,
@@ -47,26 +53,33 @@ impl ProgressBook {
     }
 
     /// A node has done `value` of `max` steps.
-    pub(crate) fn update(&mut self, node_id: &str, value: u64, max: u64) -> ProgressState {
+    pub(crate) fn update(
+        &mut self,
+        names: &Arc<NodeNames>,
+        value: Number,
+        max: Number,
+    ) -> ProgressState {
         self.set(
-            node_id,
+            names,
             Entry {
-                value: value.into(),
-                max: max.into(),
+                names: Arc::clone(names),
+                value,
+                max,
                 state: NodeState::Running,
             },
         )
     }
 
     /// A node has run, or was found in the cache.
-    pub(crate) fn finish(&mut self, node_id: &str) -> ProgressState {
+    pub(crate) fn finish(&mut self, names: &Arc<NodeNames>) -> ProgressState {
         let max = self
             .nodes
-            .get(node_id)
+            .get(&names.id)
             .map_or_else(|| Number::from(1), |entry| entry.max.clone());
         self.set(
-            node_id,
+            names,
             Entry {
+                names: Arc::clone(names),
                 value: max.clone(),
                 max,
                 state: NodeState::Finished,
@@ -74,13 +87,13 @@ impl ProgressBook {
         )
     }
 
-    fn set(&mut self, node_id: &str, entry: Entry) -> ProgressState {
-        let index = match self.nodes.get_index_of(node_id) {
+    fn set(&mut self, names: &NodeNames, entry: Entry) -> ProgressState {
+        let index = match self.nodes.get_index_of(&names.id) {
             Some(index) => {
                 self.nodes[index] = entry;
                 index
             }
-            None => self.nodes.insert_full(node_id.to_owned(), entry).0,
+            None => self.nodes.insert_full(Arc::clone(&names.id), entry).0,
         };
         self.message(index)
     }
@@ -98,7 +111,7 @@ impl ProgressBook {
             .into_iter()
             .chain(first..count)
             .filter_map(|index| self.nodes.get_index(index))
-            .map(|(node_id, entry)| (node_id.clone(), self.report(node_id, entry)))
+            .map(|(node_id, entry)| (node_id.to_string(), self.report(entry)))
             .collect();
         ProgressState {
             prompt_id: self.prompt_id.clone(),
@@ -106,16 +119,22 @@ impl ProgressBook {
         }
     }
 
-    fn report(&self, node_id: &str, entry: &Entry) -> NodeProgress {
+    fn report(&self, entry: &Entry) -> NodeProgress {
+        let NodeNames {
+            id,
+            display,
+            parent,
+            real,
+        } = &*entry.names;
         NodeProgress {
             value: entry.value.clone(),
             max: entry.max.clone(),
             state: entry.state,
-            node_id: node_id.to_owned(),
+            node_id: id.to_string(),
             prompt_id: self.prompt_id.clone(),
-            display_node_id: node_id.to_owned(),
-            parent_node_id: None,
-            real_node_id: node_id.to_owned(),
+            display_node_id: display.to_string(),
+            parent_node_id: parent.as_deref().map(str::to_owned),
+            real_node_id: real.to_string(),
         }
     }
 }
@@ -129,6 +148,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn names(id: &str) -> Arc<NodeNames> {
+        let id: Arc<str> = id.into();
+        Arc::new(NodeNames {
+            display: Arc::clone(&id),
+            parent: None,
+            real: Arc::clone(&id),
+            id,
+        })
+    }
 
     fn node(value: &serde_json::Value, max: &serde_json::Value, state: &str) -> serde_json::Value {
         json!({"value": value, "max": max, "state": state, "node_id": "3", "prompt_id": "p", "display_node_id": "3",
@@ -144,21 +173,21 @@ mod tests {
         let mut book = ProgressBook::new("p".to_owned());
         let message = |node: serde_json::Value| json!({"prompt_id": "p", "nodes": {"3": node}});
         assert_eq!(
-            wire(&book.start("3")),
+            wire(&book.start(&names("3"))),
             message(node(&json!(0.0), &json!(1.0), "running"))
         );
         assert_eq!(
-            wire(&book.update("3", 1, 4)),
+            wire(&book.update(&names("3"), 1.into(), 4.into())),
             message(node(&json!(1), &json!(4), "running"))
         );
         assert_eq!(
-            wire(&book.finish("3")),
+            wire(&book.finish(&names("3"))),
             message(node(&json!(4), &json!(4), "finished"))
         );
         // A node from the cache never began.
         let mut book = ProgressBook::new("p".to_owned());
         assert_eq!(
-            wire(&book.finish("3")),
+            wire(&book.finish(&names("3"))),
             message(node(&json!(1), &json!(1), "finished"))
         );
     }
@@ -166,10 +195,10 @@ mod tests {
     #[test]
     fn nodes_are_named_in_the_order_in_which_they_were_touched() {
         let mut book = ProgressBook::new("p".to_owned());
-        book.start("4");
-        book.finish("4");
-        book.start("2");
-        let state = book.start("3");
+        book.start(&names("4"));
+        book.finish(&names("4"));
+        book.start(&names("2"));
+        let state = book.start(&names("3"));
         assert_eq!(state.nodes.keys().collect::<Vec<_>>(), ["4", "2", "3"]);
         assert_eq!(state.nodes["4"].value, float(1.0));
     }
@@ -178,12 +207,15 @@ mod tests {
     fn a_giant_prompt_names_the_changed_node_and_the_latest() {
         let mut book = ProgressBook::new("p".to_owned());
         for index in 0..COMPLETE_UP_TO {
-            assert_eq!(book.start(&index.to_string()).nodes.len(), index + 1);
+            assert_eq!(
+                book.start(&names(&index.to_string())).nodes.len(),
+                index + 1
+            );
         }
-        let state = book.start("last");
+        let state = book.start(&names("last"));
         assert_eq!(state.nodes.len(), LATEST);
         assert_eq!(state.nodes.last().map(|(id, _)| id.as_str()), Some("last"));
-        let state = book.finish("0");
+        let state = book.finish(&names("0"));
         assert_eq!(state.nodes.len(), LATEST + 1);
         assert_eq!(state.nodes["0"].state, NodeState::Finished);
     }

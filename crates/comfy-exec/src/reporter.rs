@@ -1,47 +1,51 @@
 //! Tells clients how a prompt goes, and keeps what the history wants of it.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use comfy_api::events::{
-    Executed, Executing, ExecutionCached, ExecutionStart, Framing, PreviewSource, Progress,
-    ProgressState, TextEvent,
+    Executed, Executing, ExecutionBlocked, ExecutionCached, ExecutionStart, Framing, PreviewSource,
+    Progress, ProgressState, TextEvent,
 };
 use comfy_api::history::StatusMessage;
 use comfy_graph::{Json, Preview};
+use parking_lot::Mutex;
+use serde_json::Number;
 
 use crate::Audience;
 use crate::engine::Shared;
+use crate::names::NodeNames;
 use crate::progress::ProgressBook;
 
 /// The voice of one prompt.
-pub(crate) struct Reporter<'a> {
-    shared: &'a Shared,
-    prompt_id: &'a str,
-    client_id: Option<&'a str>,
-    progress: RefCell<ProgressBook>,
-    messages: RefCell<Vec<StatusMessage>>,
+///
+/// Asynchronous nodes speak from threads of their own.
+pub(crate) struct Reporter {
+    shared: Arc<Shared>,
+    prompt_id: String,
+    client_id: Option<String>,
+    progress: Mutex<ProgressBook>,
+    messages: Mutex<Vec<StatusMessage>>,
 }
 
-impl<'a> Reporter<'a> {
-    pub(crate) fn new(shared: &'a Shared, prompt_id: &'a str, client_id: Option<&'a str>) -> Self {
+impl Reporter {
+    pub(crate) fn new(shared: Arc<Shared>, prompt_id: &str, client_id: Option<&str>) -> Self {
         Self {
             shared,
-            prompt_id,
-            client_id,
-            progress: RefCell::new(ProgressBook::new(prompt_id.to_owned())),
-            messages: RefCell::default(),
+            prompt_id: prompt_id.to_owned(),
+            client_id: client_id.map(str::to_owned),
+            progress: Mutex::new(ProgressBook::new(prompt_id.to_owned())),
+            messages: Mutex::default(),
         }
     }
 
     fn prompt_id(&self) -> String {
-        self.prompt_id.to_owned()
+        self.prompt_id.clone()
     }
 
     /// The prompt's client, if it named one.
     fn client(&self) -> Option<Audience> {
-        self.client_id.map(|id| Audience::Client(id.to_owned()))
+        self.client_id.clone().map(Audience::Client)
     }
 
     /// The prompt's client, or everyone if it named none.
@@ -61,7 +65,7 @@ impl<'a> Reporter<'a> {
             && let (Some(Json::String(kind)), Some(data)) =
                 (message.remove("type"), message.remove("data"))
         {
-            self.messages.borrow_mut().push(StatusMessage(kind, data));
+            self.messages.lock().push(StatusMessage(kind, data));
         }
     }
 
@@ -86,37 +90,44 @@ impl<'a> Reporter<'a> {
         self.send_to_client(event);
     }
 
-    fn send_state(&self, state: ProgressState) {
-        self.shared
-            .outbox
-            .send(self.client_or_all(), TextEvent::ProgressState(state));
+    /// Changes the state of a node, and tells of it in the order of the changes.
+    fn change(&self, change: impl FnOnce(&mut ProgressBook) -> ProgressState) {
+        let outbox = &self.shared.outbox;
+        {
+            let mut progress = self.progress.lock();
+            let state = TextEvent::ProgressState(change(&mut progress));
+            outbox.push(self.client_or_all(), state);
+        }
+        outbox.flush();
     }
 
     /// A node is about to begin: its inputs are being gathered.
-    pub(crate) fn node_staged(&self, node_id: &str) {
-        let state = self.progress.borrow_mut().start(node_id);
-        self.send_state(state);
+    pub(crate) fn node_staged(&self, names: &Arc<NodeNames>) {
+        self.change(|progress| progress.start(names));
     }
 
     /// A node begins.
-    pub(crate) fn node_started(&self, node_id: &str) {
-        self.shared.set_running_node(node_id);
-        let event = Executing::node(node_id.to_owned(), node_id.to_owned(), self.prompt_id());
+    pub(crate) fn node_started(&self, names: &NodeNames) {
+        self.shared.set_running_node(&names.display);
+        let event = Executing::node(
+            names.id.to_string(),
+            names.display.to_string(),
+            self.prompt_id(),
+        );
         self.send_to_client(TextEvent::Executing(event));
     }
 
     /// A node has done `value` of `max` steps.
     pub(crate) fn node_progress(
         &self,
-        node_id: &str,
-        value: u64,
-        max: u64,
+        names: &Arc<NodeNames>,
+        value: Number,
+        max: Number,
         preview: Option<Preview>,
     ) {
-        let state = self.progress.borrow_mut().update(node_id, value, max);
-        self.send_state(state);
+        self.change(|progress| progress.update(names, value.clone(), max.clone()));
         let audience = self.client_or_all();
-        let preview = preview.map(|preview| self.preview(node_id, preview));
+        let preview = preview.map(|preview| self.preview(names, preview));
         if let (Some(preview), Audience::Client(_)) = (&preview, &audience) {
             let preview = comfy_api::events::Preview {
                 framing: Framing::WithMetadata,
@@ -130,7 +141,7 @@ impl<'a> Reporter<'a> {
             value,
             max,
             prompt_id: self.prompt_id(),
-            node: node_id.to_owned(),
+            node: names.id.to_string(),
         };
         self.shared
             .outbox
@@ -142,42 +153,63 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    fn preview(&self, node_id: &str, preview: Preview) -> comfy_api::events::Preview {
+    fn preview(&self, names: &NodeNames, preview: Preview) -> comfy_api::events::Preview {
         comfy_api::events::Preview {
             framing: Framing::Plain,
             format: preview.format,
             bytes: Arc::from(preview.bytes),
             source: PreviewSource {
-                node_id: node_id.to_owned(),
+                node_id: names.id.to_string(),
                 prompt_id: self.prompt_id(),
-                display_node_id: node_id.to_owned(),
-                parent_node_id: None,
-                real_node_id: node_id.to_owned(),
+                display_node_id: names.display.to_string(),
+                parent_node_id: names.parent.as_deref().map(str::to_owned),
+                real_node_id: names.real.to_string(),
             },
         }
     }
 
     /// What a node shows; none for a cached node that shows nothing.
-    pub(crate) fn node_shows(&self, node_id: &str, output: Option<Json>) {
+    pub(crate) fn node_shows(&self, names: &NodeNames, output: Option<Json>) {
         let event = Executed {
-            node: node_id.to_owned(),
-            display_node: node_id.to_owned(),
+            node: names.id.to_string(),
+            display_node: names.display.to_string(),
             output,
             prompt_id: self.prompt_id(),
         };
         self.send_to_client(TextEvent::Executed(event));
     }
 
+    /// A node is kept from running. The history does not hear of it.
+    pub(crate) fn node_blocked(
+        &self,
+        names: &NodeNames,
+        class: &str,
+        message: &str,
+        executed: Vec<String>,
+    ) {
+        let event = TextEvent::ExecutionBlocked(ExecutionBlocked {
+            prompt_id: self.prompt_id(),
+            node_id: names.id.to_string(),
+            node_type: class.to_owned(),
+            executed,
+            exception_message: format!("Execution Blocked: {message}"),
+            exception_type: "ExecutionBlocked".to_owned(),
+            traceback: Vec::new(),
+            current_inputs: Vec::new(),
+            current_outputs: Vec::new(),
+        });
+        self.shared.outbox.send(self.client_or_all(), event);
+    }
+
     /// A node has run, or its result was there.
-    pub(crate) fn node_finished(&self, node_id: &str) {
-        let state = self.progress.borrow_mut().finish(node_id);
-        self.send_state(state);
+    pub(crate) fn node_finished(&self, names: &Arc<NodeNames>) {
+        self.change(|progress| progress.finish(names));
     }
 
     /// The prompt has ended with this event: the whole story for the history. The event itself is sent by [`Shared::finish`].
-    pub(crate) fn into_messages(self, last: &TextEvent) -> Vec<StatusMessage> {
+    pub(crate) fn take_messages(&self, last: &TextEvent) -> Vec<StatusMessage> {
         self.record(last);
-        self.messages.into_inner()
+        std::mem::take(&mut self.messages.lock())
     }
 
     /// Who gets an `execution_interrupted`: unlike the other events it is for everyone if the prompt has no client.

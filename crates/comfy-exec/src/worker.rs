@@ -1,13 +1,13 @@
-//! The worker thread: the only place where code of nodes runs.
+//! The worker thread. Code of nodes runs here, and in the tasks of asynchronous calls.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use comfy_api::queue::FreeRequest;
 
-use crate::cache::{InstanceCache, ResultCache};
+use crate::caches::ResultCache;
 use crate::engine::{Shared, Task};
-use crate::run::{self, Memory};
+use crate::run::{self, Memory, Runtime};
 
 /// Owns everything that only one thread may touch.
 pub(crate) struct Worker {
@@ -19,7 +19,8 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let memory = Memory {
             results: ResultCache::new(shared.options.cache),
-            instances: InstanceCache::default(),
+            instances: Arc::default(),
+            runtime: Runtime::default(),
         };
         Self { shared, memory }
     }
@@ -28,8 +29,8 @@ impl Worker {
     pub(crate) fn work(mut self) {
         while let Some(task) = self.shared.next_task() {
             match task {
-                Task::Run(job, interrupt) => {
-                    let finished = run::run(&self.shared, &mut self.memory, &job, &interrupt);
+                Task::Run(job, signals) => {
+                    let finished = run::run(&self.shared, &mut self.memory, &job, &signals);
                     // The job keeps the prompt alive; the history has what it needs of it.
                     drop(job);
                     self.shared.finish(finished);
@@ -42,7 +43,7 @@ impl Worker {
     fn free(&mut self, request: FreeRequest) {
         if request.free_memory {
             self.memory.results.clear();
-            self.memory.instances.clear();
+            self.memory.instances.lock().clear();
         }
         self.shared.free_models(request);
     }

@@ -7,9 +7,10 @@ use std::error::Error;
 use std::sync::Arc;
 
 use comfy_graph::{
-    Host, Inputs, Json, Node, NodeContext, NodeError, NodeRegistry, NodeSpec, Preview, Services,
+    Call, Host, Inputs, Node, NodeContext, NodeError, NodeRegistry, NodeSpec, Preview, Services,
 };
 use comfy_nodes::sockets::Image;
+use serde_json::Number;
 
 /// Makes pictures lighter or darker.
 #[derive(NodeSpec)]
@@ -39,7 +40,7 @@ impl Node for AdjustExposure {
 struct Nobody;
 
 impl Host for Nobody {
-    fn progress(&self, _: u64, _: u64, _: Option<Preview>) {}
+    fn progress(&self, _: Number, _: Number, _: Option<Preview>) {}
 
     fn interrupted(&self) -> bool {
         false
@@ -67,9 +68,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let grey = Image::from_values(vec![0.25; 2 * 2 * 3], [1, 2, 2, 3])?;
     let mut inputs = Inputs::new().wire("image", grey).literal("stops", 1.0);
-    let services = Services::new();
-    let mut context = NodeContext::new("1", &Json::Null, &Json::Null, &services, &Nobody);
-    let outputs = class.run(&mut inputs, &mut context)?;
+    let mut context = NodeContext::new(Call {
+        unique_id: "1".into(),
+        index: 0,
+        prompt: Arc::default(),
+        extra_pnginfo: Arc::default(),
+        services: Services::new(),
+        host: Arc::new(Nobody),
+    });
+    let outputs = class.run(&mut inputs, &mut context)?.into_values()?;
     let lighter = outputs[0]
         .get::<Image>()
         .ok_or("the class returns an image")?;

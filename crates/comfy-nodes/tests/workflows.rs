@@ -9,38 +9,40 @@
 )]
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use comfy_diffusion::device::{DevicePlan, DeviceRequest};
 use comfy_graph::{
-    Host, Inputs, Json, NodeContext, NodeError, NodeRegistry, Preview, Services, Slot, Value,
+    Call, Host, Inputs, Json, NodeContext, NodeError, NodeRegistry, Preview, Services, Slot, Value,
 };
 use comfy_nodes::folders::{Folders, FoldersOptions};
 use comfy_nodes::pictures::{ReadLimits, read};
 use comfy_nodes::runtime::{PreviewMethod, Runtime, RuntimeOptions};
 use comfy_nodes::sockets::{Image, Latent};
-use serde_json::json;
+use serde_json::{Number, json};
 
 /// Writes down progress; stops after some steps when told to.
 #[derive(Default)]
 struct Watcher {
-    progress: RefCell<Vec<(u64, u64, Option<Preview>)>>,
-    stop_after: Cell<Option<usize>>,
+    progress: Mutex<Vec<(u64, u64, Option<Preview>)>>,
+    /// 0 means never.
+    stop_after: AtomicUsize,
     preview_method: Option<Json>,
 }
 
 impl Host for Watcher {
-    fn progress(&self, value: u64, max: u64, preview: Option<Preview>) {
-        self.progress.borrow_mut().push((value, max, preview));
+    fn progress(&self, value: Number, max: Number, preview: Option<Preview>) {
+        let steps = |number: Number| number.as_u64().unwrap();
+        let step = (steps(value), steps(max), preview);
+        self.progress.lock().unwrap().push(step);
     }
 
     fn interrupted(&self) -> bool {
-        self.stop_after
-            .get()
-            .is_some_and(|steps| self.progress.borrow().len() >= steps)
+        let steps = self.stop_after.load(Ordering::Relaxed);
+        steps > 0 && self.progress.lock().unwrap().len() >= steps
     }
 
     fn instance(
@@ -62,7 +64,7 @@ struct Workshop {
     registry: NodeRegistry,
     runtime: Arc<Runtime>,
     services: Services,
-    watcher: Watcher,
+    watcher: Arc<Watcher>,
 }
 
 impl Workshop {
@@ -102,7 +104,7 @@ impl Workshop {
             registry,
             runtime,
             services,
-            watcher: Watcher::default(),
+            watcher: Arc::default(),
         }
     }
 
@@ -136,8 +138,16 @@ impl Workshop {
         let extra = json!({"workflow": {"version": 0.4}});
         inputs.insert("prompt", Slot::Hidden(Arc::new(prompt.clone())));
         inputs.insert("extra_pnginfo", Slot::Hidden(Arc::new(extra.clone())));
-        let mut context = NodeContext::new(id, prompt, &extra, &self.services, &self.watcher);
-        done.insert(id.to_owned(), class.run(&mut inputs, &mut context)?);
+        let mut context = NodeContext::new(Call {
+            unique_id: id.into(),
+            index: 0,
+            prompt: Arc::new(prompt.clone()),
+            extra_pnginfo: Arc::new(extra),
+            services: self.services.clone(),
+            host: self.watcher.clone(),
+        });
+        let values = class.run(&mut inputs, &mut context)?.into_values()?;
+        done.insert(id.to_owned(), values);
         Ok(context.take_ui().swap_remove("images").unwrap_or_default())
     }
 
@@ -248,7 +258,7 @@ fn previews_and_interrupts() {
     let steps = prompt["3"]["inputs"]["steps"].as_u64().unwrap();
     let mut done = HashMap::new();
     workshop.run(&prompt, "3", &mut done).unwrap();
-    let progress = workshop.watcher.progress.take();
+    let progress = std::mem::take(&mut *workshop.watcher.progress.lock().unwrap());
     assert_eq!(
         progress
             .iter()
@@ -263,22 +273,23 @@ fn previews_and_interrupts() {
     assert!(workshop.runtime.unload_models() > 0);
 
     done.remove("3");
-    workshop.watcher.stop_after.set(Some(2));
+    workshop.watcher.stop_after.store(2, Ordering::Relaxed);
     assert_eq!(
         workshop.run(&prompt, "3", &mut done).unwrap_err(),
         NodeError::Interrupted
     );
-    assert_eq!(workshop.watcher.progress.borrow().len(), 2);
+    assert_eq!(workshop.watcher.progress.lock().unwrap().len(), 2);
 }
 
 #[test]
 fn a_prompt_can_ask_for_previews_of_its_own() {
     let shown = |method, asked: &str| {
         let mut workshop = Workshop::new(method);
-        workshop.watcher.preview_method = Some(Json::from(asked));
+        let watcher = Arc::get_mut(&mut workshop.watcher).unwrap();
+        watcher.preview_method = Some(Json::from(asked));
         let prompt = comfy_fixtures::json("workflows/txt2img/prompt.json");
         workshop.run(&prompt, "3", &mut HashMap::new()).unwrap();
-        let progress = workshop.watcher.progress.take();
+        let progress = std::mem::take(&mut *workshop.watcher.progress.lock().unwrap());
         progress.iter().all(|(_, _, preview)| preview.is_some())
     };
     assert!(shown(PreviewMethod::None, "latent2rgb"));

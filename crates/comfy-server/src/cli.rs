@@ -127,6 +127,17 @@ struct Queue {
     /// Keep the results of the N nodes used last, whichever prompt they were in
     #[arg(long, value_name = "N", group = "cache", env = "COMFYUI_CACHE_LRU")]
     cache_lru: Option<usize>,
+    /// Keep results until together they hold more than so many gigabytes of memory; those used longest ago go first
+    #[arg(
+        long,
+        value_name = "GB",
+        group = "cache",
+        env = "COMFYUI_CACHE_RAM",
+        num_args = 0..=1,
+        default_missing_value = "4",
+        value_parser = gigabytes
+    )]
+    cache_ram: Option<u64>,
     /// Keep nothing from one prompt to the next
     #[arg(long, group = "cache")]
     cache_none: bool,
@@ -261,12 +272,25 @@ impl Arguments {
 }
 
 fn cache_policy(queue: &Queue) -> CachePolicy {
-    match queue.cache_lru {
+    match (queue.cache_lru, queue.cache_ram) {
+        (Some(size), _) if size > 0 => CachePolicy::Lru(size),
+        (_, Some(bytes)) if bytes > 0 => CachePolicy::Ram(bytes),
+        _ if queue.cache_none => CachePolicy::None,
         // Upstream reads a size of nothing as the default.
-        Some(0) => CachePolicy::Classic,
-        Some(size) => CachePolicy::Lru(size),
-        None if queue.cache_none => CachePolicy::None,
-        None => CachePolicy::Classic,
+        _ => CachePolicy::Classic,
+    }
+}
+
+/// So many gigabytes in bytes.
+fn gigabytes(text: &str) -> Result<u64, String> {
+    const BYTES: f64 = 1e9;
+    match text.parse::<f64>() {
+        Ok(gigabytes) if gigabytes.is_finite() && gigabytes >= 0.0 => {
+            Ok((gigabytes * BYTES) as u64)
+        }
+        _ => Err(format!(
+            "expected a number of gigabytes such as 4 or 0.5, got {text}"
+        )),
     }
 }
 

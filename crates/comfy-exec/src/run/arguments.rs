@@ -1,13 +1,15 @@
-//! The inputs of a node for one run, gathered from the prompt and from the results of other nodes.
+//! The inputs of a node for one run, gathered from the graph and from the results of other nodes.
 
 use std::sync::Arc;
 
 use comfy_graph::{
-    InputSpec, Inputs, Json, Link, NodeClass, PromptNode, Section, Slot, Value, python_json,
+    Blocker, Graph, InputSpec, Inputs, Item, Json, NodeClass, NodeOutput, PromptInput, PromptNode,
+    Slot, Value, python_json,
 };
+use indexmap::IndexMap;
 use serde_json::Map;
 
-use crate::cache::NodeResult;
+use crate::caches::NodeResult;
 use crate::failure::NodeFailure;
 
 /// A value that is no number, text, truth value or null is described in at most this many characters.
@@ -18,116 +20,157 @@ const LONGEST_DESCRIPTION: usize = 2000;
 pub(crate) struct HiddenValues<'a> {
     pub(crate) node_id: &'a str,
     pub(crate) prompt: &'a Arc<Json>,
+    pub(crate) graph: &'a Arc<Graph>,
     pub(crate) extra_pnginfo: &'a Arc<Json>,
     pub(crate) extra_data: &'a Map<String, Json>,
 }
 
 impl HiddenValues<'_> {
     /// The value for a hidden input of this type; null if there is none.
-    fn of_type(&self, socket: &str) -> Arc<Json> {
+    fn of_type(&self, socket: &str) -> Slot {
         let extra = |key: &str| Arc::new(self.extra_data.get(key).cloned().unwrap_or(Json::Null));
-        match socket {
-            "PROMPT" | "DYNPROMPT" => Arc::clone(self.prompt),
+        Slot::Hidden(match socket {
+            "DYNPROMPT" => return Slot::Graph(Arc::clone(self.graph)),
+            "PROMPT" => Arc::clone(self.prompt),
             "EXTRA_PNGINFO" => Arc::clone(self.extra_pnginfo),
             "UNIQUE_ID" => Arc::new(Json::from(self.node_id)),
             "AUTH_TOKEN_COMFY_ORG" => extra("auth_token_comfy_org"),
             "API_KEY_COMFY_ORG" => extra("api_key_comfy_org"),
             _ => Arc::new(Json::Null),
-        }
+        })
     }
 }
 
 /// Every input of a node, each a list: a node may be called several times.
 #[derive(Debug, Default)]
 pub(crate) struct Arguments {
-    lists: Vec<(String, Argument)>,
-    /// A link at an input that the class does not declare.
-    undeclared: Option<String>,
+    lists: Vec<Argument>,
+    /// Under which name the node takes links to inputs that it does not declare.
+    rest: Option<String>,
+    /// Whether the node takes all values at once.
+    takes_lists: bool,
 }
 
 #[derive(Debug)]
-enum Argument {
+struct Argument {
+    name: String,
+    is_declared: bool,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Values {
     /// What came along a link: the list of an output slot.
-    Wires(Vec<Value>),
-    /// A value from the prompt, the same in every call.
-    Literal(Json),
-    /// A value from the engine, the same in every call.
-    Hidden(Arc<Json>),
+    Wires(Vec<Item>),
+    /// The same in every call.
+    Same(Slot),
 }
 
 impl Argument {
     fn len(&self) -> usize {
-        match self {
-            Self::Wires(values) => values.len(),
-            Self::Literal(_) | Self::Hidden(_) => 1,
+        match &self.values {
+            Values::Wires(values) => values.len(),
+            Values::Same(_) => 1,
         }
     }
 }
 
+/// What a call gets.
+pub(crate) enum Prepared {
+    /// Its inputs.
+    Inputs(Inputs),
+    /// Something that keeps it from running.
+    Blocked(Blocker),
+}
+
 impl Arguments {
     /// Collects the inputs of a node; `result_of` knows the results of the nodes that have run.
-    pub(crate) fn gather(
+    pub(crate) fn gather<'r>(
         class: &NodeClass,
         node: &PromptNode,
-        result_of: impl Fn(&str) -> Option<Arc<NodeResult>>,
+        result_of: impl Fn(&str) -> Option<&'r Arc<NodeResult>>,
         hidden: HiddenValues<'_>,
     ) -> Result<Self, NodeFailure> {
-        let mut arguments = Self::default();
         let schema = class.template();
-        for (name, value) in &node.inputs {
+        let mut arguments = Self {
+            lists: Vec::with_capacity(node.inputs.len()),
+            rest: schema.undeclared().map(|rest| rest.name.clone()),
+            takes_lists: schema.takes_lists(),
+        };
+        for (name, input) in &node.inputs {
             let declared = schema
                 .input(name)
-                .filter(|input| input.section != Section::Hidden);
-            let link = Link::read(value).filter(|_| !declared.is_some_and(InputSpec::is_raw_link));
-            let argument = match (link, declared) {
-                (Some(link), _) => Argument::Wires(values_along(link, &result_of)?),
-                (None, Some(_)) => Argument::Literal(value.clone()),
-                // ComfyUI ignores values for inputs that do not exist.
-                (None, None) => continue,
-            };
-            if declared.is_none() {
-                arguments.undeclared.get_or_insert_with(|| name.clone());
+                .filter(|input| input.section != comfy_graph::Section::Undeclared);
+            if declared.is_some_and(InputSpec::is_filled_in) {
+                continue;
             }
-            arguments.lists.push((name.clone(), argument));
+            let values = match (input, declared) {
+                (PromptInput::Link(link), Some(input)) if input.is_raw_link() => {
+                    Values::Same(Slot::Link(link.clone()))
+                }
+                (PromptInput::Link(link), declared) => {
+                    let is_lazy = declared.is_some_and(InputSpec::is_lazy);
+                    match result_of(&link.node) {
+                        Some(result) => Values::Wires(values_along(link, result)?),
+                        None if is_lazy => Values::Same(Slot::Waiting),
+                        None => return Err(no_result(link)),
+                    }
+                }
+                (PromptInput::Constant(json), Some(_)) => Values::Same(Slot::Literal(json.clone())),
+                (PromptInput::Value(value), Some(_)) => Values::Same(Slot::Wire(value.clone())),
+                // ComfyUI ignores values for inputs that do not exist.
+                (_, None) => continue,
+            };
+            arguments.push(name, declared.is_some(), values);
         }
-        for input in schema
-            .inputs
-            .iter()
-            .filter(|input| input.section == Section::Hidden)
-        {
+        for input in schema.inputs.iter().filter(|input| input.is_filled_in()) {
             let value = hidden.of_type(input.socket.name());
-            arguments
-                .lists
-                .push((input.name.clone(), Argument::Hidden(value)));
+            arguments.push(&input.name, true, Values::Same(value));
         }
         Ok(arguments)
     }
 
-    /// How often the node is called: as often as the longest list has values, and once if there is no value at all.
-    pub(crate) fn calls(&self) -> usize {
-        self.lists
-            .iter()
-            .map(|(_, list)| list.len())
-            .max()
-            .unwrap_or(0)
-            .max(1)
+    fn push(&mut self, name: &str, is_declared: bool, values: Values) {
+        self.lists.push(Argument {
+            name: name.to_owned(),
+            is_declared,
+            values,
+        });
     }
 
-    /// The inputs of call number `index`: the value there, or the last one of a shorter list.
-    pub(crate) fn call(&self, class: &NodeClass, index: usize) -> Result<Inputs, NodeFailure> {
-        if let Some(name) = &self.undeclared {
-            let class = class.id();
-            return Err(NodeFailure::new(
-                "TypeError",
-                format!("{class}.run() got an unexpected keyword argument '{name}'"),
-            ));
+    /// How often the node is called: as often as the longest list has values, and once if there is no value at all.
+    pub(crate) fn calls(&self) -> usize {
+        if self.takes_lists {
+            return 1;
         }
+        let lengths = self.lists.iter().map(Argument::len);
+        lengths.max().unwrap_or(0).max(1)
+    }
+
+    /// The inputs of call number `index`: the value there, or the last one of a shorter list; all values for a node that takes
+    /// lists.
+    pub(crate) fn call(&self, class: &NodeClass, index: usize) -> Result<Prepared, NodeFailure> {
         let mut inputs = Inputs::new();
-        let nothing_at_all = self.lists.iter().all(|(_, list)| list.len() == 0);
-        for (name, list) in &self.lists {
-            let slot = match list {
-                Argument::Wires(values) => match values.get(index).or(values.last()) {
-                    Some(value) => Slot::Wire(value.clone()),
+        let mut undeclared = IndexMap::new();
+        let nothing_at_all = self.lists.iter().all(|list| list.len() == 0);
+        for argument in &self.lists {
+            let name = &argument.name;
+            let slot = match &argument.values {
+                Values::Same(slot) if self.takes_lists => Slot::Many(vec![slot.clone()]),
+                Values::Same(slot) => slot.clone(),
+                Values::Wires(items) if self.takes_lists => {
+                    let values: Result<Vec<&Value>, &Blocker> =
+                        items.iter().map(Item::as_ref).collect();
+                    match values {
+                        Ok(values) => {
+                            Slot::Many(values.into_iter().cloned().map(Slot::Wire).collect())
+                        }
+                        Err(blocker) => return Ok(Prepared::Blocked(blocker.clone())),
+                    }
+                }
+                Values::Wires(items) => match items.get(index).or(items.last()) {
+                    Some(Ok(value)) => Slot::Wire(value.clone()),
+                    Some(Err(blocker)) => return Ok(Prepared::Blocked(blocker.clone())),
                     None if nothing_at_all => continue,
                     None => {
                         let message =
@@ -135,41 +178,56 @@ impl Arguments {
                         return Err(NodeFailure::new("IndexError", message));
                     }
                 },
-                Argument::Literal(json) => Slot::Literal(json.clone()),
-                Argument::Hidden(json) => Slot::Hidden(Arc::clone(json)),
             };
-            inputs.insert(name.as_str(), slot);
+            if argument.is_declared {
+                inputs.insert(name.as_str(), slot);
+            } else {
+                undeclared.insert(name.clone(), slot);
+            }
         }
-        Ok(inputs)
+        match (&self.rest, undeclared.keys().next()) {
+            (Some(rest), _) => inputs.insert(rest.as_str(), Slot::Undeclared(undeclared)),
+            (None, Some(name)) => {
+                let class = class.id();
+                let message = format!("{class}.run() got an unexpected keyword argument '{name}'");
+                return Err(NodeFailure::new("TypeError", message));
+            }
+            (None, None) => {}
+        }
+        Ok(Prepared::Inputs(inputs))
+    }
+
+    /// Whether a value for this input is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let mut lists = self.lists.iter().filter(|argument| argument.name == name);
+        lists.any(|argument| !matches!(argument.values, Values::Same(Slot::Waiting)))
     }
 
     /// For clients: each input with its list of values. What is no number, text, truth value or null is described in words.
     pub(crate) fn describe(&self) -> Map<String, Json> {
-        let describe = |(name, list): &(String, Argument)| {
-            let values = match list {
-                Argument::Wires(values) => values.iter().map(describe_value).collect(),
-                Argument::Literal(json) => vec![describe_json(json)],
-                Argument::Hidden(json) => vec![describe_json(json)],
+        let describe = |argument: &Argument| {
+            let values = match &argument.values {
+                Values::Wires(items) => items.iter().map(describe_item).collect(),
+                Values::Same(slot) => vec![describe_slot(slot)],
             };
-            (name.clone(), Json::Array(values))
+            (argument.name.clone(), Json::Array(values))
         };
         self.lists.iter().map(describe).collect()
     }
 }
 
-fn values_along(
-    link: Link<'_>,
-    result_of: impl Fn(&str) -> Option<Arc<NodeResult>>,
-) -> Result<Vec<Value>, NodeFailure> {
-    let Link { node, slot } = link;
-    let result = result_of(node).ok_or_else(|| {
-        NodeFailure::new("RuntimeError", format!("node {node} has no result yet"))
-    })?;
+fn no_result(link: &NodeOutput) -> NodeFailure {
+    let message = format!("Node {} not found", link.node);
+    NodeFailure::new("graph.NodeNotFoundError", message)
+}
+
+fn values_along(link: &NodeOutput, result: &NodeResult) -> Result<Vec<Item>, NodeFailure> {
     let count = result.outputs.len();
     link.index(count)
         .and_then(|index| result.outputs.get(index))
         .cloned()
         .ok_or_else(|| {
+            let NodeOutput { node, slot } = link;
             NodeFailure::new(
                 "IndexError",
                 format!("expected one of the {count} outputs of node {node}, found output {slot}"),
@@ -177,10 +235,28 @@ fn values_along(
         })
 }
 
+fn describe_item(item: &Item) -> Json {
+    match item {
+        Ok(value) => describe_value(value),
+        Err(_) => Json::from("a blocker"),
+    }
+}
+
 fn describe_value(value: &Value) -> Json {
     value
         .to_json()
         .map_or_else(|| Json::from(value.socket()), |json| describe_json(&json))
+}
+
+fn describe_slot(slot: &Slot) -> Json {
+    match slot {
+        Slot::Wire(value) => describe_value(value),
+        Slot::Literal(json) => describe_json(json),
+        Slot::Hidden(json) => describe_json(json),
+        Slot::Graph(_) => Json::from("the graph"),
+        Slot::Link(NodeOutput { node, slot }) => Json::from(format!("['{node}', {slot}]")),
+        Slot::Many(_) | Slot::Undeclared(_) | Slot::Waiting => Json::Null,
+    }
 }
 
 fn describe_json(json: &Json) -> Json {
@@ -197,3 +273,6 @@ fn describe_json(json: &Json) -> Json {
         primitive => python_json::to_standard(primitive),
     }
 }
+
+#[cfg(test)]
+mod tests;

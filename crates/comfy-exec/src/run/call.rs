@@ -1,98 +1,161 @@
-//! Runs one node: once for each set of its inputs, and never lets it take the worker down.
+//! One call of a node, which never takes the worker down.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use comfy_graph::{Host, Json, NodeClass, NodeContext, NodeError, Services, Value};
+use comfy_graph::{
+    Blocker, Call, Host, Inputs, Json, Needs, NodeClass, NodeContext, NodeError, NodeFuture,
+    Output, Returned, Services, Step,
+};
 use indexmap::IndexMap;
-use serde_json::Map;
 
-use crate::arguments::Arguments;
-use crate::cache::NodeResult;
 use crate::failure::{Failure, NodeFailure};
 
 /// What one call shows to the user: lists by kind.
-type Shown = IndexMap<String, Vec<Json>>;
+pub(crate) type Shown = IndexMap<String, Vec<Json>>;
 
 /// A node that is about to run.
-pub(crate) struct Call<'a> {
-    pub(crate) node_id: &'a str,
+pub(crate) struct Caller<'a> {
+    pub(crate) node_id: &'a Arc<str>,
     pub(crate) class: &'a NodeClass,
-    pub(crate) prompt: &'a Json,
-    pub(crate) extra_pnginfo: &'a Json,
+    pub(crate) prompt: &'a Arc<Json>,
+    pub(crate) extra_pnginfo: &'a Arc<Json>,
     pub(crate) services: &'a Services,
-    pub(crate) host: &'a dyn Host,
+    pub(crate) host: &'a Arc<dyn Host>,
 }
 
-impl Call<'_> {
-    /// Runs the node for all its inputs and joins what the calls give.
-    pub(crate) fn run(&self, arguments: &Arguments) -> Result<NodeResult, Failure> {
-        let mut outputs = vec![Vec::new(); self.class.template().outputs.len()];
-        let mut shown: Vec<Shown> = Vec::new();
-        for index in 0..arguments.calls() {
-            if self.host.interrupted() {
-                return Err(Failure::Interrupted);
+/// How a call came out.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub(crate) returned: Returned,
+    pub(crate) shown: Shown,
+}
+
+/// A call that has been made.
+pub(crate) enum Calling {
+    /// It is done.
+    Done(Called),
+    /// It goes on.
+    Later(LaterCall),
+}
+
+/// A call that goes on beside other nodes.
+pub(crate) struct LaterCall {
+    future: NodeFuture,
+    context: NodeContext<'static>,
+    outputs: Expected,
+}
+
+/// How many outputs a class has.
+struct Expected {
+    class: String,
+    count: usize,
+}
+
+impl Caller<'_> {
+    /// Calls the node.
+    pub(crate) fn call(&self, mut inputs: Inputs, index: usize) -> Result<Calling, Failure> {
+        let mut context = NodeContext::new(Call {
+            unique_id: Arc::clone(self.node_id),
+            index,
+            prompt: Arc::clone(self.prompt),
+            extra_pnginfo: Arc::clone(self.extra_pnginfo),
+            services: self.services.clone(),
+            host: Arc::clone(self.host),
+        });
+        let outputs = Expected {
+            class: self.class.id().to_owned(),
+            count: self.class.template().outputs.len(),
+        };
+        match guarded(|| self.class.run(&mut inputs, &mut context))? {
+            Step::Now(returned) => {
+                outputs.check(&returned)?;
+                Ok(Calling::Done(Called {
+                    returned,
+                    shown: context.take_ui(),
+                }))
             }
-            let (values, ui) = self.once(arguments, index)?;
-            for (slot, value) in outputs.iter_mut().zip(values) {
-                slot.push(value);
-            }
-            if !ui.is_empty() {
-                shown.push(ui);
-            }
+            Step::Later(future) => Ok(Calling::Later(LaterCall {
+                future,
+                context: context.detach(),
+                outputs,
+            })),
         }
-        Ok(NodeResult {
+    }
+
+    /// What a blocked call comes to: the blocker on every output.
+    pub(crate) fn blocked(&self, blocker: &Blocker) -> Called {
+        let outputs = self.class.template().outputs.iter();
+        Called {
+            returned: Returned::Outputs(
+                outputs.map(|_| Output::One(Err(blocker.clone()))).collect(),
+            ),
+            shown: Shown::new(),
+        }
+    }
+
+    /// Asks which lazy inputs the call would use.
+    pub(crate) fn needs(&self, mut inputs: Inputs) -> Result<Needs, Failure> {
+        guarded(|| self.class.needs(&mut inputs))
+    }
+}
+
+impl LaterCall {
+    /// Goes on to the end.
+    pub(crate) async fn finish(self) -> Result<Called, Failure> {
+        let Self {
+            future,
+            mut context,
             outputs,
-            shown: join_shown(shown),
+        } = self;
+        let returned = Guarded(future).await?;
+        outputs.check(&returned)?;
+        Ok(Called {
+            returned,
+            shown: context.take_ui(),
         })
     }
+}
 
-    /// One call: the values by slot, and what it shows.
-    fn once(&self, arguments: &Arguments, index: usize) -> Result<(Vec<Value>, Shown), Failure> {
-        let mut inputs = arguments.call(self.class, index).map_err(Failure::Failed)?;
-        let work = || -> Result<_, NodeError> {
-            let mut context = NodeContext::new(
-                self.node_id,
-                self.prompt,
-                self.extra_pnginfo,
-                self.services,
-                self.host,
-            );
-            let values = self.class.run(&mut inputs, &mut context)?;
-            Ok((values, context.take_ui()))
+impl Expected {
+    fn check(&self, returned: &Returned) -> Result<(), Failure> {
+        let found = match returned {
+            Returned::Outputs(outputs) => outputs.len(),
+            Returned::Expand(_, outputs) => outputs.len(),
         };
-        // A node that panicked is never touched again in this call, and what it shares with others (services, instances)
-        // is behind locks of its own.
-        let (values, ui) = match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(result) => result.map_err(Failure::from)?,
-            Err(payload) => return Err(Failure::Failed(NodeFailure::panicked(&*payload))),
-        };
-        let expected = self.class.template().outputs.len();
-        if values.len() != expected {
-            let message = format!(
-                "expected {expected} outputs of class {}, found {}",
-                self.class.id(),
-                values.len()
-            );
-            return Err(Failure::Failed(NodeFailure::new("RuntimeError", message)));
+        if found == self.count {
+            return Ok(());
         }
-        Ok((values, ui))
+        let Self { class, count } = self;
+        let message = format!("expected {count} outputs of class {class}, found {found}");
+        Err(Failure::Failed(NodeFailure::new("RuntimeError", message)))
     }
 }
 
-/// Joins what several calls show: the kinds of the first call that shows something, with the lists of all calls.
-fn join_shown(mut calls: Vec<Shown>) -> Option<Json> {
-    let mut joined = Map::new();
-    let kinds: Vec<String> = calls.first()?.keys().cloned().collect();
-    for kind in kinds {
-        let list = calls
-            .iter_mut()
-            .filter_map(|call| call.get_mut(&kind))
-            .flat_map(std::mem::take)
-            .collect();
-        joined.insert(kind, Json::Array(list));
+/// Runs code of a node.
+///
+/// A node that panicked is never touched again in this call, and what it shares with others (services, instances) is behind
+/// locks of its own.
+fn guarded<T>(work: impl FnOnce() -> Result<T, NodeError>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(Failure::from),
+        Err(payload) => Err(Failure::Failed(NodeFailure::panicked(&*payload))),
     }
-    Some(Json::Object(joined))
 }
 
-#[cfg(test)]
-mod tests;
+/// Polls code of a node.
+struct Guarded(NodeFuture);
+
+impl Future for Guarded {
+    type Output = Result<Returned, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = self.0.as_mut();
+        match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
+            Ok(poll) => poll.map(|result| result.map_err(Failure::from)),
+            Err(payload) => Poll::Ready(Err(Failure::Failed(NodeFailure::panicked(&*payload)))),
+        }
+    }
+}

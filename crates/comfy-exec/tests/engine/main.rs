@@ -5,10 +5,14 @@
     reason = "a test may fail by panicking, and reads better without borrows"
 )]
 
+mod beside;
 mod caching;
 mod closing;
 mod diffusion;
+mod expanding;
 mod failing;
+mod flow;
+mod graph_toys;
 mod history;
 mod interrupting;
 mod queueing;

@@ -28,7 +28,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    fn note(&self, context: &NodeContext<'_>) {
+    pub(crate) fn note(&self, context: &NodeContext<'_>) {
         let id = context.unique_id().to_owned();
         if self.counts_alive.load(Ordering::Relaxed) {
             self.alive_at.lock().push((id.clone(), self.alive()));
@@ -50,7 +50,7 @@ impl Ledger {
         std::mem::take(&mut *self.ran.lock())
     }
 
-    fn number(&self, context: &NodeContext<'_>, value: i64) -> Tracked {
+    pub(crate) fn number(&self, context: &NodeContext<'_>, value: i64) -> Tracked {
         let number = Arc::new(value);
         self.numbers
             .lock()
@@ -63,8 +63,18 @@ impl Ledger {
 #[derive(Clone)]
 pub(crate) struct Tracked(Arc<i64>);
 
+impl Tracked {
+    pub(crate) fn value(&self) -> i64 {
+        *self.0
+    }
+}
+
 impl Socket for Tracked {
     const TYPE: &'static str = "NUMBER";
+
+    fn size(&self) -> usize {
+        1000
+    }
 
     fn to_json(&self) -> Option<Json> {
         Some(json!(*self.0))
@@ -132,6 +142,24 @@ impl Node for Show {
     fn run(self, context: &mut NodeContext<'_>) -> Result<(), NodeError> {
         context.service::<Ledger>()?.note(context);
         context.add_ui("number", json!(*self.value.0));
+        Ok(())
+    }
+}
+
+/// Shows anything.
+#[derive(NodeSpec)]
+#[node(id = "Label", category = "toy", output_node)]
+pub(crate) struct Label {
+    /// What.
+    value: comfy_graph::Value,
+}
+
+impl Node for Label {
+    type Output = ();
+
+    fn run(self, context: &mut NodeContext<'_>) -> Result<(), NodeError> {
+        context.service::<Ledger>()?.note(context);
+        context.add_ui("label", json!(self.value.to_json()));
         Ok(())
     }
 }
@@ -247,6 +275,7 @@ pub(crate) fn registry() -> NodeRegistry {
         .register::<Constant>()
         .and_then(|registry| registry.register::<Sum>())
         .and_then(|registry| registry.register::<Show>())
+        .and_then(|registry| registry.register::<Label>())
         .and_then(|registry| registry.register::<Fail>())
         .and_then(|registry| registry.register::<Wait>())
         .and_then(|registry| registry.register::<Outside>())

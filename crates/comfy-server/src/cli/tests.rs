@@ -74,6 +74,13 @@ fn the_cache_flags_exclude_each_other() {
         options(&["--cache-none"]).config.cache,
         CachePolicy::None
     ));
+    for (flags, bytes) in [
+        (&["--cache-ram", "0.5"][..], 500_000_000),
+        (&["--cache-ram"], 4_000_000_000),
+    ] {
+        assert_eq!(options(flags).config.cache, CachePolicy::Ram(bytes));
+    }
+    assert!(refusal(&["--cache-ram", "much"]).contains("expected a number of gigabytes"));
     assert!(refusal(&["--cache-none", "--cache-classic"]).contains("cannot be used with"));
 }
 
