@@ -51,10 +51,10 @@ fn a_fingerprint_decides() {
         let source = image(&mut graph, "BLACK", 16);
         graph.edit(&output).set("images", changing.out(0));
         graph.edit(&changing).set("image", source.out(0));
-        let mut did_run = || bench.run(&graph).did_run(&changing);
+        let did_run = || bench.run(&graph).did_run(&changing);
         assert_eq!([did_run(), did_run()], [true, false], "{policy:?}");
         graph.edit(&changing).set("should_change", true);
-        let mut did_run = || bench.run(&graph).did_run(&changing);
+        let did_run = || bench.run(&graph).did_run(&changing);
         assert_eq!([did_run(), did_run()], [true, true], "{policy:?}");
     }
 }
