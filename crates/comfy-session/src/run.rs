@@ -117,7 +117,8 @@ impl Session {
     /// Runs a prompt to its end, on the engine's thread, and waits for it.
     ///
     /// The prompt is what a [`PromptBuilder`](crate::PromptBuilder) makes, or what clients of a server send: an object of node id → node.
-    /// `wanted` names the outputs whose values come back; output nodes such as `SaveImage` run too. `watch` hears every event of this
+    /// `wanted` names the outputs whose values come back, each by a node `deliver 0`, `deliver 1` and so on that is added to the prompt;
+    /// output nodes such as `SaveImage` run too. `watch` hears every event of this
     /// prompt, on the calling thread.
     pub fn run(
         &self,
@@ -127,13 +128,14 @@ impl Session {
     ) -> Result<Outcome, RunError> {
         let client = uuid::Uuid::new_v4().to_string();
         let receipt = |index: usize| format!("{client} {index}");
-        for (index, NodeOutput { node, slot }) in wanted.iter().enumerate() {
-            let inputs = json!({"values": [node, slot], "receipt": receipt(index)});
-            if let Some(nodes) = prompt.as_object_mut() {
-                nodes.insert(
-                    receipt(index),
-                    json!({"class_type": Deliver::ID, "inputs": inputs}),
-                );
+        if let Some(nodes) = prompt.as_object_mut() {
+            for (index, NodeOutput { node, slot }) in wanted.iter().enumerate() {
+                let mut id = format!("deliver {index}");
+                while nodes.contains_key(&id) {
+                    id.push('\'');
+                }
+                let inputs = json!({"values": [node, slot], "receipt": receipt(index)});
+                nodes.insert(id, json!({"class_type": Deliver::ID, "inputs": inputs}));
             }
         }
 

@@ -264,7 +264,7 @@ fn average_after(
     }
     let mut average = graph.node("TestVariadicAverage");
     for (index, output) in passed.into_iter().enumerate() {
-        average = average.set(&format!("input{}", index + 1), output);
+        average = average.set(format!("input{}", index + 1), output);
     }
     let average = average.add();
     graph.returns([average.out(0).into()])

@@ -174,7 +174,7 @@ impl Node for WhileLoopClose {
             let value = value.unwrap_or_else(Value::null);
             graph
                 .edit(new_open)
-                .set(&format!("initial_value{index}"), value);
+                .set(format!("initial_value{index}"), value);
         }
         let new_close = copies.get(close).ok_or_else(|| missing(close))?;
         let results = (0..5).map(|slot| new_close.out(slot).into());
@@ -274,7 +274,7 @@ impl Node for ForLoopOpen {
             .set("condition", remaining.clone())
             .set("initial_value0", remaining.clone());
         for (index, value) in values.iter().enumerate() {
-            open = open.set(&format!("initial_value{}", index + 1), value.clone());
+            open = open.set(format!("initial_value{}", index + 1), value.clone());
         }
         open.add();
         let fixed = [Value::new(FlowControl), remaining];
@@ -348,7 +348,7 @@ impl Node for ForLoopClose {
         ];
         for (index, value) in values.into_iter().enumerate() {
             let value = value.map_or_else(|| Value::null().into(), RawLink::into_input);
-            close = close.set(&format!("initial_value{}", index + 1), value);
+            close = close.set(format!("initial_value{}", index + 1), value);
         }
         let close = close.add();
         Ok(graph.returns((1..5).map(|slot| close.out(slot).into())))

@@ -111,7 +111,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    fn holds<T: PartialOrd>(self, a: T, b: T) -> bool {
+    fn holds<T: PartialOrd>(self, a: &T, b: &T) -> bool {
         match self {
             Self::Equal => a == b,
             Self::Unequal => a != b,
@@ -141,7 +141,7 @@ impl Node for IntConditions {
     type Output = bool;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<bool, NodeError> {
-        Ok(self.operation.holds(self.a, self.b))
+        Ok(self.operation.holds(&self.a, &self.b))
     }
 }
 
@@ -163,7 +163,7 @@ impl Node for FloatConditions {
     type Output = bool;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<bool, NodeError> {
-        Ok(self.operation.holds(self.a, self.b))
+        Ok(self.operation.holds(&self.a, &self.b))
     }
 }
 

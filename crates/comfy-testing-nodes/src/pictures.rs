@@ -69,7 +69,9 @@ pub(crate) fn average(images: &[Image]) -> Result<Image, NodeError> {
         }
     }
     let count = images.len() as f32;
-    sum.iter_mut().for_each(|value| *value /= count);
+    for value in &mut sum {
+        *value /= count;
+    }
     Image::from_values(sum, shape)
 }
 

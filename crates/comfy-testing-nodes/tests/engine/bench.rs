@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex};
 use serde_json::json;
 
 /// How long a test waits for the end of a prompt.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The ways to cache that ComfyUI's tests go through, and one more.
 pub(crate) const POLICIES: [CachePolicy; 3] = [
@@ -162,11 +162,11 @@ impl Bench {
         *events = others;
         drop(events);
 
-        let mut run = Run::default();
-        run.events = Vec::from_iter(own)
-            .into_iter()
-            .map(|(_, event): (Audience, TextEvent)| event)
-            .collect();
+        let own: Vec<(Audience, TextEvent)> = own;
+        let mut run = Run {
+            events: own.into_iter().map(|(_, event)| event).collect(),
+            ..Run::default()
+        };
         for event in &run.events {
             match event {
                 TextEvent::Executing(executing) => run.ran.extend(executing.node.clone()),

@@ -67,13 +67,15 @@ fn a_blocker_with_a_message_says_it_once() {
     show(&mut graph, &average);
     let run = bench.run(&graph);
     let messages = run.events.iter().filter_map(|event| match event {
-        TextEvent::ExecutionBlocked(blocked) => Some((
-            blocked.node_id.as_str(),
-            blocked.exception_message.as_str(),
-        )),
+        TextEvent::ExecutionBlocked(blocked) => {
+            Some((blocked.node_id.as_str(), blocked.exception_message.as_str()))
+        }
         _ => None,
     });
-    assert_eq!(messages.collect::<Vec<_>>(), [(average.id(), "Execution Blocked: Blocked Execution")]);
+    assert_eq!(
+        messages.collect::<Vec<_>>(),
+        [(average.id(), "Execution Blocked: Blocked Execution")]
+    );
 }
 
 #[test]
