@@ -31,10 +31,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<(), StartError> {
-    let builder = Server::builder(options.config);
-    #[cfg(feature = "testing-nodes")]
-    let builder = builder.nodes(comfy_testing_nodes::register);
-    let server = builder.start()?;
+    let server = Server::builder(options.config).start()?;
     if options.quick_test {
         server.shutdown();
         return Ok(());
