@@ -92,6 +92,70 @@ fn loops_unroll() {
 }
 
 #[test]
+fn loops_nest() {
+    for policy in POLICIES {
+        let bench = Bench::new(policy);
+        let mut graph = Subgraph::default();
+        let [dark, light] = ["BLACK", "WHITE"].map(|content| image(&mut graph, content, 16));
+        let open = |graph: &mut Subgraph, rounds: i64, source: comfy_graph::NodeOutput| {
+            let open = graph.node("TestForLoopOpen").set("remaining", rounds);
+            open.set("initial_value1", source).add()
+        };
+        let close = |graph: &mut Subgraph, open: &SubgraphNode, value: &SubgraphNode| {
+            let close = graph.node("TestForLoopClose");
+            let close = close.set("flow_control", open.out(0));
+            close.set("initial_value1", value.out(0)).add()
+        };
+        let outer = open(&mut graph, 2, light.out(0));
+        let inner = open(&mut graph, 3, outer.out(2));
+        let average = graph.node("TestVariadicAverage").set("input1", dark.out(0));
+        let average = average.set("input2", inner.out(2)).add();
+        let inner_end = close(&mut graph, &inner, &average);
+        let outer_end = close(&mut graph, &outer, &inner_end);
+        let output = show(&mut graph, &outer_end);
+        assert_eq!(
+            bench.run(&graph).shown(&output),
+            [[3, 3]],
+            "{policy:?}: 255 halved six times"
+        );
+    }
+}
+
+#[test]
+fn a_loop_may_test_its_own_values() {
+    for policy in POLICIES {
+        let bench = Bench::new(policy);
+        let mut graph = Subgraph::default();
+        let light = image(&mut graph, "WHITE", 16);
+        let open = graph.node("TestWhileLoopOpen").set("condition", true);
+        let open = open.add();
+        let longer = graph.node("TestAccumulateNode").set("to_add", light.out(0));
+        let longer = longer.set("accumulation", open.out(1)).add();
+        let length = graph.node("TestAccumulationGetLengthNode");
+        let length = length.set("accumulation", longer.out(0)).add();
+        let goes_on = graph.node("TestIntConditions").set("operation", "<");
+        let goes_on = goes_on.set("a", length.out(0)).set("b", 4_i64).add();
+        let close = graph
+            .node("TestWhileLoopClose")
+            .set("flow_control", open.out(0));
+        let close = close
+            .set("condition", goes_on.out(0))
+            .set("initial_value0", longer.out(0))
+            .add();
+        let spread = graph
+            .node("TestAccumulationToListNode")
+            .set("accumulation", close.out(0))
+            .add();
+        let output = show(&mut graph, &spread);
+        assert_eq!(
+            bench.run(&graph).shown(&output),
+            [[255, 255]; 4],
+            "{policy:?}"
+        );
+    }
+}
+
+#[test]
 fn a_hundred_rounds_are_not_too_many() {
     let bench = Bench::new(POLICIES[0]);
     let mut graph = Subgraph::default();
