@@ -156,11 +156,11 @@ fn a_loop_may_test_its_own_values() {
 }
 
 #[test]
-fn a_hundred_rounds_are_not_too_many() {
+fn forty_rounds_are_not_too_many() {
     let bench = Bench::new(POLICIES[0]);
     let mut graph = Subgraph::default();
     let (open, _, output) = halving_loop(&mut graph);
-    graph.edit(&open).set("remaining", 100_i64);
+    graph.edit(&open).set("remaining", 40_i64);
     assert_eq!(bench.run(&graph).shown(&output), [[0, 0]]);
 }
 
