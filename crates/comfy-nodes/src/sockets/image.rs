@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use comfy_graph::{NodeError, Socket};
 
-use super::transfer::{host_device, on_host, values_of};
+use super::transfer::{bytes_of, host_device, on_host, values_of};
 
 /// A batch of pictures, `[batch, height, width, channel]`, 0 to 1, in the host's memory. Three channels are red, green and
 /// blue; a fourth is opacity.
@@ -15,6 +15,10 @@ impl Socket for Image {
 
     fn describe(&self) -> String {
         format!("{} {:?}", Self::TYPE, self.shape())
+    }
+
+    fn size(&self) -> usize {
+        bytes_of(&self.0)
     }
 }
 

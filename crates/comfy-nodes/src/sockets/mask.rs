@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use comfy_graph::{NodeError, Socket};
 
-use super::transfer::{host_device, on_host, values_of};
+use super::transfer::{bytes_of, host_device, on_host, values_of};
 
 /// A batch of masks, `[batch, height, width]`, 0 to 1, in the host's memory. What 1 means is up to the node that takes it;
 /// usually the part that is to be changed.
@@ -15,6 +15,10 @@ impl Socket for Mask {
 
     fn describe(&self) -> String {
         format!("{} {:?}", Self::TYPE, self.0.dims())
+    }
+
+    fn size(&self) -> usize {
+        bytes_of(&self.0)
     }
 }
 
