@@ -18,10 +18,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("comfy-exec", &["comfy-api", "comfy-graph"]),
     ("comfy-nodes", &["comfy-diffusion", "comfy-graph"]),
     (
-        "comfy-server",
+        "comfy-session",
         &["comfy-api", "comfy-exec", "comfy-graph", "comfy-nodes"],
     ),
+    ("comfy-testing-nodes", &["comfy-graph", "comfy-nodes"]),
+    (
+        "comfy-server",
+        &[
+            "comfy-api",
+            "comfy-exec",
+            "comfy-graph",
+            "comfy-nodes",
+            "comfy-testing-nodes",
+        ],
+    ),
     ("comfy-fixtures", &[]),
+    ("embedding", &["comfy-fixtures", "comfy-session"]),
     (
         "comfy-tests",
         &[

@@ -199,6 +199,8 @@ impl ServerBuilder {
         let mut registry = NodeRegistry::new();
         if built_in_nodes {
             comfy_nodes::register(&mut registry)?;
+            #[cfg(feature = "testing-nodes")]
+            comfy_testing_nodes::register(&mut registry)?;
         }
         for register in additions {
             register(&mut registry)?;
