@@ -31,6 +31,7 @@ pub mod order;
 pub mod python_json;
 pub mod signature;
 pub mod testing;
+pub mod workflow;
 
 pub use builder::{InputBuilder, SchemaBuilder};
 pub use catalog::{Catalog, EmptyCatalog};
