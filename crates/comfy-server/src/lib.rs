@@ -26,8 +26,10 @@ mod negotiate;
 mod openapi;
 mod reply;
 mod routes;
+pub mod run;
 mod server;
 mod state;
+mod workflow;
 mod ws;
 
 pub use config::Config;

@@ -1,12 +1,7 @@
 //! Which input stands for an output of a bypassed node.
 
 /// The input that takes the place of output `slot`, which has the type `output`, for a consumer that wants the type `wanted`.
-pub(super) fn input_for(
-    inputs: &[&str],
-    slot: usize,
-    output: &str,
-    wanted: &str,
-) -> Option<usize> {
+pub(super) fn input_for(inputs: &[&str], slot: usize, output: &str, wanted: &str) -> Option<usize> {
     if matches!(wanted, "*" | "") {
         let index = if inputs.len() > slot { slot } else { 0 };
         return (!inputs.is_empty()).then_some(index);

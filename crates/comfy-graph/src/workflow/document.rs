@@ -294,16 +294,8 @@ fn saved_link(json: &Json) -> Option<(i64, Link)> {
             End::Node(id, slot)
         })
     };
-    let origin = end(
-        member(1, "origin_id")?,
-        slot(2, "origin_slot")?,
-        INPUTS,
-    )?;
-    let target = end(
-        member(3, "target_id")?,
-        slot(4, "target_slot")?,
-        OUTPUTS,
-    )?;
+    let origin = end(member(1, "origin_id")?, slot(2, "origin_slot")?, INPUTS)?;
+    let target = end(member(3, "target_id")?, slot(4, "target_slot")?, OUTPUTS)?;
     Some((member(0, "id")?.as_i64()?, Link { origin, target }))
 }
 

@@ -67,9 +67,14 @@ impl<'a> Emission<'a> {
         let mut unknown: IndexMap<String, Vec<String>> = IndexMap::new();
         for (scope, id, node) in running() {
             if let Role::Unknown = node.role {
-                let class = resolver.node(scope, id).map(|(saved, _)| saved.class.clone());
+                let class = resolver
+                    .node(scope, id)
+                    .map(|(saved, _)| saved.class.clone());
                 let full_id = format!("{}{id}", self.scopes.get(scope).prefix);
-                unknown.entry(class.unwrap_or_default()).or_default().push(full_id);
+                unknown
+                    .entry(class.unwrap_or_default())
+                    .or_default()
+                    .push(full_id);
             }
         }
         if !unknown.is_empty() {
@@ -181,7 +186,10 @@ fn sent(
     let (Role::Class(layout), Json::String(text)) = (&node.role, &value) else {
         return Ok(value);
     };
-    if layout.widget(name).is_some_and(super::layout::Widget::has_dynamic_prompts) {
+    if layout
+        .widget(name)
+        .is_some_and(super::layout::Widget::has_dynamic_prompts)
+    {
         return text::choose(text, surroundings.choose).map(Json::from);
     }
     if name == "filename_prefix" && SAVING_CLASSES.contains(&layout.class.as_str()) {
@@ -229,7 +237,10 @@ impl Named for Texts<'_> {
             return (widget == "value").then(|| saved.value(0).map(text::shown))?;
         }
         let own = prepared.widgets.get(widget)?;
-        let slot = prepared.inputs.iter().position(|input| input.name == widget);
+        let slot = prepared
+            .inputs
+            .iter()
+            .position(|input| input.name == widget);
         let given = slot.and_then(|slot| match self.resolver.input(scope, id, slot) {
             Ok(Resolved::Primitive(value)) => Some(value),
             Ok(Resolved::Promoted(value)) => value,

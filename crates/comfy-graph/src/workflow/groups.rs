@@ -17,7 +17,9 @@ pub(super) fn unfold(
     document: &mut Document,
     classes: &dyn NodeClasses,
 ) -> Result<(), WorkflowError> {
-    let groups = workflow.pointer("/extra/groupNodes").and_then(Json::as_object);
+    let groups = workflow
+        .pointer("/extra/groupNodes")
+        .and_then(Json::as_object);
     for (name, definition) in groups.into_iter().flatten() {
         let group = Group::read(name, definition, classes)?;
         let names = [format!("workflow>{name}"), format!("workflow/{name}")];
@@ -78,7 +80,12 @@ impl<'a> Group<'a> {
             .graph
             .nodes
             .iter()
-            .map(|(id, node)| (id.clone(), classes.info(&node.class).map(|info| Layout::of(&info))))
+            .map(|(id, node)| {
+                (
+                    id.clone(),
+                    classes.info(&node.class).map(|info| Layout::of(&info)),
+                )
+            })
             .collect();
         group.add_links(&layouts);
         // Widgets that were made inputs come after all others.
@@ -219,16 +226,21 @@ impl<'a> Group<'a> {
 
     fn show_reroute(&mut self, id: &str) {
         let fed = self.links_from(id, 0);
-        let is_linked = self.graph.nodes[id].inputs.iter().any(|input| input.link.is_some());
+        let is_linked = self.graph.nodes[id]
+            .inputs
+            .iter()
+            .any(|input| input.link.is_some());
         if is_linked && !fed.is_empty() && !self.is_taken_outside(id, 0) {
             return;
         }
-        let kind = fed.iter().find_map(|link| match &self.graph.links.get(link)?.target {
-            End::Node(node, slot) => {
-                Some(self.graph.nodes.get(node)?.inputs.get(*slot)?.kind.clone())
-            }
-            End::Border(_) => None,
-        });
+        let kind = fed
+            .iter()
+            .find_map(|link| match &self.graph.links.get(link)?.target {
+                End::Node(node, slot) => {
+                    Some(self.graph.nodes.get(node)?.inputs.get(*slot)?.kind.clone())
+                }
+                End::Border(_) => None,
+            });
         let saved = || self.graph.nodes[id].outputs.first().cloned();
         let kind = kind.or_else(saved).unwrap_or_else(|| "*".to_owned());
         if !is_linked {
@@ -307,7 +319,9 @@ impl<'a> Group<'a> {
     /// The name of a port: that of the input, with the node's title in front if it was given before.
     fn port_name(&mut self, id: &str, input: &str) -> String {
         let node = &self.graph.nodes[id];
-        let own = self.setting(id, "input", input, "name").and_then(Json::as_str);
+        let own = self
+            .setting(id, "input", input, "name")
+            .and_then(Json::as_str);
         let label = || {
             let saved = node.inputs.iter().find(|saved| saved.name == input);
             saved.and_then(|saved| saved.label.as_deref())
@@ -329,15 +343,19 @@ impl<'a> Group<'a> {
 
     /// What the user set for an input or output of a node.
     fn setting(&self, id: &str, side: &str, slot: &str, key: &str) -> Option<&'a Json> {
-        self.definition.get("config")?.get(id)?.get(side)?.get(slot)?.get(key)
+        self.definition
+            .get("config")?
+            .get(id)?
+            .get(side)?
+            .get(slot)?
+            .get(key)
     }
 
     fn links_from(&self, id: &str, slot: usize) -> Vec<i64> {
         let origin = End::Node(id.to_owned(), slot);
         let links = self.graph.links.iter();
-        let inner = links.filter(|(_, link)| {
-            link.origin == origin && matches!(link.target, End::Node(..))
-        });
+        let inner =
+            links.filter(|(_, link)| link.origin == origin && matches!(link.target, End::Node(..)));
         let mut ids: Vec<i64> = inner.map(|(id, _)| *id).collect();
         ids.sort_unstable();
         ids
@@ -346,8 +364,7 @@ impl<'a> Group<'a> {
     fn is_taken_outside(&self, id: &str, slot: usize) -> bool {
         rows(self.definition, "external").any(|row| {
             let number = |place: usize| row.get(place).and_then(Json::as_u64);
-            number(0).is_some_and(|node| node.to_string() == id)
-                && number(1) == Some(slot as u64)
+            number(0).is_some_and(|node| node.to_string() == id) && number(1) == Some(slot as u64)
         })
     }
 
@@ -368,7 +385,11 @@ impl<'a> Group<'a> {
 }
 
 fn rows<'a>(definition: &'a Json, key: &str) -> impl Iterator<Item = &'a Json> {
-    definition.get(key).and_then(Json::as_array).into_iter().flatten()
+    definition
+        .get(key)
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
 }
 
 fn saved_input(name: &str, kind: &str) -> SavedInput {

@@ -187,7 +187,11 @@ impl Layout {
                 _ => info.name.clone(),
             },
             sockets: Vec::new(),
-            outputs: info.output.iter().map(|output| kind(Some(output))).collect(),
+            outputs: info
+                .output
+                .iter()
+                .map(|output| kind(Some(output)))
+                .collect(),
             places: Vec::new(),
             old: OldPlaces::default(),
         };

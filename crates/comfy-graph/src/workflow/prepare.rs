@@ -70,7 +70,11 @@ impl Prepared {
         for graph in &document.graphs {
             let mut nodes = IndexMap::with_capacity(graph.nodes.len());
             for (id, node) in &graph.nodes {
-                let find = || classes.info(&node.class).map(|info| Rc::new(Layout::of(&info)));
+                let find = || {
+                    classes
+                        .info(&node.class)
+                        .map(|info| Rc::new(Layout::of(&info)))
+                };
                 let layout = || layouts.entry(&node.class).or_insert_with(find).clone();
                 nodes.insert(id.clone(), PreparedNode::new(document, node, layout));
             }
@@ -82,11 +86,7 @@ impl Prepared {
 }
 
 impl PreparedNode {
-    fn new(
-        document: &Document,
-        node: &Node,
-        layout: impl FnOnce() -> Option<Rc<Layout>>,
-    ) -> Self {
+    fn new(document: &Document, node: &Node, layout: impl FnOnce() -> Option<Rc<Layout>>) -> Self {
         let title = |fallback: &str| node.title.clone().unwrap_or_else(|| fallback.to_owned());
         let bare = |role| Self {
             role,

@@ -124,7 +124,11 @@ impl<'a> Resolver<'a> {
             return Err(value.map_or(Resolved::Nothing, Resolved::Primitive));
         }
         if saved.mode == Mode::Bypassed {
-            let kinds: Vec<&str> = node.inputs.iter().map(|input| input.kind.as_str()).collect();
+            let kinds: Vec<&str> = node
+                .inputs
+                .iter()
+                .map(|input| input.kind.as_str())
+                .collect();
             let output = node.outputs.get(at.slot).map_or("*", String::as_str);
             let wanted = wanted.take().unwrap_or_default();
             let slot = input_for(&kinds, at.slot, output, &wanted);
@@ -242,19 +246,26 @@ impl<'a> Resolver<'a> {
         let (outer, instance) = self.scopes.get(scope).parent.as_ref()?;
         let (saved, _) = self.node(*outer, instance)?;
         let proxies = proxies(saved);
-        let place = proxies.iter().position(|(id, name)| id == node && name == widget)?;
+        let place = proxies
+            .iter()
+            .position(|(id, name)| id == node && name == widget)?;
         saved.value(place).cloned()
     }
 }
 
 /// The widgets inside that an instance shows without a link, by node id and name.
 fn proxies(instance: &Node) -> Vec<(String, String)> {
-    let listed = instance.properties.get("proxyWidgets").and_then(Json::as_array);
+    let listed = instance
+        .properties
+        .get("proxyWidgets")
+        .and_then(Json::as_array);
     let read = |entry: &Json| {
         let id = super::document::id_text(entry.get(0)?)?;
         Some((id, entry.get(1)?.as_str()?.to_owned()))
     };
     // Entries that cannot be read keep their place.
     let entries = listed.into_iter().flatten();
-    entries.map(|entry| read(entry).unwrap_or_default()).collect()
+    entries
+        .map(|entry| read(entry).unwrap_or_default())
+        .collect()
 }

@@ -69,7 +69,9 @@ impl Scopes {
             // It looks at the outermost nodes only.
             let skips = document.graphs[graph].is_group
                 || (found.scopes[scope].parent.is_none()
-                    && document.saved_by.is_some_and(|version| version >= HIDES_INSIDE));
+                    && document
+                        .saved_by
+                        .is_some_and(|version| version >= HIDES_INSIDE));
             let inner = found.enter(document, scope, id, graph)?;
             let hidden = inner.hidden || (skips && node.mode != Mode::Active);
             pending.extend(found.open(document, Scope { hidden, ..inner }));

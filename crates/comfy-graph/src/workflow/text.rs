@@ -118,7 +118,9 @@ fn without_comments(text: &str) -> String {
     while let Some(start) = rest.find('/') {
         let (before, comment) = rest.split_at(start);
         kept.push_str(before);
-        let block = comment.strip_prefix("/*").and_then(|inside| inside.find("*/"));
+        let block = comment
+            .strip_prefix("/*")
+            .and_then(|inside| inside.find("*/"));
         rest = if let Some(end) = block {
             &comment[end + 4..]
         } else if comment.starts_with("//") {
@@ -176,11 +178,15 @@ pub(super) fn replace(text: &str, named: &dyn Named, now: &LocalTime) -> String 
 fn value(pattern: &str, named: &dyn Named, now: &LocalTime) -> Option<String> {
     let parts: Vec<&str> = pattern.split('.').collect();
     let [node, widget] = parts.as_slice() else {
-        return parts[0].strip_prefix("date:").map(|format| date(format, now));
+        return parts[0]
+            .strip_prefix("date:")
+            .map(|format| date(format, now));
     };
     let illegal = |character: char| {
-        matches!(character, '/' | '?' | '<' | '>' | '\\' | ':' | '*' | '|' | '"')
-            || character.is_ascii_control()
+        matches!(
+            character,
+            '/' | '?' | '<' | '>' | '\\' | ':' | '*' | '|' | '"'
+        ) || character.is_ascii_control()
     };
     Some(named.widget(node, widget)?.replace(illegal, "_"))
 }

@@ -89,7 +89,10 @@ impl Widget {
     }
 
     fn first_choice(&self) -> Option<Json> {
-        let default = self.settings.get("default").filter(|value| is_truthy(value));
+        let default = self
+            .settings
+            .get("default")
+            .filter(|value| is_truthy(value));
         default.or_else(|| self.choices.first()).cloned()
     }
 }
@@ -102,7 +105,9 @@ impl Upload {
             Json::Array(files) if self.several => {
                 files.iter().map(|file| self.annotated(file)).collect()
             }
-            Json::Array(files) => files.first().map_or(Json::Null, |file| self.annotated(file)),
+            Json::Array(files) => files
+                .first()
+                .map_or(Json::Null, |file| self.annotated(file)),
             file => self.annotated(file),
         }
     }
