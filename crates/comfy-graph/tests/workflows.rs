@@ -37,7 +37,16 @@ fn every_rule_is_as_in_the_front_end() {
             "{name}"
         );
         for (id, node) in expected {
-            assert_eq!(&given[id], node, "node {id} of {name}");
+            let mut node = node.clone();
+            // Buttons and players of the page send values that no class declares, and the server would drop.
+            let class = &classes[node["class_type"].as_str().expect("a class")];
+            let declares = |input: &str| {
+                class.input.required.contains_key(input) || class.input.optional.contains_key(input)
+            };
+            if let Some(inputs) = node["inputs"].as_object_mut() {
+                inputs.retain(|input, value| value.is_array() || declares(input));
+            }
+            assert_eq!(given[id], node, "node {id} of {name}");
         }
         assert!(!is_workflow(&prompt), "{name}");
     }

@@ -226,6 +226,7 @@ pub fn command() -> clap::Command {
     // The variables follow one rule, which is said once at the end.
     Arguments::command()
         .mut_args(|argument| argument.hide_env(true))
+        .mut_subcommands(|task| task.mut_args(|argument| argument.hide_env(true)))
         .args(ignored::arguments())
 }
 

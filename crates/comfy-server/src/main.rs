@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<ExitCode, StartError> {
     if let Some(run) = &options.run {
-        return comfy_server::run::run(options.config, run);
+        return comfy_server::run::run(options.config, run).map(ExitCode::from);
     }
     let server = Server::builder(options.config).start()?;
     if options.quick_test {

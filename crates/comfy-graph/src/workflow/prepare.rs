@@ -3,6 +3,7 @@
 use super::NodeClasses;
 use super::document::{Document, End, Node, Port, SavedInput};
 use super::layout::Layout;
+use super::scope::MAX_DEPTH;
 use super::values::widget_values;
 use crate::Json;
 use indexmap::IndexMap;
@@ -179,8 +180,8 @@ fn promoted_widgets(
         .iter()
         .map(|graph| vec![None; graph.inputs.len()])
         .collect();
-    // A subgraph inside shows widgets of its own: what is found there is used in the next round.
-    loop {
+    // A subgraph inside shows widgets of its own: what is found there is used in the next round. Deeper ones are refused later.
+    for _ in 0..=MAX_DEPTH {
         let mut changed = false;
         for (index, graph) in document.graphs.iter().enumerate() {
             for (slot, port) in graph.inputs.iter().enumerate() {
@@ -214,7 +215,8 @@ fn promoted_widgets(
             }
         }
         if !changed {
-            return promoted;
+            break;
         }
     }
+    promoted
 }

@@ -187,15 +187,18 @@ impl<'a> Resolver<'a> {
         let mut at = (scope, saved, node, slot, instance.to_owned());
         loop {
             let (scope, saved, node, slot, id) = at;
-            if let Some(value) = self.overridden(scope, &id, &node.inputs[slot].name) {
+            let Some(input) = node.inputs.get(slot) else {
+                return Resolved::Nothing;
+            };
+            if let Some(value) = self.overridden(scope, &id, &input.name) {
                 return Resolved::Promoted(Some(value));
             }
             let Role::Instance(graph) = node.role else {
-                let name = &node.inputs[slot].name;
-                let value = node.widgets.get(name).cloned().flatten();
+                let value = node.widgets.get(&input.name).cloned().flatten();
                 return Resolved::Promoted(value);
             };
-            let Some(source) = &self.prepared.promoted[graph][slot] else {
+            let source = self.prepared.promoted[graph].get(slot);
+            let Some(Some(source)) = source else {
                 return Resolved::Nothing;
             };
             if let Some(value) = self.instance_value(saved, node, graph, slot, source) {

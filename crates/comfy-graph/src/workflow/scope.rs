@@ -5,7 +5,7 @@ use super::document::{Document, Mode};
 use std::collections::HashMap;
 
 /// How deep subgraphs may lie in each other.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// Nodes when every instance of a subgraph counts.
 const MAX_NODES: usize = 100_000;
 /// Since this version the front end leaves the nodes inside of a muted or bypassed subgraph as they are and skips them when it

@@ -7,7 +7,6 @@ mod source;
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use comfy_api::history::{HistoryEntry, StatusText};
@@ -36,6 +35,10 @@ pub struct Run {
     pub only_print: bool,
 }
 
+/// The exit status when all ran.
+const SUCCESS: u8 = 0;
+/// The exit status when something did not.
+const FAILURE: u8 = 1;
 /// The exit status after Ctrl-C, as shells report it.
 const INTERRUPTED: u8 = 130;
 
@@ -58,25 +61,25 @@ enum RunError {
 
 /// Runs the files one after the other, with progress on the standard error and the written files on the standard output.
 ///
-/// The exit status is 0 if all of them ran to their end. A file that fails does not keep the others from running.
+/// The exit status, which is given back, is 0 if all of them ran to their end. A file that fails does not keep the others from running.
 ///
 /// # Errors
 /// When the parts could not be set up.
-pub fn run(config: Config, run: &Run) -> Result<ExitCode, StartError> {
+pub fn run(config: Config, run: &Run) -> Result<u8, StartError> {
     let progress = Arc::new(Progress::default());
     let state = Server::builder(config).assemble_with(&[], Some(progress.clone()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let mut status = ExitCode::SUCCESS;
+    let mut status = SUCCESS;
     for file in &run.files {
         match runtime.block_on(run_file(&state, run, file, &progress)) {
             Ok(()) => {}
             Err(error) => {
                 progress.line(&format!("error: {}: {error}", file.display()));
-                status = ExitCode::FAILURE;
+                status = FAILURE;
                 if let RunError::Interrupted = error {
-                    status = ExitCode::from(INTERRUPTED);
+                    status = INTERRUPTED;
                     break;
                 }
             }
@@ -113,6 +116,8 @@ async fn run_file(
     let submission = Submission {
         prompt: converted.prompt,
         extra_data,
+        // Progress is told to somebody or not at all.
+        client_id: Some("run".to_owned()),
         ..Submission::default()
     };
     let submitted = state
