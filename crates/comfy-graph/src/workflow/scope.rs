@@ -29,7 +29,7 @@ pub(super) struct Scope {
 /// All scopes of a document.
 #[derive(Debug)]
 pub(super) struct Scopes {
-    scopes: Vec<Scope>,
+    all: Vec<Scope>,
     inside: HashMap<(usize, String), usize>,
     /// Each node with its scope, in the order of the prompt.
     pub(super) nodes: Vec<(usize, String)>,
@@ -38,7 +38,7 @@ pub(super) struct Scopes {
 impl Scopes {
     pub(super) fn new(document: &Document) -> Result<Self, WorkflowError> {
         let mut found = Self {
-            scopes: Vec::new(),
+            all: Vec::new(),
             inside: HashMap::new(),
             nodes: Vec::new(),
         };
@@ -62,13 +62,13 @@ impl Scopes {
                 });
             }
             found.nodes.push((scope, id.clone()));
-            let node = &document.graphs[found.scopes[scope].graph].nodes[&id];
+            let node = &document.graphs[found.all[scope].graph].nodes[&id];
             let Some(graph) = document.subgraph_of(node) else {
                 continue;
             };
             // It looks at the outermost nodes only.
             let skips = document.graphs[graph].is_group
-                || (found.scopes[scope].parent.is_none()
+                || (found.all[scope].parent.is_none()
                     && document
                         .saved_by
                         .is_some_and(|version| version >= HIDES_INSIDE));
@@ -81,7 +81,7 @@ impl Scopes {
 
     /// The scope.
     pub(super) fn get(&self, scope: usize) -> &Scope {
-        &self.scopes[scope]
+        &self.all[scope]
     }
 
     /// The scope inside of a node.
@@ -96,7 +96,7 @@ impl Scopes {
         id: String,
         graph: usize,
     ) -> Result<Scope, WorkflowError> {
-        let scope = &self.scopes[outer];
+        let scope = &self.all[outer];
         let full_id = format!("{}{id}", scope.prefix);
         if scope.depth >= MAX_DEPTH {
             return Err(WorkflowError::TooMany {
@@ -113,7 +113,7 @@ impl Scopes {
                     name: document.graphs[graph].name.clone(),
                 });
             }
-            around = scope.parent.as_ref().map(|(outer, _)| &self.scopes[*outer]);
+            around = scope.parent.as_ref().map(|(outer, _)| &self.all[*outer]);
         }
         Ok(Scope {
             graph,
@@ -126,7 +126,7 @@ impl Scopes {
 
     /// Adds a scope; its nodes come back in reverse order.
     fn open(&mut self, document: &Document, scope: Scope) -> Vec<(usize, String)> {
-        let index = self.scopes.len();
+        let index = self.all.len();
         let graph = &document.graphs[scope.graph];
         let mut nodes: Vec<_> = graph.nodes.iter().collect();
         match &scope.parent {
@@ -136,7 +136,7 @@ impl Scopes {
             // The file tells the order of the outermost nodes only.
             None => nodes.sort_by_key(|(_, node)| node.order),
         }
-        self.scopes.push(scope);
+        self.all.push(scope);
         let nodes = nodes.into_iter().rev();
         nodes.map(|(id, _)| (index, id.clone())).collect()
     }

@@ -6,7 +6,7 @@ mod report;
 mod source;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use comfy_api::history::{HistoryEntry, StatusText};
@@ -95,7 +95,7 @@ pub fn run(config: Config, run: &Run) -> Result<u8, StartError> {
 async fn run_file(
     state: &AppState,
     run: &Run,
-    file: &PathBuf,
+    file: &Path,
     progress: &Progress,
 ) -> Result<(), RunError> {
     let mut converted = Converted::from_either(state, source::read(file)?)?;

@@ -55,11 +55,9 @@ impl EventSink for Progress {
                     state.line(&text);
                 }
             }
-            TextEvent::Progress(progress) => {
-                if std::io::stderr().is_terminal() {
-                    let text = format!("{}: {} of {}", state.running, progress.value, progress.max);
-                    state.over(&text);
-                }
+            TextEvent::Progress(progress) if std::io::stderr().is_terminal() => {
+                let text = format!("{}: {} of {}", state.running, progress.value, progress.max);
+                state.over(&text);
             }
             TextEvent::ExecutionCached(cached) if !cached.nodes.is_empty() => {
                 state.line(&format!("{} nodes are known already", cached.nodes.len()));
