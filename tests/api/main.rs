@@ -11,9 +11,11 @@
 mod bad_files;
 mod bad_requests;
 mod blocking_prompts;
+mod front_end;
 mod http_recordings;
 mod page;
 mod paths;
+mod saved_workflows;
 mod shared;
 mod shutdown;
 mod slow_clients;

@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod difference;
+pub mod front_end;
 pub mod http;
 pub mod multipart;
 pub mod picture;

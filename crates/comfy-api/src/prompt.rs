@@ -11,9 +11,14 @@ use utoipa::ToSchema;
 /// `prompt` stays plain JSON: validation looks at it with the leniency that clients rely on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PromptRequest {
-    /// The graph: nodes by id.
-    #[schema(value_type = std::collections::BTreeMap<String, PromptNode>)]
+    /// The graph: nodes by id. May be left out when there is a `workflow`.
+    #[serde(default, skip_serializing_if = "Json::is_null")]
+    #[schema(value_type = std::collections::BTreeMap<String, PromptNode>, required = false)]
     pub prompt: Json,
+    /// A saved workflow to make the prompt of, if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<crate::workflow::Workflow>, nullable = false)]
+    pub workflow: Option<Json>,
     /// The websocket client that gets the progress of this prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
@@ -123,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_prompt_is_required() {
+    fn all_but_the_prompt_may_be_missing() {
         let read: PromptRequest = serde_json::from_value(json!({"prompt": {}})).expect("a request");
         assert_eq!(
             serde_json::to_value(read).expect("JSON"),

@@ -1,6 +1,7 @@
 //! The browser's own form of a graph, which travels as `extra_data.extra_pnginfo.workflow` and is stored in pictures.
 //!
-//! The server does not look into it. These types document the form; every member may be missing.
+//! There the server does not look into it; posted instead of a prompt, it is turned into one. These types document the form; every
+//! member may be missing.
 
 use utoipa::{
     PartialSchema, ToSchema,
@@ -37,7 +38,7 @@ impl PartialSchema for Workflow {
         ObjectBuilder::new()
             .schema_type(Type::Object)
             .description(Some(
-                "A graph as the browser draws it. The server stores it and does not look into it.",
+                "A graph as the browser draws it. In pictures it is only stored; posted instead of a prompt, it is turned into one.",
             ))
             .property("last_node_id", of(Type::Integer))
             .property("last_link_id", of(Type::Integer))

@@ -36,6 +36,7 @@ pub mod order;
 pub mod python_json;
 pub mod signature;
 pub mod testing;
+pub mod workflow;
 
 pub use blocker::Blocker;
 pub use builder::{InputBuilder, SchemaBuilder};

@@ -13,12 +13,14 @@ use comfy_nodes::device::DeviceRequest;
 use comfy_nodes::runtime::PreviewMethod;
 
 use crate::config::{Config, megabytes};
+use crate::run::{Change, Run};
 
 /// ComfyUI's HTTP and websocket API, its graphs and its diffusion models, in one program without Python.
 #[derive(Debug, Parser)]
 #[command(
     name = "comfy-server",
     version,
+    args_conflicts_with_subcommands = true,
     max_term_width = 110,
     after_help = "Settings can also come from the environment: COMFYUI_PORT for --port, COMFYUI_EXTERNAL_ADDRESS for --external-address, and so on. \
                   The command line wins.\n\nFlags of ComfyUI that concern only PyTorch, Python or the browser's packages (--lowvram, --fp16-vae, --use-split-cross-attention, \
@@ -37,6 +39,43 @@ pub struct Arguments {
     output: Output,
     #[command(flatten)]
     process: Process,
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    Run(RunArguments),
+}
+
+/// Run prompts or saved workflows without serving anyone
+///
+/// A FILE is a prompt, a workflow saved by the browser, or a PNG picture that carries one of them; - is the standard input. Progress goes to
+/// the standard error, the paths of the written files to the standard output. The exit status is 0 if everything ran.
+#[derive(Debug, Args)]
+struct RunArguments {
+    /// Prompts, saved workflows or pictures
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Set an input of a node, which is named by its id, its title or its class; may be repeated
+    #[arg(long, value_name = "NODE.INPUT=VALUE")]
+    set: Vec<Change>,
+    /// The seed of every node that has one
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Print the prompts that would run, and run nothing
+    #[arg(long)]
+    print_prompt: bool,
+    #[command(flatten)]
+    directories: Directories,
+    #[command(flatten)]
+    computing: Computing,
+    #[command(flatten)]
+    output: Output,
+    /// How much to log: DEBUG, INFO, WARNING, ERROR or CRITICAL; without a value, DEBUG
+    #[arg(long, value_name = "LEVEL", env = "COMFYUI_VERBOSE", num_args = 0..=1, default_value = "WARNING", default_missing_value = "DEBUG", value_parser = log_level)]
+    verbose: tracing::Level,
 }
 
 #[derive(Debug, Args)]
@@ -192,6 +231,8 @@ pub struct Options {
     pub quick_test: bool,
     /// Flags that were given and have no effect.
     pub ignored: Vec<String>,
+    /// What to run instead of serving.
+    pub run: Option<Run>,
 }
 
 /// The command, with the flags that are ignored.
@@ -199,6 +240,7 @@ pub fn command() -> clap::Command {
     // The variables follow one rule, which is said once at the end.
     Arguments::command()
         .mut_args(|argument| argument.hide_env(true))
+        .mut_subcommands(|task| task.mut_args(|argument| argument.hide_env(true)))
         .args(ignored::arguments())
 }
 
@@ -222,7 +264,20 @@ pub fn parse(
 }
 
 impl Arguments {
-    fn options(self) -> Options {
+    fn options(mut self) -> Options {
+        let run = self.task.take().map(|Task::Run(arguments)| {
+            // The settings of the server keep their defaults: clap refuses both together.
+            self.directories = arguments.directories;
+            self.computing = arguments.computing;
+            self.output = arguments.output;
+            self.process.verbose = arguments.verbose;
+            Run {
+                files: arguments.files,
+                changes: arguments.set,
+                seed: arguments.seed,
+                only_print: arguments.print_prompt,
+            }
+        });
         let Self {
             network,
             directories,
@@ -230,6 +285,7 @@ impl Arguments {
             queue,
             output,
             process,
+            task: _,
         } = self;
         let config = Config {
             listen: addresses(&network.listen),
@@ -271,6 +327,7 @@ impl Arguments {
             open_browser: network.auto_launch && !network.disable_auto_launch,
             quick_test: process.quick_test_for_ci,
             ignored: Vec::new(),
+            run,
         }
     }
 }

@@ -27,11 +27,13 @@ mod negotiate;
 mod openapi;
 mod reply;
 mod routes;
+pub mod run;
 mod server;
 mod state;
 mod users;
 mod walk;
 mod whole_file;
+mod workflow;
 mod ws;
 
 pub use config::Config;

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         );
     }
     match run(options) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
@@ -30,16 +30,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: Options) -> Result<(), StartError> {
+fn run(options: Options) -> Result<ExitCode, StartError> {
+    if let Some(run) = &options.run {
+        return comfy_server::run::run(options.config, run).map(ExitCode::from);
+    }
     let server = Server::builder(options.config).start()?;
     if options.quick_test {
         server.shutdown();
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     if options.open_browser {
         open_browser(&server.base_url());
     }
-    server.run_until_signal()
+    server.run_until_signal()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Opens the page in the user's browser.

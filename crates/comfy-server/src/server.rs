@@ -129,7 +129,7 @@ impl ServerBuilder {
             .iter()
             .map(TcpListener::local_addr)
             .collect::<Result<_, _>>()?;
-        let state = self.assemble(&addresses)?;
+        let state = self.assemble_with(&addresses, None)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .thread_name("http")
@@ -167,8 +167,12 @@ impl ServerBuilder {
         self.start()?.run_until_signal()
     }
 
-    /// Sets everything up but the network.
-    fn assemble(self, addresses: &[SocketAddr]) -> Result<AppState, StartError> {
+    /// Sets everything up but the network. Events go to `sink` if there is one, else to the websocket clients.
+    pub(crate) fn assemble_with(
+        self,
+        addresses: &[SocketAddr],
+        sink: Option<Arc<dyn EventSink>>,
+    ) -> Result<AppState, StartError> {
         let Self {
             config,
             built_in_nodes,
@@ -217,7 +221,7 @@ impl ServerBuilder {
         services.insert(Arc::clone(&runtime));
 
         let hub = Arc::new(Hub::default());
-        let sink: Arc<dyn EventSink> = Arc::<Hub>::clone(&hub);
+        let sink = sink.unwrap_or_else(|| Arc::<Hub>::clone(&hub));
         let engine = Engine::start(EngineOptions {
             services,
             cache: config.cache,

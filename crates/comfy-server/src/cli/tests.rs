@@ -163,3 +163,35 @@ fn flags_of_pytorch_are_accepted_and_named() {
         assert!(help.contains(heading), "{heading} is missing in\n{help}");
     }
 }
+
+#[test]
+fn files_can_be_run() {
+    let options = options(&[
+        "run",
+        "a.json",
+        "-",
+        "--set",
+        "3.steps=4",
+        "--seed",
+        "7",
+        "--output-directory",
+        "out",
+        "--cpu",
+    ]);
+    assert_eq!(
+        options.config.output_directory.as_deref(),
+        Some(Path::new("out"))
+    );
+    assert!(matches!(options.config.device, DeviceRequest::Cpu));
+    assert_eq!(options.log_level, tracing::Level::WARN);
+    let run = options.run.expect("it is to run");
+    assert_eq!(run.files, [Path::new("a.json"), Path::new("-")]);
+    assert_eq!(
+        (run.changes.len(), run.seed, run.only_print),
+        (1, Some(7), false)
+    );
+    assert!(super::parse(["comfy-server"]).expect("good").run.is_none());
+    assert!(refusal(&["run"]).contains("<FILE>"));
+    assert!(refusal(&["run", "a", "--set", "x"]).contains("NODE.INPUT=VALUE"));
+    assert!(refusal(&["--port", "1", "run", "a"]).contains("run"));
+}

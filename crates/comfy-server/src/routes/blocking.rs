@@ -18,6 +18,7 @@ use super::on_thread;
 use crate::error::{ApiError, ApiResult};
 use crate::reply;
 use crate::state::AppState;
+use crate::workflow::Converted;
 use request::{Answer, AnswerHeaders, AnswerQuery, PromptRequest};
 
 /// Seconds after which a client that did not wait may ask again.
@@ -79,6 +80,8 @@ pub(super) async fn get_outputs(
 /// The answer takes as long as the prompt, loading of models included. What comes back is chosen by `Accept`: `application/json`
 /// (the default) gives addresses of all images and the outputs of all nodes, `image/png` the last image itself. If several
 /// nodes save images, that is the last such node of the prompt; leave the others out to get a certain one.
+///
+/// Instead of a prompt, a saved workflow of the browser front end may be sent, alone or as the member `workflow`.
 ///
 /// Files of a multipart form are stored in the input directory before the prompt is checked, so the prompt can name them.
 ///
@@ -144,12 +147,15 @@ async fn run(state: AppState, request: Request) -> ApiResult {
     }
     let request = PromptRequest::receive(&state, request).await?;
     let digest = request.digest();
-    let engine = state.engine().clone();
-    let submission = Submission {
-        prompt: request.prompt,
-        ..Submission::default()
-    };
-    let submitted = on_thread(move || engine.submit(submission)).await??;
+    let submitting = state.clone();
+    let submitted = on_thread(move || {
+        let mut converted = Converted::from_either(&submitting, request.prompt)?;
+        let mut submission = Submission::default();
+        converted.describe(&mut submission.extra_data);
+        submission.prompt = converted.prompt;
+        Ok::<_, ApiError>(submitting.engine().submit(submission)?)
+    })
+    .await??;
     let prompt_id = submitted.prompt_id;
     if request.answer == Answer::Later {
         return Ok(accepted(prompt_id));

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use comfy_api::error::{ErrorDetail, PromptRefused};
 use comfy_api::prompt::{PromptAccepted, PromptRequest};
 use comfy_api::queue::QueueStatus;
-use comfy_exec::{Engine, Submission};
+use comfy_exec::Submission;
 use serde_json::{Map, Number, Value as Json};
 
 use super::on_thread;
@@ -15,6 +15,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::negotiate::preferred;
 use crate::reply;
 use crate::state::AppState;
+use crate::workflow::Converted;
 
 /// How many prompts run and wait.
 #[utoipa::path(
@@ -30,7 +31,8 @@ pub(super) async fn get_prompt(State(state): State<AppState>) -> ApiResult {
 
 /// Queue a prompt.
 ///
-/// The body is read as JSON whatever its content type says. The answer comes at once; the progress is sent over `/ws` to the
+/// The body is read as JSON whatever its content type says. Instead of `prompt` it may hold a saved `workflow` of the browser front
+/// end, which the server turns into a prompt; nodes it does not know are named in the refusal. The answer comes at once; the progress is sent over `/ws` to the
 /// client named by `client_id`, and the result is found with `GET /history/{prompt_id}`.
 #[utoipa::path(
     post, path = "/prompt", operation_id = "post_prompt", tag = "ui",
@@ -78,11 +80,11 @@ fn in_words(error: ApiError) -> Response {
 
 async fn submit(state: &AppState, request: Request) -> Result<PromptAccepted, ApiError> {
     let body = body::json(request).await?;
-    let engine = state.engine().clone();
+    let state = state.clone();
     // Checking a giant prompt takes time.
     on_thread(move || {
-        let submission = submission(&engine, body)?;
-        let submitted = engine.submit(submission)?;
+        let submission = submission(&state, body)?;
+        let submitted = state.engine().submit(submission)?;
         Ok(PromptAccepted {
             prompt_id: submitted.prompt_id,
             number: submitted.number,
@@ -93,7 +95,7 @@ async fn submit(state: &AppState, request: Request) -> Result<PromptAccepted, Ap
 }
 
 /// Reads the body as ComfyUI does: flags may be anything that Python takes for true, and a number may be text.
-fn submission(engine: &Engine, body: Json) -> Result<Submission, ApiError> {
+fn submission(state: &AppState, body: Json) -> Result<Submission, ApiError> {
     let members = match body {
         Json::Object(members) => members,
         // These have no member `prompt`, but Python can ask them for one.
@@ -106,24 +108,29 @@ fn submission(engine: &Engine, body: Json) -> Result<Submission, ApiError> {
     };
     let number = members.get("number").map(as_float).transpose()?;
     let front = members.get("front").is_some_and(is_truthy);
-    let submission = described(members, number.clone(), front);
+    let submission = described(state, members, number.clone(), front);
     if submission.is_err() {
         // A request that gets this far is counted, whatever becomes of it.
-        engine.take_number(number.as_ref(), front);
+        state.engine().take_number(number.as_ref(), front);
     }
     submission
 }
 
 fn described(
+    state: &AppState,
     mut members: Map<String, Json>,
     number: Option<Number>,
     front: bool,
 ) -> Result<Submission, ApiError> {
-    let Some(prompt) = members.remove("prompt") else {
-        let text = "No prompt provided";
-        return Err(ApiError::refused(ErrorDetail::new("no_prompt", text, text)));
+    let mut converted = match (members.remove("prompt"), members.remove("workflow")) {
+        (Some(prompt), _) => Converted::from_either(state, prompt)?,
+        (None, Some(workflow)) => Converted::from_workflow(state, workflow)?,
+        (None, None) => {
+            let text = "No prompt provided";
+            return Err(ApiError::refused(ErrorDetail::new("no_prompt", text, text)));
+        }
     };
-    let extra_data = match members.remove("extra_data") {
+    let mut extra_data = match members.remove("extra_data") {
         None | Some(Json::Null) => Map::new(),
         Some(Json::Object(members)) => members,
         Some(other) => {
@@ -132,6 +139,8 @@ fn described(
             )));
         }
     };
+    converted.describe(&mut extra_data);
+    let prompt = converted.prompt;
     Ok(Submission {
         targets: targets(members.get("partial_execution_targets"), &prompt)?,
         prompt,

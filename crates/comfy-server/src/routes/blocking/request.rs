@@ -182,21 +182,24 @@ async fn from_form(state: &AppState, request: Request) -> Result<Json, ApiError>
     Ok(prompt)
 }
 
-/// The prompt itself. Some clients wrap it as they do for `/prompt`; a node of the id `prompt` would have a class.
+/// The prompt or workflow itself. Some clients wrap it as they do for `/prompt`; a node of the id `prompt` would have a class.
 fn unwrapped(body: Json) -> Result<Json, ApiError> {
     let Json::Object(mut members) = body else {
         return Err(ApiError::BadRequest(format!(
             "expected a prompt as a JSON object, got {body}"
         )));
     };
-    let is_wrapper = members
-        .get("prompt")
-        .and_then(Json::as_object)
-        .is_some_and(|inner| !inner.contains_key("class_type"));
-    let prompt = if is_wrapper {
-        members.remove("prompt")
-    } else {
-        Some(Json::Object(members))
+    // Nor has a workflow a class: it is saved with other members.
+    let is_wrapper = |name: &str| {
+        let inner = members.get(name).and_then(Json::as_object);
+        inner.is_some_and(|inner| !inner.contains_key("class_type"))
+    };
+    let prompt = match ["prompt", "workflow"]
+        .into_iter()
+        .find(|name| is_wrapper(name))
+    {
+        Some(name) => members.remove(name),
+        None => Some(Json::Object(members)),
     };
     prompt
         .filter(|prompt| prompt.as_object().is_some_and(|nodes| !nodes.is_empty()))
