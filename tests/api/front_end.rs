@@ -86,7 +86,7 @@ fn compare(
             now: LocalTime::default(),
         };
         let differences = match prompt_from_workflow(workflow, &mut surroundings) {
-            Ok(prompt) => differences(&prompt.to_json(), &expected, &classes),
+            Ok(prompt) => differences(&prompt, &expected, &classes),
             Err(error) => vec![error.to_string()],
         };
         let is_known = known.iter().any(|(known, _)| known == name);

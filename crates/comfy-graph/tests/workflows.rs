@@ -16,7 +16,6 @@ fn converted(workflow: &Json, classes: &ObjectInfo) -> Result<Json, String> {
     };
     let prompt = prompt_from_workflow(workflow, &mut surroundings);
     prompt
-        .map(|prompt| prompt.to_json())
         .map_err(|error| error.to_string())
 }
 

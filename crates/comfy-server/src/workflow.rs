@@ -47,7 +47,7 @@ impl Converted {
         };
         let prompt = prompt_from_workflow(&workflow, &mut surroundings)?;
         Ok(Self {
-            prompt: prompt.to_json(),
+            prompt,
             workflow: Some(workflow),
         })
     }

@@ -7,7 +7,7 @@ use super::resolve::{Resolved, Resolver};
 use super::scope::Scopes;
 use super::text::{self, Named};
 use super::{NodeClasses, Surroundings, UnknownClass, WorkflowError};
-use crate::{Json, Prompt, PromptNode};
+use crate::Json;
 use indexmap::IndexMap;
 use serde_json::{Map, json};
 
@@ -50,7 +50,7 @@ impl<'a> Emission<'a> {
         }
     }
 
-    pub(super) fn run(self, surroundings: &mut Surroundings<'_>) -> Result<Prompt, WorkflowError> {
+    pub(super) fn run(self, surroundings: &mut Surroundings<'_>) -> Result<Json, WorkflowError> {
         let resolver = Resolver {
             document: self.document,
             prepared: &self.prepared,
@@ -88,16 +88,16 @@ impl<'a> Emission<'a> {
             let full_id = format!("{}{id}", self.scopes.get(scope).prefix);
             let inputs = inputs(&resolver, &named, (scope, id, &full_id), node, surroundings)?;
             let (saved, _) = resolver.node(scope, id).expect("it was just found");
-            let mut emitted = PromptNode::new(&saved.class);
-            emitted.inputs = inputs;
-            emitted.other = Map::from_iter([("_meta".to_owned(), json!({"title": node.title}))]);
+            let emitted = json!({
+                "inputs": inputs,
+                "class_type": saved.class,
+                "_meta": {"title": node.title},
+            });
             nodes.push((full_id, emitted));
         }
         // JavaScript lists whole numbers first.
         nodes.sort_by_key(|(id, _)| id.parse::<u32>().unwrap_or(u32::MAX));
-        Ok(Prompt {
-            nodes: nodes.into_iter().collect(),
-        })
+        Ok(Json::Object(nodes.into_iter().collect()))
     }
 }
 

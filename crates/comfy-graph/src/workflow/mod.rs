@@ -30,7 +30,7 @@ mod tests;
 pub use error::{UnknownClass, WorkflowError};
 pub use text::LocalTime;
 
-use crate::{Json, Prompt};
+use crate::Json;
 use comfy_api::object_info::{NodeInfo, ObjectInfo};
 
 /// The node classes that a conversion may use.
@@ -76,7 +76,7 @@ pub fn is_workflow(json: &Json) -> bool {
 pub fn prompt_from_workflow(
     workflow: &Json,
     surroundings: &mut Surroundings<'_>,
-) -> Result<Prompt, WorkflowError> {
+) -> Result<Json, WorkflowError> {
     let mut document = document::Document::read(workflow)?;
     groups::unfold(workflow, &mut document, surroundings.classes)?;
     let prepared = prepare::Prepared::new(&document, surroundings.classes);

@@ -44,7 +44,7 @@ fn convert(workflow: &Json) -> Result<Json, WorkflowError> {
         choose: &mut |_| 0,
         now: LocalTime::default(),
     };
-    prompt_from_workflow(workflow, &mut surroundings).map(|prompt| prompt.to_json())
+    prompt_from_workflow(workflow, &mut surroundings)
 }
 
 fn message(workflow: &Json) -> String {
