@@ -27,3 +27,8 @@ pub use engine::Engine;
 pub use options::{CachePolicy, EngineOptions, FreeRequest};
 pub use sink::{Audience, EventSink};
 pub use submission::{PromptState, Running, ShutdownOutcome, Submission, SubmitError, Submitted};
+
+/// Runs the examples of the manual.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/nodes-in-the-graph.md")]
+struct Manual;

@@ -6,6 +6,12 @@
 pub trait Catalog: Send + Sync {
     /// The list called `name`, such as `checkpoints` or `samplers`; empty when there is none.
     fn list(&self, name: &str) -> Vec<String>;
+
+    /// The directories in which the files of that list are looked for; none when they are no files.
+    fn folders(&self, list: &str) -> Vec<String> {
+        let _ = list;
+        Vec::new()
+    }
 }
 
 /// A catalog without lists, for schemas of which only the names and types are of interest.

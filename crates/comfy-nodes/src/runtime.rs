@@ -1,5 +1,6 @@
 //! What the built-in nodes share: folders, the device, and the lists that clients choose from.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -138,5 +139,16 @@ impl Catalog for Runtime {
             }
             folder => self.files(folder),
         }
+    }
+
+    fn folders(&self, list: &str) -> Vec<String> {
+        let folders = &self.options.folders;
+        let directories: Vec<PathBuf> = match (list, folders.model_folder(list)) {
+            ("input_images", _) => vec![folders.input_dir().to_owned()],
+            (_, Some(folder)) => folder.directories.clone(),
+            (_, None) => Vec::new(),
+        };
+        let texts = directories.iter().map(|path| path.display().to_string());
+        texts.collect()
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use comfy_graph::{
-    Blocker, DynamicPrompt, Expand, Later, Lazy, List, Needs, Node, NodeContext, NodeError,
-    NodeOutput, NodeRegistry, NodeSpec, RawLink, Undeclared, UniqueId, Value,
+    Blocker, Constants, DynamicPrompt, Expand, Json, Later, Lazy, List, Needs, Node, NodeContext,
+    NodeError, NodeOutput, NodeRegistry, NodeSpec, RawLink, Services, Undeclared, UniqueId, Value,
 };
 use serde_json::json;
 use tokio::sync::{Barrier, Notify};
@@ -318,6 +318,49 @@ impl Node for Heap {
     }
 }
 
+/// A number of the world outside, which changes from prompt to prompt.
+#[derive(NodeSpec)]
+#[node(id = "World", category = "toy")]
+pub(crate) struct World {
+    /// What is added to it.
+    plus: i64,
+}
+
+impl Node for World {
+    type Output = Tracked;
+
+    const HAS_FINGERPRINT: bool = true;
+
+    fn run(self, context: &mut NodeContext<'_>) -> Result<Tracked, NodeError> {
+        note(context)?;
+        let world = context.service::<Ledger>()?.world.load(Ordering::Relaxed);
+        number(context, world + self.plus)
+    }
+
+    fn fingerprint(_: &Constants<'_>, services: &Services) -> Result<Json, NodeError> {
+        let ledger = services.get::<Ledger>().unwrap();
+        Ok(json!(ledger.world.load(Ordering::Relaxed)))
+    }
+}
+
+/// A number that belongs to this very node.
+#[derive(NodeSpec)]
+#[node(id = "Personal", category = "toy", not_idempotent)]
+pub(crate) struct Personal {
+    /// A number.
+    a: Tracked,
+}
+
+impl Node for Personal {
+    type Output = Tracked;
+
+    fn run(self, context: &mut NodeContext<'_>) -> Result<Tracked, NodeError> {
+        note(context)?;
+        let own: i64 = context.unique_id().bytes().map(i64::from).sum();
+        number(context, self.a.value().wrapping_mul(1000).wrapping_add(own))
+    }
+}
+
 /// Waits until enough others wait.
 #[derive(NodeSpec)]
 #[node(id = "Meet", category = "toy")]
@@ -429,6 +472,8 @@ pub(crate) fn registry() -> NodeRegistry {
         .and_then(|registry| registry.register::<Odd>())
         .and_then(|registry| registry.register::<Look>())
         .and_then(|registry| registry.register::<Heap>())
+        .and_then(|registry| registry.register::<World>())
+        .and_then(|registry| registry.register::<Personal>())
         .and_then(|registry| registry.register::<Meet>())
         .and_then(|registry| registry.register::<MeetInPerson>())
         .and_then(|registry| registry.register::<Endless>())

@@ -17,6 +17,7 @@ mod history;
 mod interrupting;
 mod queueing;
 mod recorder;
+mod same_results;
 mod scale;
 mod toys;
 mod transcripts;

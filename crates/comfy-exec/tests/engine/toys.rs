@@ -1,6 +1,6 @@
 //! Small nodes that compute, count, fail, panic and wait.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::sleep;
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub(crate) struct Ledger {
     pub(crate) counts_alive: AtomicBool,
     /// How many numbers lived when each node ran.
     pub(crate) alive_at: Mutex<Vec<(String, usize)>>,
+    /// What the world outside is like.
+    pub(crate) world: AtomicI64,
     /// How often fingerprints were asked for.
     pub(crate) fingerprints: AtomicUsize,
 }

@@ -12,17 +12,19 @@ use std::collections::HashSet;
 pub(super) struct ClassInfo<'a> {
     pub(super) class: &'a NodeClass,
     pub(super) schema: NodeSchema,
+    catalog: &'a dyn Catalog,
     /// For each input with many choices, its choices for fast look-up.
     choices: Vec<OnceCell<HashSet<String>>>,
 }
 
 impl<'a> ClassInfo<'a> {
-    pub(super) fn new(class: &'a NodeClass, catalog: &dyn Catalog) -> Self {
+    pub(super) fn new(class: &'a NodeClass, catalog: &'a dyn Catalog) -> Self {
         let schema = class.schema(catalog);
         Self {
             class,
             choices: schema.inputs.iter().map(|_| OnceCell::new()).collect(),
             schema,
+            catalog,
         }
     }
 
@@ -79,7 +81,11 @@ impl<'a> ClassInfo<'a> {
         if let SocketType::Choices(choices) = &input.socket
             && !self.is_choice(index, choices, &converted)
         {
-            return Ok(Err(problem::not_a_choice(input, choices, &converted)));
+            let folders = input.list.map(|list| self.catalog.folders(list));
+            let folders = folders.unwrap_or_default();
+            return Ok(Err(problem::not_a_choice(
+                input, choices, &converted, folders,
+            )));
         }
         Ok(Ok(converted))
     }

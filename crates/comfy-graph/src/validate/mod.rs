@@ -6,6 +6,7 @@
 
 mod inputs;
 mod links;
+mod near;
 mod problem;
 mod report;
 mod walk;
@@ -96,7 +97,7 @@ fn output_nodes<'a>(
         let class = class_type
             .as_str()
             .and_then(|class_type| registry.get(class_type))
-            .ok_or_else(|| problem::unknown_class(id, class_type))?;
+            .ok_or_else(|| problem::unknown_class(id, class_type, registry))?;
         let is_target = targets.as_ref().is_none_or(|targets| targets.contains(id));
         if class.is_output_node() && is_target {
             outputs.push(id.as_str());

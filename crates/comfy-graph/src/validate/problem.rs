@@ -1,7 +1,11 @@
 //! One function for each complaint; the texts are ComfyUI's, because clients compare them.
+//!
+//! Beside ComfyUI's members, `extra_info` has what helps a person: `nearest` has names that may have been meant,
+//! `searched_folders` the directories of a file that was not found, and `source` and `expected_type` the two ends of a link.
 
+use super::near::nearest;
 use crate::python::{Exception, text, type_name};
-use crate::{InputSpec, Json, SocketType, python};
+use crate::{InputSpec, Json, NodeRegistry, OutputSpec, python};
 use comfy_api::error::ErrorDetail;
 use serde_json::{Map, json};
 
@@ -25,13 +29,16 @@ pub(super) fn missing_class_type(id: &str) -> ErrorDetail {
     )
 }
 
-pub(super) fn unknown_class(id: &str, class_type: &Json) -> ErrorDetail {
+pub(super) fn unknown_class(id: &str, class_type: &Json, registry: &NodeRegistry) -> ErrorDetail {
     let class_type = text(class_type);
-    ErrorDetail::new(
+    let mut error = ErrorDetail::new(
         "invalid_prompt",
         format!("Cannot execute because node {class_type} does not exist."),
         format!("Node ID '#{id}'"),
-    )
+    );
+    let near = nearest(&class_type, registry.iter().map(|(class, _)| class));
+    add(&mut error, "nearest", Json::from(near));
+    error
 }
 
 pub(super) fn no_outputs() -> ErrorDetail {
@@ -69,8 +76,13 @@ pub(super) fn bad_link(input: &InputSpec, value: &Json) -> ErrorDetail {
     )
 }
 
-pub(super) fn type_mismatch(input: &InputSpec, received: &SocketType, link: &Json) -> ErrorDetail {
-    let received = received.to_json();
+pub(super) fn type_mismatch(
+    input: &InputSpec,
+    source: &str,
+    output: &OutputSpec,
+    link: &Json,
+) -> ErrorDetail {
+    let received = output.socket.to_json();
     let details = format!(
         "{}, received_type({}) mismatch input_type({})",
         input.name,
@@ -86,6 +98,11 @@ pub(super) fn type_mismatch(input: &InputSpec, received: &SocketType, link: &Jso
             ("input_config", input.config()),
             ("received_type", received),
             ("linked_node", link.clone()),
+            (
+                "source",
+                json!({"class_type": source, "output": output.name}),
+            ),
+            ("expected_type", input.socket.to_json()),
         ],
     )
 }
@@ -141,20 +158,40 @@ fn out_of_range(input: &InputSpec, kind: &str, message: String, value: &Json) ->
     )
 }
 
-pub(super) fn not_a_choice(input: &InputSpec, choices: &[Json], value: &Json) -> ErrorDetail {
+pub(super) fn not_a_choice(
+    input: &InputSpec,
+    choices: &[Json],
+    value: &Json,
+    folders: Vec<String>,
+) -> ErrorDetail {
     let is_long = choices.len() > LONGEST_LIST;
     let (list, config) = if is_long {
         (format!("(list of length {})", choices.len()), Json::Null)
     } else {
         (text(&input.socket.to_json()), input.config())
     };
-    about(
+    let mut error = about(
         input,
         "value_not_in_list",
         "Value not in list",
         format!("{}: '{}' not in {list}", input.name, text(value)),
         [("input_config", config), ("received_value", value.clone())],
-    )
+    );
+    let names = choices.iter().filter_map(Json::as_str);
+    add(
+        &mut error,
+        "nearest",
+        Json::from(nearest(&text(value), names)),
+    );
+    add(&mut error, "searched_folders", Json::from(folders));
+    error
+}
+
+/// Adds a list to `extra_info`, unless it is empty.
+fn add(error: &mut ErrorDetail, key: &str, list: Json) {
+    if list.as_array().is_some_and(|list| !list.is_empty()) {
+        error.extra_info.insert(key.to_owned(), list);
+    }
 }
 
 pub(super) fn failed_check(input: &str, reason: &str) -> ErrorDetail {

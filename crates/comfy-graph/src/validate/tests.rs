@@ -381,3 +381,185 @@ fn nan_stays_what_it_is() {
     assert!(python_json::as_f64(&inputs["ratio"]).unwrap().is_nan());
     assert_eq!(inputs["text"], "nan");
 }
+
+/// A file of a list that the catalog knows.
+#[derive(Clone)]
+struct ModelFile;
+
+impl crate::Socket for ModelFile {
+    const TYPE: &'static str = "COMBO";
+
+    const LIST: Option<&'static str> = Some("models");
+}
+
+/// Opens a file.
+#[derive(NodeSpec)]
+#[node(id = "Open", category = "test", output_node)]
+struct Open {
+    /// The file.
+    file: ModelFile,
+    /// A number.
+    number: Option<i64>,
+}
+
+impl Node for Open {
+    type Output = ();
+
+    fn run(self, _: &mut NodeContext<'_>) -> Result<(), NodeError> {
+        let _ = (self.file, self.number);
+        Ok(())
+    }
+}
+
+struct Models;
+
+impl Catalog for Models {
+    fn list(&self, list: &str) -> Vec<String> {
+        assert_eq!(list, "models");
+        ["base_v1.ckpt", "base_v2.ckpt", "upscaler.pth"]
+            .map(str::to_owned)
+            .into()
+    }
+
+    fn folders(&self, list: &str) -> Vec<String> {
+        vec![format!("/data/{list}")]
+    }
+}
+
+fn refused(mut prompt: Json) -> Invalid {
+    let mut registry = NodeRegistry::new();
+    registry.register::<Number>().unwrap();
+    registry.register::<Pass>().unwrap();
+    registry.register::<Open>().unwrap();
+    validate(&mut prompt, None, &registry, &Models, &Services::new()).unwrap_err()
+}
+
+#[test]
+fn errors_help_to_find_what_was_meant() {
+    let invalid = refused(json!({"1": {"class_type": "Open", "inputs": {"file": "base_v3.ckpt"}}}));
+    let extra = &invalid.node_errors["1"].errors[0].extra_info;
+    assert_eq!(extra["nearest"], json!(["base_v1.ckpt", "base_v2.ckpt"]));
+    assert_eq!(extra["searched_folders"], json!(["/data/models"]));
+    // What ComfyUI says is there too.
+    assert_eq!(extra["received_value"], "base_v3.ckpt");
+
+    let invalid = refused(json!({"1": {"class_type": "Opne", "inputs": {}}}));
+    assert_eq!(invalid.error.extra_info["nearest"], json!(["Open"]));
+    let invalid = refused(json!({"1": {"class_type": "Something else", "inputs": {}}}));
+    assert!(invalid.error.extra_info.is_empty());
+}
+
+/// A text.
+#[derive(NodeSpec)]
+#[node(id = "Text", category = "test")]
+struct Text {}
+
+impl Node for Text {
+    type Output = String;
+
+    fn run(self, _: &mut NodeContext<'_>) -> Result<String, NodeError> {
+        Ok(String::new())
+    }
+}
+
+#[test]
+fn a_bad_link_names_both_ends() {
+    let mut registry = NodeRegistry::new();
+    registry.register::<Text>().unwrap();
+    registry.register::<Open>().unwrap();
+    let mut prompt = json!({
+        "1": {"class_type": "Open", "inputs": {"file": "base_v1.ckpt", "number": ["2", 0]}},
+        "2": {"class_type": "Text", "inputs": {}},
+    });
+    let invalid = validate(&mut prompt, None, &registry, &Models, &Services::new()).unwrap_err();
+    let extra = &invalid.node_errors["1"].errors[0].extra_info;
+    assert_eq!(
+        extra["source"],
+        json!({"class_type": "Text", "output": "STRING"})
+    );
+    assert_eq!(
+        (
+            &extra["received_type"],
+            &extra["expected_type"],
+            &extra["linked_node"]
+        ),
+        (&json!("STRING"), &json!("INT"), &json!(["2", 0]))
+    );
+}
+
+/// Judges by itself what is linked, and looks at all inputs.
+#[derive(NodeSpec)]
+#[node(id = "Judge", category = "test", output_node)]
+struct Judge {
+    /// A number of a range, or a text.
+    #[input(min = 0, max = 1)]
+    first: i64,
+    /// Another.
+    second: Option<Value>,
+    /// Given under the same name.
+    #[input(name = "first")]
+    again: Option<i64>,
+}
+
+impl Node for Judge {
+    type Output = ();
+
+    const CHECKS: &'static [&'static str] = &["*"];
+
+    const CHECKS_TYPES: bool = true;
+
+    fn run(self, _: &mut NodeContext<'_>) -> Result<(), NodeError> {
+        let _ = (self.first, self.second, self.again);
+        Ok(())
+    }
+
+    fn check(constants: &Constants<'_>, _: &Services) -> Result<(), String> {
+        if constants.json("second") == Some(&json!(7)) {
+            return Err("no sevens".to_owned());
+        }
+        match constants.linked_type("first") {
+            None => Ok(()),
+            Some(linked) if linked.name() == "STRING" => Ok(()),
+            Some(linked) => Err(format!("not a {}", linked.name())),
+        }
+    }
+}
+
+#[test]
+fn a_check_may_judge_types_and_all_inputs() {
+    let mut registry = NodeRegistry::new();
+    registry.register::<Text>().unwrap();
+    registry.register::<Number>().unwrap();
+    registry.register::<Judge>().unwrap();
+    let complaints = |inputs: Json| {
+        let mut prompt = json!({
+            "1": {"class_type": "Judge", "inputs": inputs},
+            "text": {"class_type": "Text", "inputs": {}},
+            "number": {"class_type": "Number", "inputs": {"value": 1}},
+        });
+        let services = Services::new();
+        match validate(&mut prompt, None, &registry, &EmptyCatalog, &services) {
+            Ok(_) => Vec::new(),
+            Err(invalid) => {
+                let errors = invalid.node_errors["1"].errors.iter();
+                errors.map(|error| error.details.clone()).collect()
+            }
+        }
+    };
+    // A text is linked to a number, and a number is out of its range: both are the check's business.
+    assert_eq!(complaints(json!({"first": ["text", 0]})), [""; 0]);
+    assert_eq!(complaints(json!({"first": 5, "second": 3})), [""; 0]);
+    assert_eq!(
+        complaints(json!({"first": ["number", 0]})),
+        ["first - not a INT", "input_types - not a INT"]
+    );
+    assert_eq!(
+        complaints(json!({"first": 1, "second": 7})),
+        [
+            "first - no sevens",
+            "second - no sevens",
+            "input_types - no sevens"
+        ]
+    );
+    assert_eq!(complaints(json!({"second": 5})), ["first"]);
+}

@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
         }
         let is_judged = visit.class.class.checks_types();
         if !is_judged && !links::fits(&output.socket, &input.socket) {
-            let error = problem::type_mismatch(input, &output.socket, &value());
+            let error = problem::type_mismatch(input, &source.schema.id, output, &value());
             visit.errors.push(error);
             return Ok(None);
         }

@@ -1,6 +1,6 @@
 //! Choices whose lists change while the server runs.
 
-use comfy_graph::{Catalog, Json, Socket};
+use comfy_graph::{Json, Socket};
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident, $list:literal) => {
@@ -11,16 +11,14 @@ macro_rules! choice {
         impl Socket for $name {
             const TYPE: &'static str = "COMBO";
 
+            const LIST: Option<&'static str> = Some($list);
+
             fn from_json(json: &Json) -> Option<Self> {
                 json.as_str().map(|name| Self(name.to_owned()))
             }
 
             fn to_json(&self) -> Option<Json> {
                 Some(Json::from(self.0.as_str()))
-            }
-
-            fn choices(catalog: &dyn Catalog) -> Option<Vec<String>> {
-                Some(catalog.list($list))
             }
         }
     };

@@ -2,10 +2,19 @@
 
 use comfy_graph::Socket;
 
+use super::transfer::bytes_of;
+
 /// What a model is asked for: one or more encoded prompts, each with its strength, area and time.
 #[derive(Debug, Clone)]
 pub struct Conditioning(pub Vec<comfy_diffusion::sampling::Conditioning>);
 
 impl Socket for Conditioning {
     const TYPE: &'static str = "CONDITIONING";
+
+    fn size(&self) -> usize {
+        let sizes = self.0.iter().map(|condition| {
+            bytes_of(&condition.cond) + condition.pooled.as_ref().map_or(0, bytes_of)
+        });
+        sizes.sum()
+    }
 }

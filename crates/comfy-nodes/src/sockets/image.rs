@@ -22,6 +22,10 @@ impl Socket for Image {
     fn describe(&self) -> String {
         format!("{} {:?}", Self::TYPE, self.shape)
     }
+
+    fn size(&self) -> usize {
+        size_of_val(self.values.as_slice())
+    }
 }
 
 impl fmt::Debug for Image {

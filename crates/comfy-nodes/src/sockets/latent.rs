@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use comfy_graph::{NodeError, Socket};
 
-use super::transfer::{host_device, on_host};
+use super::transfer::{bytes_of, host_device, on_host};
 
 /// A batch of latents with what belongs to them, in the host's memory.
 #[derive(Debug, Clone)]
@@ -21,6 +21,10 @@ impl Socket for Latent {
 
     fn describe(&self) -> String {
         format!("{} {:?}", Self::TYPE, self.shape())
+    }
+
+    fn size(&self) -> usize {
+        bytes_of(&self.samples) + self.noise_mask.as_ref().map_or(0, bytes_of)
     }
 }
 

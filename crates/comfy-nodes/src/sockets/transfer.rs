@@ -45,3 +45,8 @@ fn moved<const D: usize>(tensor: Tensor<D>, device: &Device) -> Result<Tensor<D>
         device,
     ))
 }
+
+/// The bytes that a tensor's values take.
+pub(crate) fn bytes_of<const D: usize>(tensor: &Tensor<D>) -> usize {
+    tensor.shape().num_elements() * tensor.dtype().size()
+}
