@@ -16,6 +16,7 @@ pub struct GetImageSize {
     /// The pictures to measure.
     image: Image,
     /// The node at which the size is shown.
+    #[expect(dead_code, reason = "the context knows it; the schema must declare it")]
     unique_id: UniqueId,
 }
 
