@@ -295,7 +295,7 @@ impl SchemaBuilder {
     pub fn build(mut self) -> NodeSchema {
         if self.schema.v3 {
             for input in &mut self.schema.inputs {
-                input.shows_settings = true;
+                input.shows_settings = input.section != Section::Hidden;
                 if matches!(input.socket, SocketType::Choices(_)) {
                     input
                         .settings

@@ -5,8 +5,9 @@ mod support;
 
 use comfy_api::object_info::NodeInfo;
 use comfy_graph::{
-    Catalog, Choice, ExtraPngInfo, InputBuilder, Json, Node, NodeClass, NodeContext, NodeError,
-    NodeRegistry, NodeSpec, Outputs, PromptJson, RegistryError, SchemaBuilder, Socket, UniqueId,
+    Blocker, Catalog, Choice, EmptyCatalog, Expand, ExtraPngInfo, InputBuilder, Json, Lazy, List,
+    Node, NodeClass, NodeContext, NodeError, NodeRegistry, NodeSpec, Outputs, PromptJson, RawLink,
+    RegistryError, SchemaBuilder, Socket, Undeclared, UniqueId, Value,
 };
 use serde_json::json;
 
@@ -378,4 +379,102 @@ fn a_class_must_make_sense() {
         register(unknown),
         Err(RegistryError::UnknownCheck { .. })
     ));
+}
+
+/// How to fade.
+#[derive(Clone, Copy, Choice)]
+enum Fade {
+    /// At the same pace.
+    #[choice("linear")]
+    Linear,
+    /// Slowly at first.
+    #[choice("ease in")]
+    EaseIn,
+}
+
+/// A class of the third node API.
+#[derive(NodeSpec)]
+#[node(id = "Third", category = "toys", v3)]
+struct Third {
+    images: List<Value>,
+    #[input(default = Fade::EaseIn)]
+    fade: Fade,
+    #[input(accepts = "IMAGE,MASK")]
+    either: Option<Lazy<Value>>,
+    link: Option<RawLink<i64>>,
+    #[input(hidden)]
+    start: Option<Value>,
+    rest: Undeclared,
+    unique_id: UniqueId,
+}
+
+impl Node for Third {
+    type Output = (List<Value>, Result<i64, Blocker>);
+
+    fn run(self, _: &mut NodeContext<'_>) -> Result<Self::Output, NodeError> {
+        let _ = (
+            self.fade,
+            self.either,
+            self.link,
+            self.start,
+            self.rest,
+            self.unique_id,
+        );
+        Ok((self.images, Ok(1)))
+    }
+}
+
+/// An older class with a combo of the newer form.
+#[derive(NodeSpec)]
+#[node(id = "Second", category = "toys")]
+struct Second {
+    #[input(combo)]
+    fade: Fade,
+}
+
+impl Node for Second {
+    type Output = Expand<i64>;
+
+    fn run(self, _: &mut NodeContext<'_>) -> Result<Self::Output, NodeError> {
+        let _ = self.fade;
+        Ok(1.into())
+    }
+}
+
+#[test]
+fn the_forms_of_the_third_node_api() {
+    let info = |class: NodeClass| {
+        serde_json::to_value(class.schema(&EmptyCatalog).to_object_info()).unwrap()
+    };
+    let third = info(NodeClass::of::<Third>());
+    let choices = ["linear", "ease in"];
+    assert_eq!(
+        third["input"],
+        json!({
+            "required": {
+                "images": ["*", {}],
+                "fade": ["COMBO", {"default": "ease in", "multiselect": false, "options": choices}],
+            },
+            "optional": {
+                "either": ["IMAGE,MASK", {"lazy": true}],
+                "link": ["INT", {"rawLink": true}],
+            },
+            "hidden": {"start": ["*"], "unique_id": "UNIQUE_ID"},
+        })
+    );
+    assert_eq!(third["output"], json!(["*", "INT"]));
+    assert_eq!(third["output_is_list"], json!([true, false]));
+    // A class of this kind without a name of its own has none.
+    assert_eq!(third["display_name"], Json::Null);
+    for flag in ["deprecated", "experimental", "api_node"] {
+        assert_eq!(third[flag], false);
+    }
+    let second = info(NodeClass::of::<Second>());
+    assert_eq!(
+        second["input"]["required"]["fade"],
+        json!(["COMBO", {"options": choices}])
+    );
+    assert_eq!(second["output"], json!(["INT"]));
+    assert_eq!(second["display_name"], "Second");
+    assert_eq!(second.get("deprecated"), None);
 }

@@ -33,10 +33,16 @@ pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
 fn likeness(left: &str, right: &str) -> f64 {
     const SAME_FILE: f64 = 0.9;
     const WITHIN: f64 = 0.8;
-    let file = |name: &'_ str| name.rsplit(['/', '\\']).next().map(str::to_owned);
-    let is_within =
-        !left.is_empty() && !right.is_empty() && (left.contains(right) || right.contains(left));
-    let likeness = strsim::normalized_damerau_levenshtein(left, right);
+    // That both are checkpoints, say, makes no names alike.
+    let (left_stem, right_stem) = match (left.rsplit_once('.'), right.rsplit_once('.')) {
+        (Some((left, one)), Some((right, other))) if one == other => (left, right),
+        _ => (left, right),
+    };
+    let file = |name: &str| name.rsplit(['/', '\\']).next().map(str::to_owned);
+    let is_within = !left_stem.is_empty()
+        && !right_stem.is_empty()
+        && (left_stem.contains(right_stem) || right_stem.contains(left_stem));
+    let likeness = strsim::normalized_damerau_levenshtein(left_stem, right_stem);
     if left != right && file(left) == file(right) {
         likeness.max(SAME_FILE)
     } else if is_within {
@@ -66,6 +72,7 @@ mod tests {
                 "v1-5-pruned-emaonly.safetensors"
             ]
         );
+        assert_eq!(near("nope.safetensors"), [""; 0]);
         assert_eq!(near("Eulr"), ["euler"]);
         assert_eq!(near("euler_ancestral"), ["euler"]);
         assert_eq!(near(""), [""; 0]);
