@@ -18,6 +18,7 @@ mod pending;
 mod progress;
 mod reporter;
 mod run;
+mod shared;
 mod signals;
 mod sink;
 mod submission;

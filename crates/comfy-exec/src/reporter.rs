@@ -13,9 +13,9 @@ use parking_lot::Mutex;
 use serde_json::Number;
 
 use crate::Audience;
-use crate::engine::Shared;
 use crate::names::NodeNames;
 use crate::progress::ProgressBook;
+use crate::shared::Shared;
 
 /// The voice of one prompt.
 ///

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use comfy_api::queue::FreeRequest;
 
 use crate::caches::ResultCache;
-use crate::engine::{Shared, Task};
 use crate::run::{self, Memory, Runtime};
+use crate::shared::{Shared, Task};
 
 /// Owns everything that only one thread may touch.
 pub(crate) struct Worker {

@@ -47,6 +47,10 @@ pub struct PendingGraph<'a> {
 }
 
 /// What is known of a node.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each for its own rule"
+)]
 #[derive(Debug, Clone, Default)]
 struct State {
     is_pending: bool,

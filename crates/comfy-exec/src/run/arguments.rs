@@ -156,6 +156,7 @@ impl Arguments {
         for argument in &self.lists {
             let name = &argument.name;
             let slot = match &argument.values {
+                Values::Same(Slot::Waiting) => Slot::Waiting,
                 Values::Same(slot) if self.takes_lists => Slot::Many(vec![slot.clone()]),
                 Values::Same(slot) => slot.clone(),
                 Values::Wires(items) if self.takes_lists => {

@@ -23,11 +23,11 @@ use comfy_graph::{Graph, Json, NodeClass, Prompt};
 use parking_lot::Mutex;
 
 use crate::caches::{InstanceCache, NodeResult, Owner, ResultCache};
-use crate::engine::{Finished, Shared};
 use crate::failure::Failure;
 use crate::names::NodeNames;
 use crate::pending::Job;
 use crate::reporter::Reporter;
+use crate::shared::{Finished, Shared};
 use crate::signals::Signals;
 use node::Suspended;
 use outcome::Stop;

@@ -10,10 +10,10 @@ use serde_json::Map;
 
 use super::Run;
 use super::arguments::Arguments;
-use crate::engine::Finished;
 use crate::failure::{Failure, NodeFailure};
 use crate::names::NodeNames;
 use crate::reporter::now;
+use crate::shared::Finished;
 
 /// Why a prompt ended early.
 pub(super) struct Stop {

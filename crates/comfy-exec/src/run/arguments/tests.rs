@@ -32,6 +32,7 @@ fn digits() -> NodeClass {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an item may be a blocker")]
 fn value(value: i64) -> Item {
     Ok(Value::new(value))
 }
@@ -157,6 +158,11 @@ fn a_node_that_takes_lists_is_called_once_with_all() {
     let arguments = gather(&class, &given, slots()).unwrap();
     let mut taken = inputs(&arguments, &class, 0);
     assert_eq!(taken.take::<List<i64>>("all").unwrap().0, [5]);
+    // A list may be lazy, too.
+    let lazy = self::class(|schema| schema.input(input::<Lazy<List<i64>>>("all")));
+    let arguments = gather(&lazy, &json!({"all": ["9", 0]}), vec![]).unwrap();
+    let waiting: Lazy<List<i64>> = inputs(&arguments, &lazy, 0).take("all").unwrap();
+    assert!(!waiting.is_ready());
     // One blocker among the values blocks the only call.
     let slots = vec![vec![value(1), Err(Blocker::silent())]];
     let arguments = gather(&class, &json!({"all": ["1", 0], "first": 1}), slots).unwrap();

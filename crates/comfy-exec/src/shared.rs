@@ -1,0 +1,192 @@
+//! What the handles of the engine and its worker share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use comfy_api::events::{Event, Executing, StatusEvent, TextEvent};
+use comfy_api::history::HistoryEntry;
+use comfy_api::queue::{FreeRequest, QueueStatus, QueueTuple};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use tokio::sync::oneshot;
+
+use crate::history::HistoryStore;
+use crate::pending::{Job, PendingQueue};
+use crate::signals::Signals;
+use crate::sink::Outbox;
+use crate::{Audience, EngineOptions, PromptState};
+
+/// What the handles and the worker share.
+pub(crate) struct Shared {
+    pub(crate) options: EngineOptions,
+    pub(crate) outbox: Outbox,
+    pub(crate) state: Mutex<State>,
+    /// Wakes the worker.
+    pub(crate) wake: Condvar,
+    /// Wakes a shutdown: the worker has become idle.
+    pub(crate) idle: Condvar,
+}
+
+/// The queue, the history and who waits for what.
+pub(crate) struct State {
+    pub(crate) pending: PendingQueue,
+    pub(crate) running: Option<RunningJob>,
+    pub(crate) history: HistoryStore,
+    pub(crate) waiters: HashMap<String, Vec<oneshot::Sender<Arc<HistoryEntry>>>>,
+    pub(crate) free: Option<FreeRequest>,
+    /// The next number that the engine gives.
+    pub(crate) counter: u64,
+    pub(crate) closing: bool,
+}
+
+/// The prompt that runs.
+pub(crate) struct RunningJob {
+    pub(crate) row: QueueTuple,
+    pub(crate) client_id: Option<String>,
+    pub(crate) node: Option<String>,
+    pub(crate) signals: Arc<Signals>,
+}
+
+/// What the worker is to do next.
+pub(crate) enum Task {
+    /// Run this prompt, and stop when the signals say so.
+    Run(Job, Arc<Signals>),
+    /// Free memory.
+    Free(FreeRequest),
+}
+
+/// A prompt that has ended.
+pub(crate) struct Finished {
+    pub(crate) entry: HistoryEntry,
+    pub(crate) client_id: Option<String>,
+    /// The event that ends it, held back until the history is complete.
+    pub(crate) last_event: TextEvent,
+    pub(crate) last_audience: Option<Audience>,
+}
+
+impl State {
+    pub(crate) fn remaining(&self) -> usize {
+        self.pending.len() + usize::from(self.running.is_some())
+    }
+
+    pub(crate) fn state_of(&self, prompt_id: &str) -> PromptState {
+        if self
+            .running
+            .as_ref()
+            .is_some_and(|job| job.row.prompt_id == prompt_id)
+        {
+            PromptState::Running
+        } else if self.pending.contains(prompt_id) {
+            PromptState::Pending
+        } else if self.history.contains(prompt_id) {
+            PromptState::Finished
+        } else {
+            PromptState::Unknown
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(options: EngineOptions) -> Self {
+        Self {
+            outbox: Outbox::new(Arc::clone(&options.sink)),
+            state: Mutex::new(State {
+                pending: PendingQueue::default(),
+                running: None,
+                history: HistoryStore::new(options.max_history),
+                waiters: HashMap::new(),
+                free: None,
+                counter: 0,
+                closing: false,
+            }),
+            options,
+            wake: Condvar::new(),
+            idle: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn push_status(&self, state: &State) {
+        self.push_status_of(state.remaining());
+    }
+
+    pub(crate) fn push_status_of(&self, queue_remaining: usize) {
+        let status = StatusEvent {
+            status: QueueStatus::new(queue_remaining),
+            sid: None,
+        };
+        self.outbox.push(Audience::All, TextEvent::Status(status));
+    }
+
+    pub(crate) fn wait_until_idle(&self, state: &mut MutexGuard<'_, State>, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        self.idle
+            .wait_while_until(state, |state| state.running.is_some(), deadline);
+    }
+
+    /// Waits for work; none when the engine is closed.
+    pub(crate) fn next_task(&self) -> Option<Task> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(mut request) = state.free.take() {
+                request.unload_models |= request.free_memory;
+                return Some(Task::Free(request));
+            }
+            if state.closing {
+                return None;
+            }
+            if let Some(job) = state.pending.pop() {
+                let signals = Arc::new(Signals::default());
+                state.running = Some(RunningJob {
+                    row: job.row.clone(),
+                    client_id: job.client_id.clone(),
+                    node: None,
+                    signals: Arc::clone(&signals),
+                });
+                self.push_status(&state);
+                drop(state);
+                self.outbox.flush();
+                return Some(Task::Run(job, signals));
+            }
+            self.wake.wait(&mut state);
+        }
+    }
+
+    /// Notes which node runs.
+    pub(crate) fn set_running_node(&self, node_id: &str) {
+        if let Some(job) = &mut self.state.lock().running {
+            job.node = Some(node_id.to_owned());
+        }
+    }
+
+    /// Puts a prompt into the history and only then tells that it has ended.
+    pub(crate) fn finish(&self, finished: Finished) {
+        let Finished {
+            entry,
+            client_id,
+            last_event,
+            last_audience,
+        } = finished;
+        let prompt_id = entry.prompt.prompt_id.clone();
+        let entry = Arc::new(entry);
+        let waiters = {
+            let mut state = self.state.lock();
+            state.history.insert(prompt_id.clone(), Arc::clone(&entry));
+            state.running = None;
+            if let Some(audience) = last_audience {
+                self.outbox.push(audience, last_event);
+            }
+            self.push_status(&state);
+            if let Some(client_id) = client_id {
+                let end = Event::Text(TextEvent::Executing(Executing::end(prompt_id.clone())));
+                self.outbox.push(Audience::Client(client_id), end);
+            }
+            state.waiters.remove(&prompt_id).unwrap_or_default()
+        };
+        for waiter in waiters {
+            // A waiter that has gone away needs no answer.
+            let _ = waiter.send(Arc::clone(&entry));
+        }
+        self.idle.notify_all();
+        self.outbox.flush();
+    }
+}
