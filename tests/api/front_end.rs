@@ -24,11 +24,8 @@ fn prompts_are_those_of_the_front_end() {
 
 #[test]
 fn prompts_of_new_workflows_are_those_of_the_new_front_end() {
-    // All of them take ten minutes.
-    let step = match std::env::var("COMFY_TEST_TEMPLATES") {
-        Ok(which) if which == "all" => 1,
-        _ => 12,
-    };
+    // All of them would take many minutes.
+    let step = 12;
     let templates = installed("templates-0.1.123").map(|folder| {
         let all = workflows(&folder).into_iter();
         all.step_by(step).collect()
@@ -36,12 +33,21 @@ fn prompts_of_new_workflows_are_those_of_the_new_front_end() {
     compare("front-end-1.58.1", templates, false, KNOWN_DIFFERENCES);
 }
 
+const SAME_ID: &str =
+    "a node inside of a subgraph has the id of one outside, and the new front end gives it another";
+
 /// Templates that the new front end converts otherwise, and why that is right.
 const KNOWN_DIFFERENCES: &[(&str, &str)] = &[
+    ("api_google_nano_banana2_image_edit_continuation", SAME_ID),
     (
-        "video_kandinsky5_i2v",
-        "a node inside of a subgraph has the id of one outside, and the new front end gives it another",
+        "api_mirelo_video_to_sfx",
+        "of two inputs in a row that the class does not have, the front end takes out only the first",
     ),
+    (
+        "utility_video_segment_sam3",
+        "the made-up class has a widget for a bounding box, which has several values in the new front end",
+    ),
+    ("video_kandinsky5_i2v", SAME_ID),
     (
         "video_wan2_2_14B_s2v",
         "saved by 1.27.10, which runs the nodes inside of a bypassed subgraph",
@@ -72,11 +78,13 @@ fn compare(
     let registered: ObjectInfo =
         serde_json::from_value(classes.clone()).expect("the classes are sound");
     let (mut equal, mut with_made_up, mut failures) = (0, 0, Vec::new());
+    // Some templates want files that are not there.
+    let mut not_converted = Vec::new();
     for (name, workflow) in &workflows {
         let expected = match page.prompt(workflow) {
             Ok(prompt) => prompt,
             Err(error) => {
-                failures.push(format!("{name}: the front end fails: {error}"));
+                not_converted.push(format!("{name}: {error}"));
                 continue;
             }
         };
@@ -101,6 +109,8 @@ fn compare(
         "{front_end}: {equal} of {} prompts are equal, {with_made_up} of them with made-up classes",
         workflows.len()
     );
+    eprintln!("{front_end} itself fails on {not_converted:#?}");
+    assert!(not_converted.len() * 20 <= workflows.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 

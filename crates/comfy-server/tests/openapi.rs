@@ -41,6 +41,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "nodes show other things than files too, such as texts, and in lists",
     ),
     (
+        "schema PromptRequest: \"prompt\" is not required",
+        "a saved workflow may take its place",
+    ),
+    (
         "schema Workflow.links[][]: m",
         "the limits on the number of items stand at the list, where they mean something, not at its items",
     ),

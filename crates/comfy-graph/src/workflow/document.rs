@@ -9,7 +9,9 @@ use std::collections::{HashMap, HashSet};
 /// Nodes of a whole file, subgraphs counted once.
 const MAX_NODES: usize = 100_000;
 /// Links of a whole file.
-const MAX_LINKS: usize = 1_000_000;
+const MAX_LINKS: usize = 200_000;
+/// Inputs or outputs of a node, or of a subgraph.
+const MAX_SLOTS: usize = 1000;
 /// In the links of a subgraph, the id of the node that stands for its inputs.
 const INPUTS: &str = "-10";
 /// In the links of a subgraph, the id of the node that stands for its outputs.
@@ -34,7 +36,7 @@ pub(super) struct Graph {
     /// Nodes by id.
     pub(super) nodes: IndexMap<String, Node>,
     /// Links by id.
-    pub(super) links: HashMap<i64, Link>,
+    pub(super) links: IndexMap<i64, Link>,
     /// Inputs of a subgraph.
     pub(super) inputs: Vec<Port>,
     /// Outputs of a subgraph.
@@ -138,11 +140,23 @@ impl Document {
             graph.name = text(definition, "name").unwrap_or_else(|| id.to_owned());
             graph.inputs = ports(definition, "inputs");
             graph.outputs = ports(definition, "outputs");
+            check(&place, "inputs", graph.inputs.len(), MAX_SLOTS)?;
+            check(&place, "outputs", graph.outputs.len(), MAX_SLOTS)?;
             document.add_subgraph(id.to_owned(), graph);
         }
         let count = |size: fn(&Graph) -> usize| document.graphs.iter().map(size).sum::<usize>();
-        check("nodes", count(|graph| graph.nodes.len()), MAX_NODES)?;
-        check("links", count(|graph| graph.links.len()), MAX_LINKS)?;
+        check(
+            "the workflow",
+            "nodes",
+            count(|graph| graph.nodes.len()),
+            MAX_NODES,
+        )?;
+        check(
+            "the workflow",
+            "links",
+            count(|graph| graph.links.len()),
+            MAX_LINKS,
+        )?;
         document.complete_ports();
         Ok(document)
     }
@@ -208,6 +222,9 @@ impl Node {
         let class = json.get("type").and_then(Json::as_str);
         let class = class.ok_or_else(|| unexpected(&format!("node {id}"), "a type", json))?;
         let list = |key: &str| json.get(key).and_then(Json::as_array).into_iter().flatten();
+        let place = format!("node {id}");
+        check(&place, "inputs", list("inputs").count(), MAX_SLOTS)?;
+        check(&place, "outputs", list("outputs").count(), MAX_SLOTS)?;
         Ok(Self {
             class: current_name(class).to_owned(),
             title: text(json, "title").filter(|title| !title.is_empty()),
@@ -342,12 +359,17 @@ fn version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()??, parts.next()??))
 }
 
-fn check(what: &'static str, count: usize, limit: usize) -> Result<(), WorkflowError> {
+pub(super) fn check(
+    place: &str,
+    what: &'static str,
+    count: usize,
+    limit: usize,
+) -> Result<(), WorkflowError> {
     if count <= limit {
         return Ok(());
     }
     Err(WorkflowError::TooMany {
-        place: "the workflow".to_owned(),
+        place: place.to_owned(),
         what,
         limit,
     })

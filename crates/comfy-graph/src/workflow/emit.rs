@@ -2,14 +2,17 @@
 
 use super::document::{Document, Mode};
 use super::error::near_names;
+use super::layout::Widget;
 use super::prepare::{Input, Prepared, PreparedNode, Role};
-use super::resolve::{Resolved, Resolver};
+use super::primitive;
+use super::resolve::{Resolved, Resolver, Stuck};
 use super::scope::Scopes;
 use super::text::{self, Named};
 use super::{NodeClasses, Surroundings, UnknownClass, WorkflowError};
 use crate::Json;
 use indexmap::IndexMap;
 use serde_json::{Map, json};
+use std::collections::HashMap;
 
 /// Classes whose `filename_prefix` may name the date and widgets of other nodes.
 const SAVING_CLASSES: &[&str] = &[
@@ -51,11 +54,7 @@ impl<'a> Emission<'a> {
     }
 
     pub(super) fn run(self, surroundings: &mut Surroundings<'_>) -> Result<Json, WorkflowError> {
-        let resolver = Resolver {
-            document: self.document,
-            prepared: &self.prepared,
-            scopes: &self.scopes,
-        };
+        let resolver = Resolver::new(self.document, &self.prepared, &self.scopes);
         let running = || {
             self.scopes.nodes.iter().filter_map(|(scope, id)| {
                 let (saved, node) = resolver.node(*scope, id)?;
@@ -80,9 +79,7 @@ impl<'a> Emission<'a> {
         if !unknown.is_empty() {
             return Err(unknown_classes(unknown, surroundings.classes));
         }
-        let named = Texts {
-            resolver: &resolver,
-        };
+        let named = Texts::new(&resolver);
         let mut nodes = Vec::new();
         for (scope, id, node) in running() {
             let full_id = format!("{}{id}", self.scopes.get(scope).prefix);
@@ -118,9 +115,16 @@ fn inputs(
     let mut raw: IndexMap<&str, Option<Json>> = IndexMap::new();
     for (slot, input) in node.inputs.iter().enumerate() {
         let resolved = resolver.input(scope, id, slot);
-        let resolved = resolved.map_err(|_| WorkflowError::Loop {
-            node: full_id.to_owned(),
-            input: input.name.clone(),
+        let resolved = resolved.map_err(|stuck| match stuck {
+            Stuck::Loop => WorkflowError::Loop {
+                node: full_id.to_owned(),
+                input: input.name.clone(),
+            },
+            Stuck::TooLong(limit) => WorkflowError::TooMany {
+                place: "the workflow".to_owned(),
+                what: "nodes that links are led through",
+                limit,
+            },
         })?;
         match resolved {
             Resolved::Nothing => {}
@@ -133,9 +137,10 @@ fn inputs(
             Resolved::Promoted(value) => {
                 raw.insert(&input.name, value.map(wrapped));
             }
-            Resolved::Primitive(value) => {
+            Resolved::Primitive(value, origin) => {
                 if input.is_widget {
-                    values.insert(input.name.clone(), Some(read(node, input, value)));
+                    let value = read(node, input, value, &resolver.fed_by(&origin));
+                    values.insert(input.name.clone(), Some(value));
                 }
             }
         }
@@ -164,11 +169,11 @@ fn inputs(
     Ok(inputs)
 }
 
-/// A value from elsewhere as the widget of the input holds it.
-fn read(node: &PreparedNode, input: &Input, value: Json) -> Json {
+/// The value of a primitive node as the widget of the input holds it.
+fn read(node: &PreparedNode, input: &Input, value: Json, linked: &[&Widget]) -> Json {
     match &node.role {
         Role::Class(layout) => match layout.widget(&input.name) {
-            Some(widget) => widget.read(&value),
+            Some(widget) => primitive::received(widget.read(&value), linked, widget),
             None => value,
         },
         _ => value,
@@ -186,10 +191,7 @@ fn sent(
     let (Role::Class(layout), Json::String(text)) = (&node.role, &value) else {
         return Ok(value);
     };
-    if layout
-        .widget(name)
-        .is_some_and(super::layout::Widget::has_dynamic_prompts)
-    {
+    if layout.widget(name).is_some_and(Widget::has_dynamic_prompts) {
         return text::choose(text, surroundings.choose).map(Json::from);
     }
     if name == "filename_prefix" && SAVING_CLASSES.contains(&layout.class.as_str()) {
@@ -210,29 +212,49 @@ fn wrapped(value: Json) -> Json {
 #[derive(Debug)]
 struct Texts<'a> {
     resolver: &'a Resolver<'a>,
+    /// Nodes by the property for this purpose, with their scopes.
+    by_property: HashMap<&'a str, (usize, &'a str)>,
+    by_title: HashMap<&'a str, (usize, &'a str)>,
+}
+
+impl<'a> Texts<'a> {
+    fn new(resolver: &'a Resolver<'a>) -> Self {
+        let mut texts = Self {
+            resolver,
+            by_property: HashMap::new(),
+            by_title: HashMap::new(),
+        };
+        for (scope, id) in &resolver.scopes.nodes {
+            let Some((saved, prepared)) = resolver.node(*scope, id) else {
+                continue;
+            };
+            let place = (*scope, id.as_str());
+            let property = match (saved.properties.get(REPLACEMENT_NAME), &prepared.role) {
+                (Some(name), _) => name.as_str(),
+                // Nodes get it when they are made, unless they are of the classes that use it.
+                (None, Role::Class(_)) if !SAVING_CLASSES.contains(&saved.class.as_str()) => {
+                    Some(saved.class.as_str())
+                }
+                _ => None,
+            };
+            // The first of a name counts.
+            if let Some(name) = property {
+                texts.by_property.entry(name).or_insert(place);
+            }
+            texts.by_title.entry(&prepared.title).or_insert(place);
+        }
+        texts
+    }
 }
 
 impl Named for Texts<'_> {
     fn widget(&self, node: &str, widget: &str) -> Option<String> {
-        let nodes = || {
-            self.resolver.scopes.nodes.iter().filter_map(|(scope, id)| {
-                let (saved, prepared) = self.resolver.node(*scope, id)?;
-                Some((*scope, id, saved, prepared))
-            })
-        };
-        let by_property = nodes().find(|(_, _, saved, prepared)| {
-            let property = saved.properties.get(REPLACEMENT_NAME);
-            match (property, &prepared.role) {
-                (Some(name), _) => name.as_str() == Some(node),
-                // Nodes get it when they are made, unless they are of the classes that use it.
-                (None, Role::Class(_)) => {
-                    saved.class == node && !SAVING_CLASSES.contains(&saved.class.as_str())
-                }
-                (None, _) => false,
-            }
-        });
-        let by_title = || nodes().find(|(_, _, _, prepared)| prepared.title == node);
-        let (scope, id, saved, prepared) = by_property.or_else(by_title)?;
+        let found = self
+            .by_property
+            .get(node)
+            .or_else(|| self.by_title.get(node));
+        let (scope, id) = *found?;
+        let (saved, prepared) = self.resolver.node(scope, id)?;
         if let Role::Primitive = prepared.role {
             return (widget == "value").then(|| saved.value(0).map(text::shown))?;
         }
@@ -242,7 +264,7 @@ impl Named for Texts<'_> {
             .iter()
             .position(|input| input.name == widget);
         let given = slot.and_then(|slot| match self.resolver.input(scope, id, slot) {
-            Ok(Resolved::Primitive(value)) => Some(value),
+            Ok(Resolved::Primitive(value, _)) => Some(value),
             Ok(Resolved::Promoted(value)) => value,
             _ => None,
         });

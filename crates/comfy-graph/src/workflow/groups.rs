@@ -3,13 +3,18 @@
 //! A group node (`workflow>name`, before that `workflow/name`) stands for the nodes listed in `extra.groupNodes`. What it shows
 //! follows from them: every widget, every input that no node of the group feeds, and every output that none of them takes.
 
-use super::document::{Document, End, Graph, Link, Node, Port, SavedInput, SavedValues};
+use super::document::{Document, End, Graph, Link, Node, Port, SavedInput, SavedValues, check};
 use super::layout::{Layout, Place};
 use super::{NodeClasses, WorkflowError};
 use crate::Json;
 use indexmap::IndexMap;
 use serde_json::Map;
 use std::collections::HashMap;
+
+/// Groups of a file.
+const MAX_GROUPS: usize = 1000;
+/// Nodes, or links between them, of a group.
+const MAX_PARTS: usize = 2000;
 
 /// Adds a subgraph for every group of the file.
 pub(super) fn unfold(
@@ -20,7 +25,17 @@ pub(super) fn unfold(
     let groups = workflow
         .pointer("/extra/groupNodes")
         .and_then(Json::as_object);
+    check(
+        "the workflow",
+        "group nodes",
+        groups.map_or(0, Map::len),
+        MAX_GROUPS,
+    )?;
     for (name, definition) in groups.into_iter().flatten() {
+        let place = format!("group {name}");
+        for key in ["nodes", "links", "external"] {
+            check(&place, "parts", rows(definition, key).count(), MAX_PARTS)?;
+        }
         let group = Group::read(name, definition, classes)?;
         let names = [format!("workflow>{name}"), format!("workflow/{name}")];
         for graph in &mut document.graphs {

@@ -7,8 +7,8 @@
 //! 1. `document` and `groups` read the file into plain graphs; group nodes of old files become subgraphs.
 //! 2. `prepare` gives every node its inputs and named widget values, with `layout` for what a class has on the front end.
 //! 3. `scope` lists all instances of subgraphs, nested ones too.
-//! 4. `emit` writes the nodes that run; `resolve` follows each link to the output or value at its other end, and `text` does
-//!    to texts what the front end does when it queues.
+//! 4. `emit` writes the nodes that run; `resolve` follows each link to the output or value at its other end, `primitive` fits the
+//!    numbers of primitive nodes to the widgets that get them, and `text` does to texts what the front end does when it queues.
 //!
 //! No step recurses over the file, and all sizes are capped.
 
@@ -19,6 +19,7 @@ mod error;
 mod groups;
 mod layout;
 mod prepare;
+mod primitive;
 mod resolve;
 mod scope;
 mod text;

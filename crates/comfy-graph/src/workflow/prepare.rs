@@ -17,6 +17,8 @@ pub(super) struct Prepared {
     pub(super) graphs: Vec<IndexMap<String, PreparedNode>>,
     /// For each input of each subgraph, the widget inside that it shows, if any.
     pub(super) promoted: Vec<Vec<Option<Source>>>,
+    /// The links from each primitive node, by its graph and id, in the order of their ids.
+    pub(super) fed: IndexMap<(usize, String), Vec<i64>>,
 }
 
 /// An input of a node of a subgraph: its id and the place of the input.
@@ -82,7 +84,12 @@ impl Prepared {
             graphs.push(nodes);
         }
         let promoted = promoted_widgets(document, &graphs);
-        Self { graphs, promoted }
+        let fed = links_of_primitives(document, &graphs);
+        Self {
+            graphs,
+            promoted,
+            fed,
+        }
     }
 }
 
@@ -168,6 +175,28 @@ fn class_widgets(node: &Node, layout: &Layout) -> IndexMap<String, Option<Json>>
         *sampler = name.to_owned();
     }
     widgets
+}
+
+fn links_of_primitives(
+    document: &Document,
+    graphs: &[IndexMap<String, PreparedNode>],
+) -> IndexMap<(usize, String), Vec<i64>> {
+    let mut fed: IndexMap<(usize, String), Vec<i64>> = IndexMap::new();
+    for (index, graph) in document.graphs.iter().enumerate() {
+        for (id, link) in &graph.links {
+            let End::Node(origin, _) = &link.origin else {
+                continue;
+            };
+            let origin_node = graphs[index].get(origin);
+            if origin_node.is_some_and(|node| matches!(node.role, Role::Primitive)) {
+                fed.entry((index, origin.clone())).or_default().push(*id);
+            }
+        }
+    }
+    for links in fed.values_mut() {
+        links.sort_unstable();
+    }
+    fed
 }
 
 /// Which widget each input of each subgraph shows: that of the first node inside that it is linked to and that has one.

@@ -2,10 +2,11 @@
 
 use super::bypass::input_for;
 use super::document::{Document, End, Mode, Node, SavedValues};
+use super::layout::Widget;
 use super::prepare::{Prepared, PreparedNode, Role, Source};
 use super::scope::Scopes;
 use crate::Json;
-use std::collections::HashSet;
+use std::cell::Cell;
 
 /// What an input gets.
 #[derive(Debug)]
@@ -14,17 +15,29 @@ pub(super) enum Resolved {
     Output(String, usize),
     /// The value of a widget that a subgraph shows.
     Promoted(Option<Json>),
-    /// The value of a primitive node, which takes the place of the widget's.
-    Primitive(Json),
+    /// The value of a primitive node, which takes the place of the widget's, and that node: its scope and id.
+    Primitive(Json, (usize, String)),
     /// The output of a node that is not there.
     Missing,
     /// No more than without link.
     Nothing,
 }
 
-/// The links form a loop.
+/// Places that links are followed through in a whole conversion.
+const MAX_STEPS: usize = 2_000_000;
+/// Widgets of a primitive node that have a say in its number.
+const MAX_FED: usize = 100;
+/// Widgets that an instance shows without a link.
+const MAX_PROXIES: usize = 1000;
+
+/// Why a link cannot be followed.
 #[derive(Debug)]
-pub(super) struct Loop;
+pub(super) enum Stuck {
+    /// It comes back to where it was.
+    Loop,
+    /// All links together are longer than this number of places.
+    TooLong(usize),
+}
 
 /// Follows links.
 #[derive(Debug)]
@@ -32,10 +45,13 @@ pub(super) struct Resolver<'a> {
     pub(super) document: &'a Document,
     pub(super) prepared: &'a Prepared,
     pub(super) scopes: &'a Scopes,
+    /// How many inputs and outputs there are.
+    places: usize,
+    steps: Cell<usize>,
 }
 
 /// A place on the way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 struct At {
     scope: usize,
     node: String,
@@ -44,6 +60,23 @@ struct At {
 }
 
 impl<'a> Resolver<'a> {
+    pub(super) fn new(document: &'a Document, prepared: &'a Prepared, scopes: &'a Scopes) -> Self {
+        let mut resolver = Self {
+            document,
+            prepared,
+            scopes,
+            places: 0,
+            steps: Cell::new(0),
+        };
+        let nodes = scopes.nodes.iter();
+        let nodes = nodes.filter_map(|(scope, id)| resolver.node(*scope, id));
+        resolver.places = nodes
+            // Files may leave outputs out, and links name inputs and outputs.
+            .map(|(_, node)| 2 * (node.inputs.len() + node.outputs.len() + 1))
+            .sum();
+        resolver
+    }
+
     /// The node as it was saved, and as it was prepared.
     pub(super) fn node(&self, scope: usize, id: &str) -> Option<(&'a Node, &'a PreparedNode)> {
         let graph = self.scopes.get(scope).graph;
@@ -52,8 +85,9 @@ impl<'a> Resolver<'a> {
     }
 
     /// What the input at `slot` of a node gets.
-    pub(super) fn input(&self, scope: usize, node: &str, slot: usize) -> Result<Resolved, Loop> {
-        let mut seen = HashSet::new();
+    pub(super) fn input(&self, scope: usize, node: &str, slot: usize) -> Result<Resolved, Stuck> {
+        // Whoever has been to more places than there are has been somewhere twice.
+        let mut left = self.places;
         let mut at = At {
             scope,
             node: node.to_owned(),
@@ -63,8 +97,10 @@ impl<'a> Resolver<'a> {
         // The type that the consumer wants; without one, that of the input at hand.
         let mut wanted: Option<String> = None;
         loop {
-            if !seen.insert(at.clone()) {
-                return Err(Loop);
+            left = left.checked_sub(1).ok_or(Stuck::Loop)?;
+            self.steps.set(self.steps.get() + 1);
+            if self.steps.get() > MAX_STEPS {
+                return Err(Stuck::TooLong(MAX_STEPS));
             }
             let step = if at.is_output {
                 self.at_output(&at, &mut wanted)
@@ -120,8 +156,10 @@ impl<'a> Resolver<'a> {
             ..at.clone()
         };
         if let Role::Primitive = node.role {
-            let value = saved.value(0).cloned();
-            return Err(value.map_or(Resolved::Nothing, Resolved::Primitive));
+            let found = saved
+                .value(0)
+                .map(|value| Resolved::Primitive(value.clone(), (at.scope, at.node.clone())));
+            return Err(found.unwrap_or(Resolved::Nothing));
         }
         if saved.mode == Mode::Bypassed {
             let kinds: Vec<&str> = node
@@ -169,6 +207,27 @@ impl<'a> Resolver<'a> {
                 ..at.clone()
             }),
         }
+    }
+
+    /// The widgets that a primitive node is linked to, as far as they are in the same graph.
+    pub(super) fn fed_by(&self, (scope, node): &(usize, String)) -> Vec<&'a Widget> {
+        let graph = self.scopes.get(*scope).graph;
+        let links = &self.document.graphs[graph].links;
+        let fed = self.prepared.fed.get(&(graph, node.clone()));
+        let fed = fed.into_iter().flatten().take(MAX_FED);
+        let links = fed.filter_map(|id| Some((id, links.get(id)?)));
+        let widgets = links.filter_map(|(id, link)| {
+            let End::Node(target, _) = &link.target else {
+                return None;
+            };
+            let target = self.prepared.graphs[graph].get(target)?;
+            let input = target.inputs.iter().find(|input| input.link == Some(*id))?;
+            match &target.role {
+                Role::Class(layout) => layout.widget(&input.name),
+                _ => None,
+            }
+        });
+        widgets.collect()
     }
 
     fn is_linked(&self, scope: usize, node: &str, slot: usize) -> bool {
@@ -267,7 +326,7 @@ fn proxies(instance: &Node) -> Vec<(String, String)> {
         Some((id, entry.get(1)?.as_str()?.to_owned()))
     };
     // Entries that cannot be read keep their place.
-    let entries = listed.into_iter().flatten();
+    let entries = listed.into_iter().flatten().take(MAX_PROXIES);
     entries
         .map(|entry| read(entry).unwrap_or_default())
         .collect()

@@ -196,6 +196,29 @@ fn an_instance_has_values_of_its_own() {
 }
 
 #[test]
+fn long_chains_taken_often_are_too_long() {
+    let count = 1500;
+    let mut nodes = vec![json!({"id": 0, "type": "Source"})];
+    let mut links = Vec::new();
+    for index in 1..=count {
+        let input = json!({"name": "", "type": "*", "link": index});
+        nodes.push(json!({"id": index, "type": "Reroute", "inputs": [input], "outputs": [{"name": "", "type": "*"}]}));
+        links.push(json!([index, index - 1, 0, index, 0, "*"]));
+    }
+    for index in count + 1..=count + 1000 {
+        nodes.push(json!({"id": index, "type": "Pass", "inputs": [{"name": "any", "type": "*", "link": index}]}));
+        links.push(json!([index, count, 0, index, 0, "*"]));
+    }
+    let workflow = json!({"nodes": nodes, "links": links});
+    assert!(message(&workflow).contains("more than 2000000 nodes that links are led through"));
+    let inputs: Vec<Json> = (0..1001)
+        .map(|index| json!({"name": index.to_string()}))
+        .collect();
+    let workflow = json!({"links": [], "nodes": [{"id": 1, "type": "Pass", "inputs": inputs}]});
+    assert_eq!(message(&workflow), "node 1: more than 1000 inputs");
+}
+
+#[test]
 fn a_list_is_marked_as_a_value() {
     let workflow = json!({"links": [], "nodes": [{"id": 1, "type": "Source", "widgets_values": [["2", 0], 5]}]});
     let prompt = convert(&workflow).expect("a prompt");
