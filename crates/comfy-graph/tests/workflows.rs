@@ -15,8 +15,7 @@ fn converted(workflow: &Json, classes: &ObjectInfo) -> Result<Json, String> {
         now: LocalTime::default(),
     };
     let prompt = prompt_from_workflow(workflow, &mut surroundings);
-    prompt
-        .map_err(|error| error.to_string())
+    prompt.map_err(|error| error.to_string())
 }
 
 /// A value as JavaScript keeps it: it has one kind of number.
