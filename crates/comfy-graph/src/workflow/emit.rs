@@ -2,7 +2,7 @@
 
 use super::document::{Document, Mode};
 use super::error::near_names;
-use super::layout::Widget;
+use super::layout::{Widget, is_truthy};
 use super::prepare::{Input, Prepared, PreparedNode, Role};
 use super::primitive;
 use super::resolve::{Resolved, Resolver, Stuck};
@@ -35,6 +35,8 @@ const SAVING_CLASSES: &[&str] = &[
 
 /// The property by which other nodes' texts name a node.
 const REPLACEMENT_NAME: &str = "Node name for S&R";
+/// The property by which a primitive node asks for replacements in its text.
+const REPLACES: &str = "Run widget replace on values";
 
 /// The last step of a conversion.
 #[derive(Debug)]
@@ -139,6 +141,12 @@ fn inputs(
             }
             Resolved::Primitive(value, origin) => {
                 if input.is_widget {
+                    let value = match &value {
+                        Json::String(text) if replaces(resolver, &origin) => {
+                            Json::from(text::replace(text, named, &surroundings.now))
+                        }
+                        _ => value,
+                    };
                     let value = read(node, input, value, &resolver.fed_by(&origin));
                     values.insert(input.name.clone(), Some(value));
                 }
@@ -167,6 +175,13 @@ fn inputs(
         }
     }
     Ok(inputs)
+}
+
+/// Whether a primitive node asks for replacements in its text.
+fn replaces(resolver: &Resolver<'_>, (scope, id): &(usize, String)) -> bool {
+    let node = resolver.node(*scope, id);
+    let asked = node.and_then(|(saved, _)| saved.properties.get(REPLACES));
+    asked.is_some_and(is_truthy)
 }
 
 /// The value of a primitive node as the widget of the input holds it.

@@ -219,6 +219,21 @@ fn long_chains_taken_often_are_too_long() {
 }
 
 #[test]
+fn a_primitive_node_may_name_other_widgets() {
+    let convert_with = |asks: bool| {
+        let workflow = json!({"links": [[1, 1, 0, 2, 0, "STRING"]], "nodes": [
+            {"id": 1, "type": "PrimitiveNode", "widgets_values": ["s%KSampler.steps%"],
+             "properties": {"Run widget replace on values": asks}},
+            {"id": 2, "type": "Pass", "inputs": [{"name": "note", "type": "STRING", "link": 1, "widget": {"name": "note"}}]},
+            {"id": 3, "type": "KSampler", "widgets_values": [9]},
+        ]});
+        convert(&workflow).expect("a prompt")["2"]["inputs"]["note"].clone()
+    };
+    assert_eq!(convert_with(true), "s9");
+    assert_eq!(convert_with(false), "s%KSampler.steps%");
+}
+
+#[test]
 fn a_list_is_marked_as_a_value() {
     let workflow = json!({"links": [], "nodes": [{"id": 1, "type": "Source", "widgets_values": [["2", 0], 5]}]});
     let prompt = convert(&workflow).expect("a prompt");
