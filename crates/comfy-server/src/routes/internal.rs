@@ -22,11 +22,12 @@ use crate::state::AppState;
     responses((status = 200, description = "The last lines, each after its time.", body = String)),
 )]
 pub(super) async fn get_logs() -> ApiResult {
-    let text: String = LogBook::shared()
-        .lines()
-        .into_iter()
-        .map(|line| format!("{} - {}", line.t, line.m))
-        .collect();
+    let mut text = String::new();
+    for line in LogBook::shared().lines() {
+        text += &line.t;
+        text += " - ";
+        text += &line.m;
+    }
     Ok(reply::json(StatusCode::OK, &text))
 }
 

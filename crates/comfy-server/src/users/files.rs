@@ -57,7 +57,7 @@ impl User {
                 } else {
                     EntryKind::Directory
                 },
-                size: is_file.then(|| metadata.len()),
+                size: is_file.then_some(metadata.len()),
                 modified: is_file.then(|| walk::modified(metadata)),
             });
             next(entries.len())
