@@ -234,6 +234,7 @@ fn a_full_queue_is_refused() {
     let client = server.client();
     // One that takes a while, and one more than may wait.
     let long = client.queue_prompt(&text_to_image(1, 400));
+    client.wait_until_running();
     let mut statuses = Vec::new();
     for seed in 2..5 {
         let body = json!({"prompt": text_to_image(seed, 400)});
@@ -253,15 +254,7 @@ fn an_interrupted_prompt_is_an_error() {
     let server = TestServer::start();
     let client = server.client();
     let waiting = std::thread::spawn(move || generate(&client, &text_to_image(1, 5_000), None));
-    let start = Instant::now();
-    while client.get_json("/queue")["queue_running"]
-        .as_array()
-        .unwrap()
-        .is_empty()
-    {
-        assert!(start.elapsed() < PATIENCE, "nothing runs");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    client.wait_until_running();
     client.post("/interrupt", &json!({})).expect(200);
     let body = waiting.join().unwrap().expect(500).json();
     assert_eq!(

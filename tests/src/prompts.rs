@@ -71,6 +71,16 @@ impl Client {
         }
     }
 
+    /// Waits until a prompt runs.
+    #[track_caller]
+    pub fn wait_until_running(&self) {
+        let start = Instant::now();
+        while self.get_json("/queue")["queue_running"] == json!([]) {
+            assert!(start.elapsed() < PATIENCE, "nothing runs");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Runs a prompt to its end; its history entry.
     #[track_caller]
     pub fn run_prompt(&self, prompt: &Value) -> Value {
