@@ -115,19 +115,36 @@ impl Graph {
     }
 
     /// For the engine: adds what the node `parent` computes instead of returning outputs. Returns the places of the new nodes.
+    ///
+    /// `before` is how many nodes there were when the parent began to run. A node whose result was freed may run again, and then what it
+    /// added the first time is replaced.
     pub fn expand(
         &mut self,
         parent: &str,
         subgraph: Subgraph,
+        before: usize,
     ) -> Result<Range<usize>, DuplicateNode> {
         let start = self.nodes.len();
-        let nodes = subgraph.into_nodes()?;
-        if let Some(id) = nodes.keys().find(|id| self.contains(id)) {
-            return Err(DuplicateNode { id: id.clone() });
-        }
+        let mut nodes = subgraph.into_nodes()?;
         let Some(parent_position) = self.position(parent) else {
             return Ok(start..start);
         };
+        let is_of_an_earlier_run = |id: &str| {
+            let is_old = self.position(id).is_some_and(|position| position < before);
+            let origin = self.origin(id);
+            is_old && origin.is_some_and(|origin| origin.parent == parent_position)
+        };
+        let taken = |id: &&String| self.contains(id) && !is_of_an_earlier_run(id);
+        if let Some(id) = nodes.keys().find(taken) {
+            return Err(DuplicateNode { id: id.clone() });
+        }
+        nodes.retain(|id, (node, _)| match self.nodes.get_mut(id) {
+            Some(old) => {
+                *old = std::mem::take(node);
+                false
+            }
+            None => true,
+        });
         let real = match self.origin(parent) {
             Some(origin) => origin.real,
             None => parent_position,

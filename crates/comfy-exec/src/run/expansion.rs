@@ -38,7 +38,7 @@ impl Run<'_> {
                     }
                     drop(classes);
                     let graph = Arc::make_mut(&mut self.graph);
-                    graph.expand(&id, subgraph).map_err(|duplicate| {
+                    graph.expand(&id, subgraph, first).map_err(|duplicate| {
                         NodeFailure::new("DuplicateNodeError", duplicate.to_string())
                     })?;
                     parts.push(Part::Sources(sources));

@@ -127,6 +127,28 @@ fn run((bench, ledger): &(Bench, Arc<Ledger>), (world, nodes, shown): &Scene) ->
     (true, Value::Object(own))
 }
 
+#[test]
+fn a_node_whose_result_was_freed_expands_again() {
+    // `k` finds out late that it needs `l`, when `q` has used `c` and nobody seemed to need it any more.
+    let prompt = json!({
+        "1": node("Constant", json!({"value": 3})),
+        "c": node("Countdown", json!({"from": 2, "start": ["1", 0]})),
+        "q": node("Sum", json!({"a": ["c", 0], "plus": 1})),
+        "l": node("Sum", json!({"a": ["c", 0], "plus": 2})),
+        "k": node("Pick", json!({"second": ["q", 0], "a": ["q", 0], "b": ["l", 0]})),
+        "s": node("Show", json!({"value": ["k", 0]})),
+    });
+    let shown = |cache| {
+        let (bench, _) = bench(cache);
+        let entry = bench.run(prompt.clone());
+        assert!(entry.status.completed, "{cache:?}: {:?}", entry.status);
+        json!(entry.outputs["s"])
+    };
+    let expected = shown(CachePolicy::Classic);
+    assert_eq!(shown(CachePolicy::Ram(0)), expected);
+    assert_eq!(shown(CachePolicy::None), expected);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

@@ -21,7 +21,8 @@ fn expand(graph: &mut Graph, parent: &str, nodes: &[(&str, Option<&str>)]) {
         }
         node.add();
     }
-    graph.expand(parent, subgraph).unwrap();
+    let before = graph.len();
+    graph.expand(parent, subgraph, before).unwrap();
 }
 
 #[test]
@@ -71,11 +72,31 @@ fn an_id_is_used_once() {
     let mut twice = Subgraph::new("2.0.0.");
     twice.node("A").id("x").add();
     twice.node("A").id("x").add();
-    assert_eq!(graph.expand("2", twice).unwrap_err().id, "2.0.0.x");
+    assert_eq!(graph.expand("2", twice, 2).unwrap_err().id, "2.0.0.x");
     let mut taken = Subgraph::new("");
     taken.node("A").add();
-    assert_eq!(graph.expand("2", taken).unwrap_err().id, "1");
+    assert_eq!(graph.expand("2", taken, 2).unwrap_err().id, "1");
     assert_eq!(graph.len(), 2);
+}
+
+#[test]
+fn a_node_that_runs_again_replaces_what_it_added() {
+    let mut graph = graph();
+    expand(&mut graph, "2", &[("a", None), ("b", None)]);
+    let again = |class: &str, id: &str| {
+        let mut subgraph = Subgraph::new("2.0.0.");
+        subgraph.node(class).id(id).add();
+        subgraph
+    };
+    let before = graph.len();
+    assert_eq!(graph.expand("2", again("B", "b"), before), Ok(4..4));
+    assert_eq!(graph.expand("2", again("B", "c"), before), Ok(4..5));
+    assert_eq!(graph.node("2.0.0.a").unwrap().class_type, "A");
+    assert_eq!(graph.node("2.0.0.b").unwrap().class_type, "B");
+    // Not within one run, and not what another node added.
+    assert!(graph.expand("2", again("C", "c"), before).is_err());
+    assert!(graph.expand("1", again("C", "b"), graph.len()).is_err());
+    assert_eq!(graph.node("2.0.0.b").unwrap().class_type, "B");
 }
 
 #[test]

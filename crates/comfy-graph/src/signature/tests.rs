@@ -177,7 +177,8 @@ fn nodes_that_are_added_while_the_graph_runs() {
     for weights in [&weights, &weights, &crate::Value::new(Weights)] {
         subgraph.node("A").set("x", weights.clone()).add();
     }
-    graph.expand("2", subgraph).unwrap();
+    let before = graph.len();
+    graph.expand("2", subgraph, before).unwrap();
     signatures.extend(&graph, &registry);
     let key = |id: &str| signatures.get(graph.position(id).unwrap()).unwrap();
     // Equal nodes are equal wherever they come from.
