@@ -85,10 +85,14 @@ pub(crate) enum Prepared {
 
 impl Arguments {
     /// Collects the inputs of a node; `result_of` knows the results of the nodes that have run.
+    ///
+    /// A lazy input comes only when the node `has_asked` for it, even if its value is known: what other nodes and earlier prompts
+    /// happen to have computed must not change how often a node is called, or whether it is blocked.
     pub(crate) fn gather<'r>(
         class: &NodeClass,
         node: &PromptNode,
         result_of: impl Fn(&str) -> Option<&'r Arc<NodeResult>>,
+        has_asked: impl Fn(&str) -> bool,
         hidden: HiddenValues<'_>,
     ) -> Result<Self, NodeFailure> {
         let schema = class.template();
@@ -111,6 +115,7 @@ impl Arguments {
                 (PromptInput::Link(link), declared) => {
                     let is_lazy = declared.is_some_and(InputSpec::is_lazy);
                     match result_of(&link.node) {
+                        _ if is_lazy && !has_asked(name) => Values::Same(Slot::Waiting),
                         Some(result) => Values::Wires(values_along(link, result)?),
                         None if is_lazy => Values::Same(Slot::Waiting),
                         None => return Err(no_result(link)),

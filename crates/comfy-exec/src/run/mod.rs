@@ -14,7 +14,7 @@ mod node;
 mod outcome;
 mod tasks;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use comfy_graph::order::{Next, PendingGraph};
@@ -94,6 +94,7 @@ pub(crate) fn run(
         signatures,
         results,
         instances,
+        asked: HashMap::new(),
         suspended: HashMap::new(),
         tasks: Tasks::new(runtime, signals),
         executed: Vec::new(),
@@ -119,6 +120,8 @@ struct Run<'a> {
     pending: PendingGraph<'a>,
     results: &'a mut ResultCache<comfy_graph::signature::Signature>,
     instances: &'a Arc<Mutex<InstanceCache>>,
+    /// The lazy inputs that nodes have asked for.
+    asked: HashMap<usize, HashSet<String>>,
     /// Nodes that have begun and wait for something.
     suspended: HashMap<usize, Suspended>,
     tasks: Tasks<'a>,

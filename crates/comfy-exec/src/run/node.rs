@@ -55,30 +55,38 @@ impl Run<'_> {
     /// Gathers what a node needs and calls it.
     fn begin(&mut self, node: usize, names: &Arc<NodeNames>) -> Result<(), Stop> {
         self.reporter.node_staged(names);
-        let arguments = self
-            .gather(node)
-            .map_err(|failure| self.stop(node, Failure::Failed(failure)))?;
+        let mut arguments = self.gather(node)?;
         self.reporter.node_started(names);
-        match self.call(node, names, &arguments) {
-            Ok(Begun::Needs(sources)) => {
-                for source in sources {
-                    self.require(source, node);
+        loop {
+            match self.call(node, names, &arguments) {
+                Ok(Begun::Needs(needs)) => {
+                    let mut waits = false;
+                    for (input, source) in needs {
+                        self.asked.entry(node).or_default().insert(input);
+                        waits |= self.result_at(source).is_none();
+                        self.require(source, node);
+                    }
+                    if waits {
+                        return Ok(());
+                    }
+                    arguments = self.gather(node)?;
                 }
-                Ok(())
+                Ok(Begun::Calls(calls)) if calls.is_complete() => {
+                    return self
+                        .conclude(node, names, calls.into_results())
+                        .map_err(|stop| stop.with_inputs(&arguments));
+                }
+                Ok(Begun::Calls(calls)) => {
+                    self.pending.block(node);
+                    self.suspended.insert(node, Suspended::Calls(calls));
+                    return Ok(());
+                }
+                Err(failure) => return Err(self.stop(node, failure).with_inputs(&arguments)),
             }
-            Ok(Begun::Calls(calls)) if calls.is_complete() => self
-                .conclude(node, names, calls.into_results())
-                .map_err(|stop| stop.with_inputs(&arguments)),
-            Ok(Begun::Calls(calls)) => {
-                self.pending.block(node);
-                self.suspended.insert(node, Suspended::Calls(calls));
-                Ok(())
-            }
-            Err(failure) => Err(self.stop(node, failure).with_inputs(&arguments)),
         }
     }
 
-    fn gather(&self, node: usize) -> Result<Arguments, NodeFailure> {
+    fn gather(&self, node: usize) -> Result<Arguments, Stop> {
         let (id, prompt_node) = self.graph.at(node).expect("the node is part of the graph");
         let hidden = HiddenValues {
             node_id: id,
@@ -87,12 +95,15 @@ impl Run<'_> {
             extra_pnginfo: &self.extra_pnginfo,
             extra_data: &self.job.extra_data,
         };
+        let asked = self.asked.get(&node);
         Arguments::gather(
             self.class_of(node),
             prompt_node,
             |id| self.result_of(id),
+            |input| asked.is_some_and(|asked| asked.contains(input)),
             hidden,
         )
+        .map_err(|failure| self.stop(node, Failure::Failed(failure)))
     }
 
     /// Calls a node for all its values, unless it asks for more inputs first.
@@ -124,9 +135,9 @@ impl Run<'_> {
             host: &host,
         };
         if class.has_needs() {
-            let sources = self.needed(node, &caller, arguments)?;
-            if !sources.is_empty() {
-                return Ok(Begun::Needs(sources));
+            let needs = self.needed(node, &caller, arguments)?;
+            if !needs.is_empty() {
+                return Ok(Begun::Needs(needs));
             }
         }
         let mut calls = tasks::Calls::default();
@@ -156,14 +167,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The nodes behind the lazy inputs that a node asks for and does not have.
+    /// The lazy inputs that a node asks for and does not have, with the nodes behind them.
     fn needed(
         &self,
         node: usize,
         caller: &Caller<'_>,
         arguments: &Arguments,
-    ) -> Result<Vec<usize>, Failure> {
-        let mut sources = Vec::new();
+    ) -> Result<Vec<(String, usize)>, Failure> {
+        let mut asked: Vec<(String, usize)> = Vec::new();
         for index in 0..arguments.calls() {
             self.refuse_if_interrupted()?;
             let prepared = arguments
@@ -173,15 +184,13 @@ impl Run<'_> {
                 continue;
             };
             for name in caller.needs(inputs)?.names() {
-                if !arguments.has(name) {
+                if !arguments.has(name) && !asked.iter().any(|(known, _)| known == name) {
                     let source = self.source_of(node, name).map_err(Failure::Failed)?;
-                    if !sources.contains(&source) {
-                        sources.push(source);
-                    }
+                    asked.push((name.to_owned(), source));
                 }
             }
         }
-        Ok(sources)
+        Ok(asked)
     }
 
     /// The node that is linked to an input.
@@ -266,8 +275,8 @@ impl Run<'_> {
 
 /// How a node has begun.
 enum Begun {
-    /// It asks for the results of these nodes first.
-    Needs(Vec<usize>),
+    /// It asks for these inputs first, which come from these nodes.
+    Needs(Vec<(String, usize)>),
     /// It was called.
     Calls(tasks::Calls),
 }

@@ -149,6 +149,25 @@ fn a_node_whose_result_was_freed_expands_again() {
     assert_eq!(shown(CachePolicy::None), expected);
 }
 
+#[test]
+fn a_lazy_input_that_nobody_asks_for_does_not_come() {
+    // The first prompt leaves the list of two behind; `k` would be called twice if it got that.
+    let nodes = json!({
+        "1": node("Constant", json!({"value": 1})),
+        "two": node("Range", json!({"count": 2})),
+        "b": node("Sum", json!({"a": ["1", 0]})),
+        "k": node("Pick", json!({"second": ["1", 0], "a": ["two", 0], "b": ["b", 0]})),
+    });
+    let shown = |source: &str| {
+        let mut prompt = nodes.clone();
+        prompt["s"] = node("Show", json!({"value": [source, 0]}));
+        prompt
+    };
+    let (bench, _) = bench(CachePolicy::Classic);
+    assert_eq!(bench.run(shown("two")).outputs["s"], json!({"number": [0, 1]}));
+    assert_eq!(bench.run(shown("k")).outputs["s"], json!({"number": [31]}));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

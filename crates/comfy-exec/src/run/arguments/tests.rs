@@ -61,7 +61,8 @@ fn gather(
         extra_pnginfo: &null,
         extra_data: &Map::new(),
     };
-    Arguments::gather(class, &node, |id| (id == "1").then_some(&source), hidden)
+    let result_of = |id: &str| (id == "1").then_some(&source);
+    Arguments::gather(class, &node, result_of, |_| true, hidden)
 }
 
 fn inputs(arguments: &Arguments, class: &NodeClass, index: usize) -> Inputs {
