@@ -13,7 +13,9 @@ use comfy_nodes::device::DeviceRequest;
 use comfy_nodes::runtime::PreviewMethod;
 
 use crate::config::{Config, megabytes};
+use crate::key::ApiKey;
 use crate::run::{Change, Run};
+use crate::tls::TlsFiles;
 
 /// ComfyUI's HTTP and websocket API, its graphs and its diffusion models, in one program without Python.
 #[derive(Debug, Parser)]
@@ -29,6 +31,8 @@ use crate::run::{Change, Run};
 pub struct Arguments {
     #[command(flatten)]
     network: Network,
+    #[command(flatten)]
+    access: Access,
     #[command(flatten)]
     directories: Directories,
     #[command(flatten)]
@@ -52,7 +56,8 @@ enum Task {
 /// Run prompts or saved workflows without serving anyone
 ///
 /// A FILE is a prompt, a workflow saved by the browser, or a PNG picture that carries one of them; - is the standard input. Progress goes to
-/// the standard error, the paths of the written files to the standard output. The exit status is 0 if everything ran.
+/// the standard error, the paths of the written files to the standard output. The exit status is 0 if everything ran, 1 if a node failed, 2 if
+/// a file cannot be run or not all of it can, and 130 after Ctrl-C.
 #[derive(Debug, Args)]
 struct RunArguments {
     /// Prompts, saved workflows or pictures
@@ -67,6 +72,9 @@ struct RunArguments {
     /// Print the prompts that would run, and run nothing
     #[arg(long)]
     print_prompt: bool,
+    /// Tell every event as one line of JSON on the standard output, like the messages of the websocket; files as lines of the type `file`
+    #[arg(long, conflicts_with = "print_prompt")]
+    json: bool,
     #[command(flatten)]
     directories: Directories,
     #[command(flatten)]
@@ -102,6 +110,14 @@ struct Network {
     /// Serve the front end in this directory at / instead of the built-in page
     #[arg(long, value_name = "DIR", env = "COMFYUI_FRONT_END_ROOT")]
     front_end_root: Option<PathBuf>,
+    /// Serve the front end of this version that a Python package installed: 1.58.1, latest, or OWNER/REPOSITORY@VERSION
+    #[arg(
+        long,
+        value_name = "VERSION",
+        env = "COMFYUI_FRONT_END_VERSION",
+        conflicts_with = "front_end_root"
+    )]
+    front_end_version: Option<String>,
     /// Open the page in a browser after starting
     #[arg(long)]
     auto_launch: bool,
@@ -111,13 +127,45 @@ struct Network {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Access")]
+struct Access {
+    /// What every client must know: it is sent as Authorization: Bearer KEY, as the password of Basic authorization, or as ?token=KEY
+    #[arg(long, value_name = "KEY", env = "COMFYUI_API_KEY", hide_env_values = true, value_parser = ApiKey::new)]
+    api_key: Option<ApiKey>,
+    /// Listen to other machines without a key: everyone who reaches the address may use this machine
+    #[arg(long, env = "COMFYUI_INSECURE", value_parser = clap::builder::BoolishValueParser::new())]
+    insecure: bool,
+    /// PEM file with the certificate for encrypted connections
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "COMFYUI_TLS_CERTFILE",
+        requires = "tls_keyfile"
+    )]
+    tls_certfile: Option<PathBuf>,
+    /// PEM file with the certificate's private key
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "COMFYUI_TLS_KEYFILE",
+        requires = "tls_certfile"
+    )]
+    tls_keyfile: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Directories")]
 struct Directories {
     /// Directory with models, input, output, temp and user [default: the working directory]
     #[arg(long, value_name = "DIR", env = "COMFYUI_BASE_DIRECTORY")]
     base_directory: Option<PathBuf>,
     /// Where results are saved
-    #[arg(long, value_name = "DIR", env = "COMFYUI_OUTPUT_DIRECTORY")]
+    #[arg(
+        long,
+        visible_alias = "output",
+        value_name = "DIR",
+        env = "COMFYUI_OUTPUT_DIRECTORY"
+    )]
     output_directory: Option<PathBuf>,
     /// Where uploads go and pictures are read from
     #[arg(long, value_name = "DIR", env = "COMFYUI_INPUT_DIRECTORY")]
@@ -256,11 +304,29 @@ pub fn parse(
     let ignored = ignored::given(&matches);
     let mut options = Arguments::from_arg_matches(&matches)?.options();
     options.ignored = ignored;
-    options.config.arguments = line
-        .iter()
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
+    options.config.arguments = shown(&line);
     Ok(options)
+}
+
+/// The command line as clients may see it: without the key.
+fn shown(line: &[OsString]) -> Vec<String> {
+    const KEY: &str = "--api-key";
+    let mut is_secret = false;
+    line.iter()
+        .map(|argument| {
+            let text = argument.to_string_lossy();
+            if std::mem::replace(&mut is_secret, text == KEY) {
+                "…".to_owned()
+            } else if text
+                .strip_prefix(KEY)
+                .is_some_and(|rest| rest.starts_with('='))
+            {
+                format!("{KEY}=…")
+            } else {
+                text.into_owned()
+            }
+        })
+        .collect()
 }
 
 impl Arguments {
@@ -276,10 +342,12 @@ impl Arguments {
                 changes: arguments.set,
                 seed: arguments.seed,
                 only_print: arguments.print_prompt,
+                as_json: arguments.json,
             }
         });
         let Self {
             network,
+            access,
             directories,
             computing,
             queue,
@@ -299,7 +367,14 @@ impl Arguments {
             user_directory: directories.user_directory,
             multi_user: directories.multi_user,
             extra_model_paths: directories.extra_model_paths_config,
+            api_key: access.api_key,
+            insecure: access.insecure,
+            tls: access
+                .tls_certfile
+                .zip(access.tls_keyfile)
+                .map(|(certificate, key)| TlsFiles { certificate, key }),
             front_end_root: network.front_end_root,
+            front_end_version: network.front_end_version,
             device: if computing.cpu {
                 DeviceRequest::Cpu
             } else {

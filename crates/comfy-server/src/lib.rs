@@ -13,13 +13,16 @@
 //!
 //! This crate knows HTTP statuses and nothing of how a node computes.
 
+mod asyncapi;
 mod body;
 pub mod cli;
 mod config;
 mod connection;
 mod documentation;
 mod error;
+mod front_end;
 mod incoming;
+mod key;
 mod listen;
 pub mod logging;
 mod middleware;
@@ -30,16 +33,20 @@ mod routes;
 pub mod run;
 mod server;
 mod state;
+mod tls;
 mod users;
 mod walk;
 mod whole_file;
 mod workflow;
 mod ws;
 
+pub use asyncapi::asyncapi;
 pub use config::Config;
 pub use documentation::{Page, node_pages};
+pub use key::{ApiKey, EmptyKey};
 pub use listen::ListenError;
 pub use openapi::openapi;
 pub use routes::router;
 pub use server::{RunningServer, Server, ServerBuilder, StartError};
 pub use state::AppState;
+pub use tls::{TlsError, TlsFiles};

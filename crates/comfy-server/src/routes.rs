@@ -8,6 +8,7 @@ mod free;
 mod history;
 mod internal;
 mod interrupt;
+mod jobs;
 mod model_library;
 mod models;
 mod object_info;
@@ -16,7 +17,9 @@ mod queue;
 mod root;
 mod sent_file;
 mod settings;
+mod subgraphs;
 mod system;
+mod templates;
 mod upload;
 mod userdata;
 mod users;
@@ -44,6 +47,9 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(extensions::get_extensions))
         .routes(routes!(extensions::get_translations))
         .routes(routes!(extensions::get_workflow_templates))
+        .routes(routes!(subgraphs::get_global_subgraphs))
+        .routes(routes!(subgraphs::get_global_subgraph))
+        .routes(routes!(subgraphs::get_node_replacements))
         .routes(routes!(upload::upload_image))
         .routes(routes!(upload::mask::upload_mask))
         .routes(routes!(view::view_image))
@@ -57,6 +63,10 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(history::get_history_of_prompt))
         .routes(routes!(queue::get_queue, queue::post_queue))
         .routes(routes!(interrupt::post_interrupt))
+        .routes(routes!(jobs::get_jobs))
+        .routes(routes!(jobs::cancel_jobs))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::cancel_job))
         .routes(routes!(free::free))
         .routes(routes!(models::get_models))
         .routes(routes!(models::get_models_of_folder))
@@ -101,13 +111,20 @@ pub fn router(state: AppState) -> Router {
         .nest("/api", routes)
         .merge(internal)
         .route("/api/", get(root::get_root));
+    let front_end = state.front_end();
+    let twice = match front_end {
+        Some(front_end) if !front_end.templates.is_empty() => {
+            twice.route("/templates/{*path}", get(templates::get_template))
+        }
+        _ => twice,
+    };
     let twice = twice.method_not_allowed_fallback(method_not_allowed);
-    let complete = match &state.config().front_end_root {
-        Some(root) => twice.fallback_service(ServeDir::new(root)),
+    let complete = match front_end {
+        Some(front_end) => twice.fallback_service(ServeDir::new(&front_end.root)),
         None => twice.fallback(not_found),
     };
-    let config = state.config().clone();
-    middleware::wrap(complete.with_state(state), &config)
+    let (config, is_local) = (state.config().clone(), state.is_local());
+    middleware::wrap(complete.with_state(state), &config, is_local)
 }
 
 /// The document of all routes.

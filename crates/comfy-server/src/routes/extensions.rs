@@ -16,14 +16,19 @@ const DEPTH_LIMIT: usize = 16;
 
 /// The scripts that the front end loads.
 ///
-/// Those below `extensions` of `--front-end-root`; the built-in page has none.
+/// Those below `extensions` of the front end; the built-in page has none.
 #[utoipa::path(
     get, path = "/extensions", operation_id = "get_extensions", tag = "ui",
     responses((status = 200, description = "Paths of the scripts: extensions/**/*.js.", body = Vec<String>)),
 )]
 pub(super) async fn get_extensions(State(state): State<AppState>) -> ApiResult {
-    let root = state.config().front_end_root.clone();
-    let paths = on_thread(move || root.map(|root| scripts(&root)).unwrap_or_default()).await?;
+    let paths = on_thread(move || {
+        let front_end = state.front_end();
+        front_end
+            .map(|front_end| scripts(&front_end.root))
+            .unwrap_or_default()
+    })
+    .await?;
     Ok(reply::json(StatusCode::OK, &paths))
 }
 
