@@ -13,6 +13,7 @@ use comfy_nodes::device::DeviceRequest;
 use comfy_nodes::runtime::PreviewMethod;
 
 use crate::config::{Config, megabytes};
+use crate::front_end;
 use crate::run::{Change, Run};
 
 /// ComfyUI's HTTP and websocket API, its graphs and its diffusion models, in one program without Python.
@@ -102,6 +103,9 @@ struct Network {
     /// Serve the front end in this directory at / instead of the built-in page
     #[arg(long, value_name = "DIR", env = "COMFYUI_FRONT_END_ROOT")]
     front_end_root: Option<PathBuf>,
+    /// Serve ComfyUI's front end of this version (`latest`, `1.27.10`, `OWNER/REPOSITORY@1.27.10`), which pip has installed
+    #[arg(long, value_name = "VERSION", env = "COMFYUI_FRONT_END_VERSION", value_parser = |text: &str| front_end::find(text))]
+    front_end_version: Option<PathBuf>,
     /// Open the page in a browser after starting
     #[arg(long)]
     auto_launch: bool,
@@ -299,7 +303,7 @@ impl Arguments {
             user_directory: directories.user_directory,
             multi_user: directories.multi_user,
             extra_model_paths: directories.extra_model_paths_config,
-            front_end_root: network.front_end_root,
+            front_end_root: network.front_end_root.or(network.front_end_version),
             device: if computing.cpu {
                 DeviceRequest::Cpu
             } else {

@@ -19,6 +19,7 @@ mod config;
 mod connection;
 mod documentation;
 mod error;
+pub mod front_end;
 mod incoming;
 mod listen;
 pub mod logging;

@@ -71,7 +71,6 @@ const FLAGS: &[(&str, Values)] = &[
     ("disable-all-custom-nodes", None),
     ("disable-api-nodes", None),
     ("disable-known-models", None),
-    ("front-end-version", One),
     ("whitelist-custom-nodes", Any),
     ("windows-standalone-build", None),
     // Uploads with the same name are compared byte by byte, which any hash would only approximate.
