@@ -105,7 +105,10 @@ pub fn router(state: AppState) -> Router {
         .nest("/api", routes)
         .merge(internal)
         .route("/api/", get(root::get_root))
-        .route(front_end::LOADERS_ADDRESS, get(extensions::get_loaders_script));
+        .route(
+            front_end::LOADERS_ADDRESS,
+            get(extensions::get_loaders_script),
+        );
     let twice = twice.method_not_allowed_fallback(method_not_allowed);
     let complete = match &state.config().front_end_root {
         Some(root) => twice.fallback_service(ServeDir::new(root)),

@@ -14,7 +14,9 @@ const STATIC: &str = "static";
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FrontEndError {
     /// The text names no version.
-    #[error("expected `latest`, a version such as `1.27.10`, or one of these behind `OWNER/REPOSITORY@`, got `{0}`")]
+    #[error(
+        "expected `latest`, a version such as `1.27.10`, or one of these behind `OWNER/REPOSITORY@`, got `{0}`"
+    )]
     NoVersion(String),
     /// It is not installed.
     #[error(
@@ -34,7 +36,10 @@ pub enum FrontEndError {
 }
 
 fn folders(paths: &[PathBuf]) -> String {
-    let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let shown: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     if shown.is_empty() {
         "no folder, since this machine has none for Python packages".to_owned()
     } else {
@@ -71,7 +76,10 @@ fn find_below(version: &str, searched: Vec<PathBuf>) -> Result<PathBuf, FrontEnd
     if let Some((_, _, folder)) = chosen {
         return Ok(folder.clone());
     }
-    let there: Vec<&str> = found.iter().map(|(_, version, _)| version.as_str()).collect();
+    let there: Vec<&str> = found
+        .iter()
+        .map(|(_, version, _)| version.as_str())
+        .collect();
     Err(FrontEndError::NotInstalled {
         wanted: wanted.to_owned(),
         instead: if there.is_empty() {
@@ -168,9 +176,15 @@ mod tests {
         assert_eq!(search("Comfy-Org/ComfyUI_frontend@latest"), Ok(new.clone()));
         assert_eq!(search("1.27.10"), Ok(new));
         let error = search("1.58.1").unwrap_err().to_string();
-        assert!(error.contains("pip install comfyui-frontend-package==1.58.1"), "{error}");
+        assert!(
+            error.contains("pip install comfyui-frontend-package==1.58.1"),
+            "{error}"
+        );
         assert!(error.contains("but 1.9.17 and 1.27.10"), "{error}");
-        assert!(error.contains(&root.path().display().to_string()), "{error}");
+        assert!(
+            error.contains(&root.path().display().to_string()),
+            "{error}"
+        );
     }
 
     #[test]

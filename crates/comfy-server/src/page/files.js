@@ -9,7 +9,7 @@ const LARGEST = 256 * 2 ** 20;
 export async function promptOf(file) {
   if (file.size > LARGEST) throw new Error(`${file.name} is too large`);
   const bytes = new Uint8Array(await file.arrayBuffer());
-  const texts = await (starts(bytes, 0, "\x89PNG") ? pngTexts(bytes) : starts(bytes, 8, "WEBP") ? webpTexts(bytes) : { file: latin(bytes, "utf-8") });
+  const texts = await (starts(bytes, 1, "PNG") ? pngTexts(bytes) : starts(bytes, 8, "WEBP") ? webpTexts(bytes) : { file: latin(bytes, "utf-8") });
   const parts = [];
   for (const text of [texts.prompt, texts.workflow, texts.file].filter(Boolean)) {
     try { parts.push(parse(text)); } catch { /* not JSON */ }

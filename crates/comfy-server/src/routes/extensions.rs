@@ -26,8 +26,7 @@ const DEPTH_LIMIT: usize = 16;
 pub(super) async fn get_extensions(State(state): State<AppState>) -> ApiResult {
     let root = state.config().front_end_root.clone();
     let own = root.is_some() && front_end::lacks_loaders(state.registry());
-    let mut paths =
-        on_thread(move || root.map(|root| scripts(&root)).unwrap_or_default()).await?;
+    let mut paths = on_thread(move || root.map(|root| scripts(&root)).unwrap_or_default()).await?;
     paths.extend(own.then(|| front_end::LOADERS_ADDRESS.to_owned()));
     Ok(reply::json(StatusCode::OK, &paths))
 }

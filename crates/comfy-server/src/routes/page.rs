@@ -97,7 +97,10 @@ mod tests {
         for (name, _, content) in FILES.iter().chain([&("index.html", HTML, page)]) {
             // The one address is the name of SVG's vocabulary.
             let plain = content.replace("http://www.w3.org/2000/svg", "");
-            assert!(!plain.contains("http://") && !plain.contains("https://"), "{name}");
+            assert!(
+                !plain.contains("http://") && !plain.contains("https://"),
+                "{name}"
+            );
         }
     }
 }
