@@ -93,7 +93,7 @@ fn use_front_end(version: &str) {
 
     make_a_picture(&mut user, &server);
     save(&mut user);
-    interrupt(&mut user);
+    interrupt(&mut user, &server);
     see_an_error(&mut user, &server);
     come_back(&mut user);
     open_again(&mut user);
@@ -193,9 +193,13 @@ fn save(user: &mut User<'_>) {
     assert_eq!(saved["nodes"].as_array().unwrap().len(), 7, "{saved}");
 }
 
-fn interrupt(user: &mut User<'_>) {
-    user.browser.evaluate(
-        "node('KSampler').widgets.find((widget) => widget.name === 'steps').value = 5000",
+fn interrupt(user: &mut User<'_>, server: &TestServer) {
+    let path = server.path("dropped/long.json");
+    write(&path, text_to_image(1, 5000).to_string().as_bytes());
+    user.drop_file(&path);
+    user.browser.wait(
+        "the dropped workflow is shown",
+        "value('KSampler', 'steps') === 5000",
     );
     user.queue();
     user.browser.wait("it runs", "count('progress') > 2");
