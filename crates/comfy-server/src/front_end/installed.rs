@@ -66,7 +66,7 @@ fn find_below(version: &str, searched: Vec<PathBuf>) -> Result<PathBuf, FrontEnd
     }
     let mut found: Vec<(Vec<u64>, String, PathBuf)> = searched
         .iter()
-        .flat_map(|folder| installed_in(folder))
+        .filter_map(|folder| installed_in(folder))
         .collect();
     found.sort();
     let chosen = match exact {

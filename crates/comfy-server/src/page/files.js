@@ -18,7 +18,7 @@ export async function promptOf(file) {
   const prompt = whole.find(isPrompt);
   if (prompt) return prompt;
   const workflow = whole.find((part) => Array.isArray(part?.nodes));
-  if (workflow) return send("api/v1/convert", { workflow });
+  if (workflow) return send("api/v1/convert", workflow);
   throw new Error(`${file.name} carries no workflow`);
 }
 

@@ -7,6 +7,7 @@ mod docs;
 mod events;
 mod forms;
 mod middleware;
+mod page;
 mod prompts;
 mod stopping;
 mod toys;
