@@ -120,6 +120,7 @@ fn a_file_is_run_without_a_server() {
         changes: vec!["ImageScale.height=24".parse().unwrap()],
         seed: None,
         only_print: false,
+        as_json: false,
     };
     assert_eq!(run(config.clone(), &task).unwrap(), 0);
     let picture = image::open(&result).unwrap();
@@ -136,10 +137,10 @@ fn a_file_is_run_without_a_server() {
     // One that fails does not keep the next from running.
     std::fs::write(&file, "[]").unwrap();
     task.files.insert(0, file);
-    assert_eq!(run(config.clone(), &task).unwrap(), 1);
+    assert_eq!(run(config.clone(), &task).unwrap(), 2);
     assert!(base.path().join("output/32_wide_00003_.png").exists());
     // A seed that nothing takes is a mistake.
     task.files.remove(0);
     task.seed = Some(1);
-    assert_eq!(run(config, &task).unwrap(), 1);
+    assert_eq!(run(config, &task).unwrap(), 2);
 }

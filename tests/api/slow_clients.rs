@@ -52,7 +52,7 @@ fn half_a_request_holds_up_nobody() {
             let mut stream = client.connect();
             stream
                 .write_all(
-                    b"POST /prompt HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n{\"pro",
+                    b"POST /prompt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"pro",
                 )
                 .unwrap();
             stream
@@ -81,7 +81,7 @@ fn an_answer_that_nobody_reads_holds_up_nobody() {
     let unread: Vec<_> = (0..50)
         .map(|_| {
             let mut stream = client.connect();
-            stream.write_all(b"GET /object_info HTTP/1.1\r\nHost: here\r\n\r\nGET /object_info HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+            stream.write_all(b"GET /object_info HTTP/1.1\r\nHost: localhost\r\n\r\nGET /object_info HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
             stream
         })
         .collect();
@@ -96,7 +96,7 @@ fn a_waiting_client_that_leaves_does_not_stop_the_queue() {
     let prompt = text_to_image(1, 30).to_string();
     let mut stream = client.connect();
     let head = format!(
-        "POST /api/v1/prompts HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "POST /api/v1/prompts HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         prompt.len()
     );
     stream.write_all(head.as_bytes()).unwrap();

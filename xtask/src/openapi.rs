@@ -1,14 +1,14 @@
 //! `openapi.yaml` at the top of the repository, generated from the server's routes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 
-/// Where the document is kept: in the clone that cargo runs in, which may share its build cache with the one compiled.
+use crate::repository;
+
+/// Where the document is kept.
 fn path() -> PathBuf {
-    let here = std::env::var_os("CARGO_MANIFEST_DIR");
-    let here = here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    Path::new(&here).join("..").join("openapi.yaml")
+    repository().join("openapi.yaml")
 }
 
 /// The document as it stands in the code.

@@ -11,6 +11,7 @@ use serde_json::{Map, Number, Value};
 use tokio::sync::oneshot;
 
 use crate::pending::Job;
+use crate::reporter::now;
 use crate::shared::{Shared, State};
 use crate::worker::Worker;
 use crate::{
@@ -61,7 +62,7 @@ impl Engine {
         &self.handle.0
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.shared().state.lock()
     }
 
@@ -127,6 +128,7 @@ impl Engine {
             },
             prompt,
             extra_data: Arc::new(extra_data),
+            created: now(),
         };
         {
             let mut state = self.state();
@@ -169,9 +171,9 @@ impl Engine {
         }
     }
 
-    /// Removes prompts that wait; unknown ids, and the one that runs, are ignored.
-    pub fn delete_pending(&self, prompt_ids: &[String]) {
-        {
+    /// Removes prompts that wait; unknown ids, and the one that runs, are ignored. How many there were.
+    pub fn delete_pending(&self, prompt_ids: &[String]) -> usize {
+        let count = {
             let mut state = self.state();
             let removed = state.pending.remove(prompt_ids);
             let remaining = state.remaining();
@@ -180,8 +182,10 @@ impl Engine {
                 self.shared()
                     .push_status_of(remaining + removed.len() - 1 - index);
             }
-        }
+            removed.len()
+        };
         self.shared().outbox.flush();
+        count
     }
 
     /// Removes all prompts that wait.
@@ -217,13 +221,15 @@ impl Engine {
         self.state().history.clear();
     }
 
-    /// Interrupts the prompt that runs, or only if it is this one. Nothing happens if none runs.
-    pub fn interrupt(&self, prompt_id: Option<&str>) {
-        if let Some(job) = &self.state().running
-            && prompt_id.is_none_or(|id| id == job.row.prompt_id)
-        {
+    /// Interrupts the prompt that runs, or only if it is this one. Whether there was one to interrupt.
+    pub fn interrupt(&self, prompt_id: Option<&str>) -> bool {
+        let state = self.state();
+        let job = state.running.as_ref();
+        let job = job.filter(|job| prompt_id.is_none_or(|id| id == job.row.prompt_id));
+        if let Some(job) = job {
             job.signals.interrupt();
         }
+        job.is_some()
     }
 
     /// Frees memory as soon as no prompt runs.

@@ -3,42 +3,58 @@
 use std::sync::Arc;
 
 use comfy_api::history::{History, HistoryEntry};
+use indexmap::IndexMap;
 
 /// Keeps at most `limit` finished prompts.
 pub(crate) struct HistoryStore {
-    entries: History,
+    entries: IndexMap<String, Kept>,
     limit: usize,
+}
+
+/// A finished prompt.
+pub(crate) struct Kept {
+    pub(crate) entry: Arc<HistoryEntry>,
+    /// When it was submitted, in milliseconds since 1970.
+    pub(crate) created: u64,
 }
 
 impl HistoryStore {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            entries: History::default(),
+            entries: IndexMap::new(),
             limit,
         }
     }
 
     /// Adds an entry and drops the oldest if there are too many. A prompt id that is already there keeps its place.
-    pub(crate) fn insert(&mut self, prompt_id: String, entry: Arc<HistoryEntry>) {
-        let entries = &mut self.entries.0;
-        entries.insert(prompt_id, entry);
-        while entries.len() > self.limit {
-            entries.shift_remove_index(0);
+    pub(crate) fn insert(&mut self, prompt_id: String, kept: Kept) {
+        self.entries.insert(prompt_id, kept);
+        while self.entries.len() > self.limit {
+            self.entries.shift_remove_index(0);
         }
     }
 
+    pub(crate) fn kept(&self, prompt_id: &str) -> Option<&Kept> {
+        self.entries.get(prompt_id)
+    }
+
+    /// All of them, the oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Kept> {
+        self.entries.values()
+    }
+
     pub(crate) fn get(&self, prompt_id: &str) -> Option<Arc<HistoryEntry>> {
-        self.entries.0.get(prompt_id).cloned()
+        Some(Arc::clone(&self.kept(prompt_id)?.entry))
     }
 
     pub(crate) fn contains(&self, prompt_id: &str) -> bool {
-        self.entries.0.contains_key(prompt_id)
+        self.entries.contains_key(prompt_id)
     }
 
     /// A part of the history: `max_items` entries from index `offset` on (0 is the oldest), or the last `max_items` ones
     /// if there is no offset or a negative one. Without `max_items` there is no limit.
     pub(crate) fn slice(&self, max_items: Option<i64>, offset: Option<i64>) -> History {
-        let length = i64::try_from(self.entries.0.len()).unwrap_or(i64::MAX);
+        let length = i64::try_from(self.entries.len()).unwrap_or(i64::MAX);
         let start = match (offset, max_items) {
             (Some(offset), _) if offset >= 0 => offset,
             (_, Some(max_items)) => length.saturating_sub(max_items),
@@ -47,11 +63,10 @@ impl HistoryStore {
         let count = max_items.unwrap_or(length);
         History(
             self.entries
-                .0
                 .iter()
                 .skip(usize::try_from(start).unwrap_or(0))
                 .take(usize::try_from(count).unwrap_or(0))
-                .map(|(id, entry)| (id.clone(), Arc::clone(entry)))
+                .map(|(id, kept)| (id.clone(), Arc::clone(&kept.entry)))
                 .collect(),
         )
     }
@@ -59,16 +74,16 @@ impl HistoryStore {
     /// Removes entries; unknown ids are ignored.
     pub(crate) fn remove(&mut self, prompt_ids: &[String]) {
         if let [prompt_id] = prompt_ids {
-            self.entries.0.shift_remove(prompt_id);
+            self.entries.shift_remove(prompt_id);
             return;
         }
         let doomed: std::collections::HashSet<&str> =
             prompt_ids.iter().map(String::as_str).collect();
-        self.entries.0.retain(|id, _| !doomed.contains(id.as_str()));
+        self.entries.retain(|id, _| !doomed.contains(id.as_str()));
     }
 
     pub(crate) fn clear(&mut self) {
-        self.entries.0.clear();
+        self.entries.clear();
     }
 }
 
@@ -99,10 +114,17 @@ mod tests {
         })
     }
 
+    fn kept(prompt_id: &str) -> Kept {
+        Kept {
+            entry: entry(prompt_id),
+            created: 0,
+        }
+    }
+
     fn store(limit: usize, ids: &[&str]) -> HistoryStore {
         let mut store = HistoryStore::new(limit);
         for id in ids {
-            store.insert((*id).to_owned(), entry(id));
+            store.insert((*id).to_owned(), kept(id));
         }
         store
     }
@@ -151,7 +173,7 @@ mod tests {
         store.remove(&["b".to_owned(), "x".to_owned()]);
         store.remove(&["a".to_owned()]);
         assert_eq!(ids(&store.slice(None, None)), "cd");
-        store.insert("c".to_owned(), entry("c"));
+        store.insert("c".to_owned(), kept("c"));
         assert_eq!(ids(&store.slice(None, None)), "cd");
         store.clear();
         assert_eq!(ids(&store.slice(None, None)), "");

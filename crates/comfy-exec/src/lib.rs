@@ -12,6 +12,7 @@ mod caches;
 mod engine;
 mod failure;
 mod history;
+mod jobs;
 mod names;
 mod options;
 mod pending;
@@ -25,6 +26,7 @@ mod submission;
 mod worker;
 
 pub use engine::Engine;
+pub use jobs::{KnownJob, Stage};
 pub use options::{CachePolicy, EngineOptions, FreeRequest};
 pub use sink::{Audience, EventSink};
 pub use submission::{PromptState, Running, ShutdownOutcome, Submission, SubmitError, Submitted};

@@ -18,6 +18,8 @@ pub(crate) struct Job {
     pub(crate) extra_data: Arc<Map<String, Value>>,
     /// Who gets its events.
     pub(crate) client_id: Option<String>,
+    /// When it was submitted, in milliseconds since 1970.
+    pub(crate) created: u64,
 }
 
 /// The priority of a job: the lower number first, then the smaller id, then the older job.
@@ -122,6 +124,7 @@ mod tests {
             prompt: Arc::new(Value::Null),
             extra_data: Arc::default(),
             client_id: None,
+            created: 0,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use comfy_api::events::{NodeProgress, NodeState, ProgressState};
+use comfy_api::jobs::{JobProgress, RunningNode};
 use indexmap::IndexMap;
 use serde_json::Number;
 
@@ -21,6 +22,10 @@ const LATEST: usize = 8;
 pub(crate) struct ProgressBook {
     prompt_id: String,
     nodes: IndexMap<Arc<str>, Entry>,
+    /// Nodes that have to run, as far as is known.
+    total: usize,
+    /// Nodes that have run.
+    done: usize,
 }
 
 #[derive(Clone)]
@@ -31,11 +36,54 @@ struct Entry {
     state: NodeState,
 }
 
+impl Entry {
+    /// The part of the node's own steps that is done, from 0 to 1.
+    fn part(&self) -> f64 {
+        match (self.value.as_f64(), self.max.as_f64()) {
+            (Some(value), Some(max)) if max > 0.0 => (value / max).clamp(0.0, 1.0),
+            _ => 0.0,
+        }
+    }
+}
+
 impl ProgressBook {
     pub(crate) fn new(prompt_id: String) -> Self {
         Self {
             prompt_id,
             nodes: IndexMap::new(),
+            total: 0,
+            done: 0,
+        }
+    }
+
+    /// So many more nodes have to run.
+    pub(crate) fn expect_more(&mut self, nodes: usize) {
+        self.total += nodes;
+    }
+
+    /// How far the prompt is.
+    pub(crate) fn summary(&self) -> JobProgress {
+        let running = || {
+            let entries = self.nodes.values();
+            entries.filter(|entry| entry.state == NodeState::Running)
+        };
+        let begun: f64 = running().map(Entry::part).sum();
+        // The node that a client sees at work is the one that began last.
+        let node = running().next_back().map(|entry| RunningNode {
+            node_id: entry.names.id.to_string(),
+            display_node_id: entry.names.display.to_string(),
+            value: entry.value.clone(),
+            max: entry.max.clone(),
+        });
+        JobProgress {
+            value: if self.total == 0 {
+                0.0
+            } else {
+                ((self.done as f64 + begun) / self.total as f64).clamp(0.0, 1.0)
+            },
+            nodes_done: self.done,
+            nodes_total: self.total,
+            node,
         }
     }
 
@@ -76,6 +124,7 @@ impl ProgressBook {
             .nodes
             .get(&names.id)
             .map_or_else(|| Number::from(1), |entry| entry.max.clone());
+        self.done += 1;
         self.set(
             names,
             Entry {
@@ -190,6 +239,30 @@ mod tests {
             wire(&book.finish(&names("3"))),
             message(node(&json!(1), &json!(1), "finished"))
         );
+    }
+
+    #[test]
+    fn a_summary_counts_nodes_and_the_steps_of_those_that_run() {
+        let mut book = ProgressBook::new("p".to_owned());
+        assert_eq!((book.summary().value, book.summary().node), (0.0, None));
+        book.expect_more(4);
+        book.start(&names("4"));
+        book.finish(&names("4"));
+        book.start(&names("3"));
+        book.update(&names("3"), 1.into(), 2.into());
+        let summary = book.summary();
+        assert_eq!((summary.nodes_done, summary.nodes_total), (1, 4));
+        assert!((summary.value - 0.375).abs() < 1e-12, "{}", summary.value);
+        let node = summary.node.expect("one runs");
+        assert_eq!(
+            (node.node_id.as_str(), node.value, node.max),
+            ("3", 1.into(), 2.into())
+        );
+        // A node may count wrongly, or add others.
+        book.update(&names("3"), 9.into(), 2.into());
+        assert!((book.summary().value - 0.5).abs() < 1e-12);
+        book.expect_more(4);
+        assert!((book.summary().value - 0.25).abs() < 1e-12);
     }
 
     #[test]

@@ -24,17 +24,22 @@ pub(crate) struct Reporter {
     shared: Arc<Shared>,
     prompt_id: String,
     client_id: Option<String>,
-    progress: Mutex<ProgressBook>,
+    progress: Arc<Mutex<ProgressBook>>,
     messages: Mutex<Vec<StatusMessage>>,
 }
 
 impl Reporter {
-    pub(crate) fn new(shared: Arc<Shared>, prompt_id: &str, client_id: Option<&str>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        prompt_id: &str,
+        client_id: Option<&str>,
+        progress: Arc<Mutex<ProgressBook>>,
+    ) -> Self {
         Self {
             shared,
             prompt_id: prompt_id.to_owned(),
             client_id: client_id.map(str::to_owned),
-            progress: Mutex::new(ProgressBook::new(prompt_id.to_owned())),
+            progress,
             messages: Mutex::default(),
         }
     }
@@ -88,6 +93,11 @@ impl Reporter {
         });
         self.record(&event);
         self.send_to_client(event);
+    }
+
+    /// So many more nodes have to run.
+    pub(crate) fn nodes_added(&self, count: usize) {
+        self.progress.lock().expect_more(count);
     }
 
     /// Changes the state of a node, and tells of it in the order of the changes.

@@ -10,8 +10,10 @@ use comfy_api::queue::{FreeRequest, QueueStatus, QueueTuple};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-use crate::history::HistoryStore;
+use crate::history::{HistoryStore, Kept};
 use crate::pending::{Job, PendingQueue};
+use crate::progress::ProgressBook;
+use crate::reporter::now;
 use crate::signals::Signals;
 use crate::sink::Outbox;
 use crate::{Audience, EngineOptions, PromptState};
@@ -45,12 +47,17 @@ pub(crate) struct RunningJob {
     pub(crate) client_id: Option<String>,
     pub(crate) node: Option<String>,
     pub(crate) signals: Arc<Signals>,
+    pub(crate) progress: Arc<Mutex<ProgressBook>>,
+    /// When it was submitted, in milliseconds since 1970.
+    pub(crate) created: u64,
+    /// When it began to run, in milliseconds since 1970.
+    pub(crate) started: u64,
 }
 
 /// What the worker is to do next.
 pub(crate) enum Task {
-    /// Run this prompt, and stop when the signals say so.
-    Run(Job, Arc<Signals>),
+    /// Run this prompt, note how far it is, and stop when the signals say so.
+    Run(Job, Arc<Signals>, Arc<Mutex<ProgressBook>>),
     /// Free memory.
     Free(FreeRequest),
 }
@@ -136,16 +143,21 @@ impl Shared {
             }
             if let Some(job) = state.pending.pop() {
                 let signals = Arc::new(Signals::default());
+                let progress = ProgressBook::new(job.row.prompt_id.clone());
+                let progress = Arc::new(Mutex::new(progress));
                 state.running = Some(RunningJob {
                     row: job.row.clone(),
                     client_id: job.client_id.clone(),
                     node: None,
                     signals: Arc::clone(&signals),
+                    progress: Arc::clone(&progress),
+                    created: job.created,
+                    started: now(),
                 });
                 self.push_status(&state);
                 drop(state);
                 self.outbox.flush();
-                return Some(Task::Run(job, signals));
+                return Some(Task::Run(job, signals, progress));
             }
             self.wake.wait(&mut state);
         }
@@ -170,8 +182,12 @@ impl Shared {
         let entry = Arc::new(entry);
         let waiters = {
             let mut state = self.state.lock();
-            state.history.insert(prompt_id.clone(), Arc::clone(&entry));
-            state.running = None;
+            let created = state.running.take().map_or(0, |job| job.created);
+            let kept = Kept {
+                entry: Arc::clone(&entry),
+                created,
+            };
+            state.history.insert(prompt_id.clone(), kept);
             if let Some(audience) = last_audience {
                 self.outbox.push(audience, last_event);
             }

@@ -29,8 +29,9 @@ impl Worker {
     pub(crate) fn work(mut self) {
         while let Some(task) = self.shared.next_task() {
             match task {
-                Task::Run(job, signals) => {
-                    let finished = run::run(&self.shared, &mut self.memory, &job, &signals);
+                Task::Run(job, signals, progress) => {
+                    let finished =
+                        run::run(&self.shared, &mut self.memory, &job, &signals, progress);
                     // The job keeps the prompt alive; the history has what it needs of it.
                     drop(job);
                     self.shared.finish(finished);

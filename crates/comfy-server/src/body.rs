@@ -20,9 +20,6 @@ const LINGER: Duration = Duration::from_secs(10);
 /// A pause that ends this: the client has stopped sending and looks for the answer.
 const LINGER_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a body may pause.
-pub(crate) const PAUSE_LIMIT: Duration = Duration::from_mins(1);
-
 /// The limit on the body of this request, in bytes; put there by [`crate::middleware`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyLimit(pub(crate) u64);
@@ -37,14 +34,15 @@ struct Stalled;
 #[error("the request body is too long")]
 struct TooLong;
 
-/// A body that fails when nothing arrives for [`PAUSE_LIMIT`], and when it has more than `limit` bytes.
+/// A body that fails when nothing arrives for as long as `patience`, and when it has more than `limit` bytes.
 ///
 /// What is left of it when nobody wants it any more is thrown away as by [`discard`].
-pub(crate) fn guarded(body: Body, limit: u64) -> Body {
+pub(crate) fn guarded(body: Body, limit: u64, patience: Duration) -> Body {
     Body::new(Guarded {
         body,
         left: limit,
-        pause: Box::pin(sleep(PAUSE_LIMIT)),
+        patience,
+        pause: Box::pin(sleep(patience)),
     })
 }
 
@@ -69,6 +67,7 @@ pub(crate) fn discard(mut body: Body) {
 struct Guarded {
     body: Body,
     left: u64,
+    patience: Duration,
     pause: Pin<Box<Sleep>>,
 }
 
@@ -90,7 +89,8 @@ impl HttpBody for Guarded {
             let over = self.pause.as_mut().poll(context);
             return over.map(|()| Some(Err(Box::new(Stalled).into())));
         };
-        self.pause.as_mut().reset(Instant::now() + PAUSE_LIMIT);
+        let end = Instant::now() + self.patience;
+        self.pause.as_mut().reset(end);
         if let Some(Ok(frame)) = &frame {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             match self.left.checked_sub(length) {

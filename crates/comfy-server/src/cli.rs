@@ -13,8 +13,9 @@ use comfy_nodes::device::DeviceRequest;
 use comfy_nodes::runtime::PreviewMethod;
 
 use crate::config::{Config, megabytes};
-use crate::front_end;
+use crate::key::ApiKey;
 use crate::run::{Change, Run};
+use crate::tls::TlsFiles;
 
 /// ComfyUI's HTTP and websocket API, its graphs and its diffusion models, in one program without Python.
 #[derive(Debug, Parser)]
@@ -53,7 +54,8 @@ enum Task {
 /// Run prompts or saved workflows without serving anyone
 ///
 /// A FILE is a prompt, a workflow saved by the browser, or a PNG picture that carries one of them; - is the standard input. Progress goes to
-/// the standard error, the paths of the written files to the standard output. The exit status is 0 if everything ran.
+/// the standard error, the paths of the written files to the standard output. The exit status is 0 if everything ran, 1 if a node failed, 2 if
+/// a file cannot be run or not all of it can, and 130 after Ctrl-C.
 #[derive(Debug, Args)]
 struct RunArguments {
     /// Prompts, saved workflows or pictures
@@ -68,6 +70,9 @@ struct RunArguments {
     /// Print the prompts that would run, and run nothing
     #[arg(long)]
     print_prompt: bool,
+    /// Tell every event as one line of JSON on the standard output, like the messages of the websocket; files as lines of the type `file`
+    #[arg(long, conflicts_with = "print_prompt")]
+    json: bool,
     #[command(flatten)]
     directories: Directories,
     #[command(flatten)]
@@ -88,6 +93,28 @@ struct Network {
     /// Port to listen on; 0 takes a free one
     #[arg(long, env = "COMFYUI_PORT", default_value_t = 8188)]
     port: u16,
+    /// What every client must know: it is sent as Authorization: Bearer KEY, as the password of Basic authorization, or as ?token=KEY
+    #[arg(long, value_name = "KEY", env = "COMFYUI_API_KEY", hide_env_values = true, value_parser = ApiKey::new)]
+    api_key: Option<ApiKey>,
+    /// Listen to other machines without a key: everyone who reaches the address may use this machine
+    #[arg(long, env = "COMFYUI_INSECURE", value_parser = clap::builder::BoolishValueParser::new())]
+    insecure: bool,
+    /// PEM file with the certificate for encrypted connections
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "COMFYUI_TLS_CERTFILE",
+        requires = "tls_keyfile"
+    )]
+    tls_certfile: Option<PathBuf>,
+    /// PEM file with the certificate's private key
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "COMFYUI_TLS_KEYFILE",
+        requires = "tls_certfile"
+    )]
+    tls_keyfile: Option<PathBuf>,
     /// Let pages of this origin use the server; without a value, all pages
     #[arg(long, value_name = "ORIGIN", env = "COMFYUI_ENABLE_CORS_HEADER", num_args = 0..=1, default_missing_value = "*")]
     enable_cors_header: Option<String>,
@@ -103,9 +130,14 @@ struct Network {
     /// Serve the front end in this directory at / instead of the built-in page
     #[arg(long, value_name = "DIR", env = "COMFYUI_FRONT_END_ROOT")]
     front_end_root: Option<PathBuf>,
-    /// Serve ComfyUI's front end of this version (`latest`, `1.27.10`, `OWNER/REPOSITORY@1.27.10`), which pip has installed
-    #[arg(long, value_name = "VERSION", env = "COMFYUI_FRONT_END_VERSION", value_parser = |text: &str| front_end::find(text))]
-    front_end_version: Option<PathBuf>,
+    /// Serve the front end of this version that a Python package installed: 1.58.1, latest, or OWNER/REPOSITORY@VERSION
+    #[arg(
+        long,
+        value_name = "VERSION",
+        env = "COMFYUI_FRONT_END_VERSION",
+        conflicts_with = "front_end_root"
+    )]
+    front_end_version: Option<String>,
     /// Open the page in a browser after starting
     #[arg(long)]
     auto_launch: bool,
@@ -121,7 +153,12 @@ struct Directories {
     #[arg(long, value_name = "DIR", env = "COMFYUI_BASE_DIRECTORY")]
     base_directory: Option<PathBuf>,
     /// Where results are saved
-    #[arg(long, value_name = "DIR", env = "COMFYUI_OUTPUT_DIRECTORY")]
+    #[arg(
+        long,
+        visible_alias = "output",
+        value_name = "DIR",
+        env = "COMFYUI_OUTPUT_DIRECTORY"
+    )]
     output_directory: Option<PathBuf>,
     /// Where uploads go and pictures are read from
     #[arg(long, value_name = "DIR", env = "COMFYUI_INPUT_DIRECTORY")]
@@ -260,11 +297,29 @@ pub fn parse(
     let ignored = ignored::given(&matches);
     let mut options = Arguments::from_arg_matches(&matches)?.options();
     options.ignored = ignored;
-    options.config.arguments = line
-        .iter()
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
+    options.config.arguments = shown(&line);
     Ok(options)
+}
+
+/// The command line as clients may see it: without the key.
+fn shown(line: &[OsString]) -> Vec<String> {
+    const KEY: &str = "--api-key";
+    let mut is_secret = false;
+    line.iter()
+        .map(|argument| {
+            let text = argument.to_string_lossy();
+            if std::mem::replace(&mut is_secret, text == KEY) {
+                "…".to_owned()
+            } else if text
+                .strip_prefix(KEY)
+                .is_some_and(|rest| rest.starts_with('='))
+            {
+                format!("{KEY}=…")
+            } else {
+                text.into_owned()
+            }
+        })
+        .collect()
 }
 
 impl Arguments {
@@ -280,6 +335,7 @@ impl Arguments {
                 changes: arguments.set,
                 seed: arguments.seed,
                 only_print: arguments.print_prompt,
+                as_json: arguments.json,
             }
         });
         let Self {
@@ -303,7 +359,14 @@ impl Arguments {
             user_directory: directories.user_directory,
             multi_user: directories.multi_user,
             extra_model_paths: directories.extra_model_paths_config,
-            front_end_root: network.front_end_root.or(network.front_end_version),
+            api_key: network.api_key,
+            insecure: network.insecure,
+            tls: network
+                .tls_certfile
+                .zip(network.tls_keyfile)
+                .map(|(certificate, key)| TlsFiles { certificate, key }),
+            front_end_root: network.front_end_root,
+            front_end_version: network.front_end_version,
             device: if computing.cpu {
                 DeviceRequest::Cpu
             } else {

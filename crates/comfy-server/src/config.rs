@@ -7,6 +7,9 @@ use comfy_exec::CachePolicy;
 use comfy_nodes::device::DeviceRequest;
 use comfy_nodes::runtime::PreviewMethod;
 
+use crate::key::ApiKey;
+use crate::tls::TlsFiles;
+
 /// Everything the server can be told, with ComfyUI's defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -14,6 +17,12 @@ pub struct Config {
     pub listen: Vec<String>,
     /// The port; 0 takes a free one.
     pub port: u16,
+    /// What every client must know. Without it, the server only listens to its own machine.
+    pub api_key: Option<ApiKey>,
+    /// Listens to other machines although there is no key.
+    pub insecure: bool,
+    /// Encrypts connections with this certificate.
+    pub tls: Option<TlsFiles>,
     /// The directory that holds `models`, `input`, `output`, `temp` and `user` unless they are given.
     pub base_directory: PathBuf,
     /// Where results are saved.
@@ -30,6 +39,9 @@ pub struct Config {
     pub extra_model_paths: Vec<PathBuf>,
     /// A directory to serve at `/` instead of the built-in page.
     pub front_end_root: Option<PathBuf>,
+    /// Which installed front end to serve at `/` instead of the built-in page, unless a directory is given: a version, `latest`, or
+    /// ComfyUI's `OWNER/REPOSITORY@VERSION`. When it is not installed, the built-in page is served.
+    pub front_end_version: Option<String>,
     /// The device to compute on.
     pub device: DeviceRequest,
     /// How previews are made while sampling.
@@ -44,6 +56,12 @@ pub struct Config {
     pub max_upload_size: u64,
     /// Prompts that may run or wait; a further one is refused.
     pub max_queue_size: usize,
+    /// Connections that may be open at a time; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// Connections that one client may have open at a time; a further one is closed.
+    pub max_connections_per_client: usize,
+    /// How long a client may take nothing of its answer, or send nothing of a request body, before it is given up.
+    pub patience: Duration,
     /// The origin that other sites' pages may have, or `*`. Without it, pages of other sites are kept away from a local server.
     pub cors_origin: Option<String>,
     /// Whether JSON and text answers are compressed for clients that can read it.
@@ -61,6 +79,9 @@ impl Default for Config {
         Self {
             listen: vec!["127.0.0.1".to_owned()],
             port: 8188,
+            api_key: None,
+            insecure: false,
+            tls: None,
             base_directory: PathBuf::from("."),
             output_directory: None,
             input_directory: None,
@@ -69,6 +90,7 @@ impl Default for Config {
             multi_user: false,
             extra_model_paths: Vec::new(),
             front_end_root: None,
+            front_end_version: None,
             device: DeviceRequest::Auto,
             preview_method: PreviewMethod::None,
             preview_size: 512,
@@ -76,12 +98,22 @@ impl Default for Config {
             metadata: true,
             max_upload_size: megabytes(100.0),
             max_queue_size: 65536,
+            max_connections: 2048,
+            max_connections_per_client: 1024,
+            patience: Duration::from_mins(1),
             cors_origin: None,
             compress_responses: false,
             external_address: None,
             shutdown_grace: Duration::from_secs(5),
             arguments: Vec::new(),
         }
+    }
+}
+
+impl Config {
+    /// How addresses of this server begin.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Connections: accepting them, speaking HTTP on them, and letting them end.
 
+mod clients;
+
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -13,33 +15,43 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
-/// Connections that may be open at a time; further ones wait to be accepted.
-pub(crate) const CONNECTION_LIMIT: usize = 2048;
+pub(crate) use clients::Clients;
+
 /// Headers a request may have.
 const HEADER_COUNT: usize = 128;
 /// Bytes a request's headers may have, and bytes of an answer that wait for the network.
 const BUFFER_SIZE: usize = 256 << 10;
 /// How long a connection may wait for a request's headers, between two requests too.
 const HEADER_TIME: Duration = Duration::from_secs(75);
-/// How long a client may take nothing of an answer before it is given up.
-const WRITE_STALL: Duration = Duration::from_mins(1);
+/// How long agreeing on encryption may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 
-/// Accepts connections for ever. Each holds a permit of `open` while it lives, and ends after the request at hand once `ending`
-/// is true.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    router: Router,
-    ending: watch::Receiver<bool>,
-    open: Arc<Semaphore>,
-) {
+/// What all connections share.
+#[derive(Clone)]
+pub(crate) struct Reception {
+    pub(crate) router: Router,
+    /// Encrypts the connections.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// Connections end after the request at hand once this is true.
+    pub(crate) ending: watch::Receiver<bool>,
+    /// Each connection holds a permit while it lives; when none is left, further ones wait to be accepted.
+    pub(crate) open: Arc<Semaphore>,
+    pub(crate) clients: Clients,
+    /// How long a client may take nothing of an answer before it is given up.
+    pub(crate) patience: Duration,
+}
+
+/// Accepts connections for ever.
+pub(crate) async fn accept(listener: TcpListener, reception: Reception) {
     loop {
-        let Ok(permit) = Arc::clone(&open).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&reception.open).acquire_owned().await else {
             return;
         };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Mostly: too many open files. Waiting lets some of them close.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -47,17 +59,63 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let (router, ending) = (router.clone(), ending.clone());
+        let Some(admission) = reception.clients.admit(address.ip()) else {
+            tracing::warn!(client = %address.ip(), "a client with too many connections was refused another");
+            continue;
+        };
+        let reception = reception.clone();
         tokio::spawn(async move {
-            if let Err(error) = live(serve(stream, router), ending).await {
+            if let Err(error) = reception.receive(stream).await {
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop(permit);
+            drop((permit, admission));
         });
     }
 }
 
-async fn live(connection: Connection, mut ending: watch::Receiver<bool>) -> hyper::Result<()> {
+/// Why a connection ended early.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("the client did not agree on encryption in time")]
+    Handshake,
+    #[error(transparent)]
+    Stream(#[from] io::Error),
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+}
+
+impl Reception {
+    async fn receive(self, stream: TcpStream) -> Result<(), Ended> {
+        // Events are small and must not wait for company.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "packets of a connection may be delayed");
+        }
+        // A client that vanished without a word is noticed some time.
+        if let Err(error) = socket2::SockRef::from(&stream).set_keepalive(true) {
+            tracing::debug!(%error, "a vanished client may go unnoticed");
+        }
+        // Bytes on the network count, not those that encryption still holds.
+        let stream = Patient {
+            stream,
+            patience: self.patience,
+            stall: None,
+        };
+        match self.tls {
+            None => live(serve(stream, self.router), self.ending).await?,
+            Some(tls) => {
+                let stream = timeout(HANDSHAKE_TIME, tls.accept(stream)).await;
+                let stream = stream.map_err(|_| Ended::Handshake)??;
+                live(serve(stream, self.router), self.ending).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn live<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    connection: Connection<S>,
+    mut ending: watch::Receiver<bool>,
+) -> hyper::Result<()> {
     let mut connection = pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return result,
@@ -69,36 +127,25 @@ async fn live(connection: Connection, mut ending: watch::Receiver<bool>) -> hype
 }
 
 type Service = TowerToHyperService<Router>;
-type Connection = http1::UpgradeableConnection<TokioIo<Patient>, Service>;
+type Connection<S> = http1::UpgradeableConnection<TokioIo<S>, Service>;
 
-fn serve(stream: TcpStream, router: Router) -> Connection {
-    // Events are small and must not wait for company.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "packets of a connection may be delayed");
-    }
-    let socket = socket2::SockRef::from(&stream);
-    // A client that vanished without a word is noticed some time.
-    if let Err(error) = socket.set_keepalive(true) {
-        tracing::debug!(%error, "a vanished client may go unnoticed");
-    }
+fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    router: Router,
+) -> Connection<S> {
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_headers(HEADER_COUNT)
         .max_buf_size(BUFFER_SIZE)
-        .serve_connection(
-            TokioIo::new(Patient {
-                stream,
-                stall: None,
-            }),
-            TowerToHyperService::new(router),
-        )
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades()
 }
 
-/// A stream that fails when the other side takes nothing for [`WRITE_STALL`].
-pub(crate) struct Patient {
+/// A stream that fails when the other side takes nothing for some time.
+struct Patient {
     stream: TcpStream,
+    patience: Duration,
     stall: Option<Pin<Box<Sleep>>>,
 }
 
@@ -112,9 +159,8 @@ impl Patient {
             self.stall = None;
             return progress;
         }
-        let stall = self
-            .stall
-            .get_or_insert_with(|| Box::pin(sleep(WRITE_STALL)));
+        let patience = self.patience;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(patience)));
         match stall.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,

@@ -13,15 +13,18 @@
 //!
 //! This crate knows HTTP statuses and nothing of how a node computes.
 
+mod asyncapi;
 mod body;
 pub mod cli;
 mod config;
 mod connection;
 mod documentation;
 mod error;
-pub mod front_end;
+mod front_end;
 mod incoming;
+mod key;
 mod listen;
+mod loaders;
 pub mod logging;
 mod middleware;
 mod negotiate;
@@ -31,16 +34,20 @@ mod routes;
 pub mod run;
 mod server;
 mod state;
+mod tls;
 mod users;
 mod walk;
 mod whole_file;
 mod workflow;
 mod ws;
 
+pub use asyncapi::asyncapi;
 pub use config::Config;
 pub use documentation::{Page, node_pages};
+pub use key::{ApiKey, EmptyKey};
 pub use listen::ListenError;
 pub use openapi::openapi;
 pub use routes::router;
 pub use server::{RunningServer, Server, ServerBuilder, StartError};
 pub use state::AppState;
+pub use tls::{TlsError, TlsFiles};

@@ -1,5 +1,7 @@
 //! The OpenAPI document: what is not said at a single route.
 
+mod everywhere;
+
 use comfy_api::document::FileNameHeader;
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, ServerBuilder, tag::TagBuilder,
@@ -7,7 +9,7 @@ use utoipa::openapi::{
 
 /// The document of all routes.
 pub fn openapi() -> OpenApi {
-    crate::routes::document()
+    everywhere::complete(crate::routes::document())
 }
 
 /// Title, servers and tags.

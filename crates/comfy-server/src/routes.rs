@@ -9,6 +9,7 @@ mod free;
 mod history;
 mod internal;
 mod interrupt;
+mod jobs;
 mod model_library;
 mod models;
 mod object_info;
@@ -18,7 +19,9 @@ mod queue;
 mod root;
 mod sent_file;
 mod settings;
+mod subgraphs;
 mod system;
+mod templates;
 mod upload;
 mod userdata;
 mod users;
@@ -36,7 +39,7 @@ use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::{front_end, middleware, openapi, reply, ws};
+use crate::{loaders, middleware, openapi, reply, ws};
 
 /// Every documented route. In each group the reading method stands first, since `Allow` lists them in this order.
 fn documented() -> OpenApiRouter<AppState> {
@@ -47,6 +50,9 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(extensions::get_extensions))
         .routes(routes!(extensions::get_translations))
         .routes(routes!(extensions::get_workflow_templates))
+        .routes(routes!(subgraphs::get_global_subgraphs))
+        .routes(routes!(subgraphs::get_global_subgraph))
+        .routes(routes!(subgraphs::get_node_replacements))
         .routes(routes!(upload::upload_image))
         .routes(routes!(upload::mask::upload_mask))
         .routes(routes!(view::view_image))
@@ -60,6 +66,10 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(history::get_history_of_prompt))
         .routes(routes!(queue::get_queue, queue::post_queue))
         .routes(routes!(interrupt::post_interrupt))
+        .routes(routes!(jobs::get_jobs))
+        .routes(routes!(jobs::cancel_jobs))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::cancel_job))
         .routes(routes!(free::free))
         .routes(routes!(models::get_models))
         .routes(routes!(models::get_models_of_folder))
@@ -105,17 +115,21 @@ pub fn router(state: AppState) -> Router {
         .nest("/api", routes)
         .merge(internal)
         .route("/api/", get(root::get_root))
-        .route(
-            front_end::LOADERS_ADDRESS,
-            get(extensions::get_loaders_script),
-        );
+        .route(loaders::ADDRESS, get(extensions::get_loaders_script));
+    let front_end = state.front_end();
+    let twice = match front_end {
+        Some(front_end) if !front_end.templates.is_empty() => {
+            twice.route("/templates/{*path}", get(templates::get_template))
+        }
+        _ => twice,
+    };
     let twice = twice.method_not_allowed_fallback(method_not_allowed);
-    let complete = match &state.config().front_end_root {
-        Some(root) => twice.fallback_service(ServeDir::new(root)),
+    let complete = match front_end {
+        Some(front_end) => twice.fallback_service(ServeDir::new(&front_end.root)),
         None => twice.fallback(not_found),
     };
-    let config = state.config().clone();
-    middleware::wrap(complete.with_state(state), &config)
+    let (config, is_local) = (state.config().clone(), state.is_local());
+    middleware::wrap(complete.with_state(state), &config, is_local)
 }
 
 /// The document of all routes.

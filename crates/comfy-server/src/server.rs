@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use axum::Router;
 use comfy_api::events::Logs;
 use comfy_exec::{Engine, EngineOptions, EventSink};
 use comfy_graph::{Catalog, NodeRegistry, RegistryError, Services};
@@ -16,13 +15,16 @@ use comfy_nodes::device::DevicePlan;
 use comfy_nodes::folders::{FolderError, Folders, FoldersOptions};
 use comfy_nodes::runtime::{Runtime, RuntimeOptions};
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
-use crate::connection::{self, CONNECTION_LIMIT};
+use crate::connection::{self, Clients, Reception};
+use crate::front_end::FrontEnd;
 use crate::listen::{self, ListenError};
 use crate::logging::pass_on;
 use crate::routes;
 use crate::state::{AppState, Parts};
+use crate::tls::{TlsError, TlsFiles};
 use crate::users::Users;
 use crate::ws::Hub;
 
@@ -50,6 +52,15 @@ pub enum StartError {
     /// No address could be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Everyone who reaches the address could use this machine.
+    #[error(
+        "expected a key that clients must know, since other machines can reach {0}: set one with --api-key or in COMFYUI_API_KEY, \
+         or say --insecure if everyone who reaches this address may use this machine"
+    )]
+    Open(SocketAddr),
     /// The operating system refused a thread or a socket.
     #[error("could not start the server: {0}")]
     System(#[from] std::io::Error),
@@ -129,6 +140,17 @@ impl ServerBuilder {
             .iter()
             .map(TcpListener::local_addr)
             .collect::<Result<_, _>>()?;
+        let public = addresses
+            .iter()
+            .find(|address| !address.ip().to_canonical().is_loopback());
+        if let Some(address) = public
+            && self.config.api_key.is_none()
+            && !self.config.insecure
+        {
+            return Err(StartError::Open(*address));
+        }
+        let tls = self.config.tls.as_ref().map(TlsFiles::acceptor);
+        let tls = tls.transpose()?;
         let state = self.assemble_with(&addresses, None)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -141,7 +163,7 @@ impl ServerBuilder {
         let thread = std::thread::Builder::new()
             .name("server".to_owned())
             .spawn(move || {
-                if let Err(error) = runtime.block_on(serve(serving, listeners, stopped)) {
+                if let Err(error) = runtime.block_on(serve(serving, listeners, tls, stopped)) {
                     tracing::error!(%error, "the server broke off");
                 }
                 // A node that does not react to its interrupt must not keep the process.
@@ -151,7 +173,11 @@ impl ServerBuilder {
             })?;
         tracing::info!("Starting server");
         for address in &addresses {
-            tracing::info!("To see the GUI go to: http://{}", listen::link(*address));
+            let scheme = state.config().scheme();
+            tracing::info!(
+                "To see the GUI go to: {scheme}://{}",
+                listen::link(*address)
+            );
         }
         Ok(RunningServer {
             state,
@@ -236,7 +262,18 @@ impl ServerBuilder {
         let own_address = addresses
             .first()
             .map_or_else(String::new, |address| listen::link(*address));
+        let front_end = match (&config.front_end_root, &config.front_end_version) {
+            (Some(root), _) => Some(FrontEnd::at(root)),
+            (None, Some(version)) => FrontEnd::installed(version, folders.base_dir())
+                .inspect_err(|error| tracing::warn!("{error}"))
+                .ok(),
+            (None, None) => None,
+        };
+        if let Some(FrontEnd { root, .. }) = &front_end {
+            tracing::info!(directory = %root.display(), "the front end is served from here");
+        }
         Ok(AppState::new(Parts {
+            front_end,
             engine,
             hub,
             users: Users::new(Arc::clone(&folders), config.multi_user),
@@ -246,6 +283,9 @@ impl ServerBuilder {
             catalog,
             device,
             own_address,
+            is_local: addresses
+                .iter()
+                .all(|address| address.ip().to_canonical().is_loopback()),
             decoders: Arc::new(Semaphore::new(DECODER_LIMIT)),
             stopping: AtomicBool::new(false),
         }))
@@ -281,7 +321,8 @@ impl RunningServer {
 
     /// The address for a browser, such as `http://127.0.0.1:8188`.
     pub fn base_url(&self) -> String {
-        format!("http://{}", listen::link(self.address()))
+        let scheme = self.state.config().scheme();
+        format!("{scheme}://{}", listen::link(self.address()))
     }
 
     /// The engine that runs the prompts.
@@ -342,20 +383,27 @@ impl Drop for RunningServer {
 async fn serve(
     state: AppState,
     listeners: Vec<TcpListener>,
+    tls: Option<TlsAcceptor>,
     stop: oneshot::Receiver<()>,
 ) -> std::io::Result<()> {
-    let router: Router = routes::router(state.clone());
     let (close, closing) = watch::channel(false);
-    let open = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    let most = state
+        .config()
+        .max_connections
+        .clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+    let open = Arc::new(Semaphore::new(most));
+    let reception = Reception {
+        router: routes::router(state.clone()),
+        tls,
+        ending: closing,
+        open: Arc::clone(&open),
+        clients: Clients::new(state.config().max_connections_per_client),
+        patience: state.config().patience,
+    };
     let mut accepting = tokio::task::JoinSet::new();
     for listener in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.spawn(connection::accept(
-            listener,
-            router.clone(),
-            closing.clone(),
-            Arc::clone(&open),
-        ));
+        accepting.spawn(connection::accept(listener, reception.clone()));
     }
     let hub = Arc::clone(state.hub());
     let following = tokio::spawn(pass_on(move |entries| {
@@ -385,12 +433,8 @@ async fn serve(
     state.hub().close();
     close.send_replace(true);
     // When all permits are back, all connections are closed.
-    let farewell = async {
-        tokio::join!(
-            open.acquire_many(CONNECTION_LIMIT as u32),
-            state.hub().until_empty()
-        )
-    };
+    let farewell =
+        async { tokio::join!(open.acquire_many(most as u32), state.hub().until_empty()) };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
         tracing::warn!("some clients did not take their answers");
     }

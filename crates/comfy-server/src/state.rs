@@ -11,6 +11,7 @@ use comfy_nodes::folders::Folders;
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
+use crate::front_end::FrontEnd;
 use crate::users::Users;
 use crate::ws::Hub;
 
@@ -28,8 +29,12 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<NodeRegistry>,
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) device: DevicePlan,
+    /// The page at `/`, if it is not the built-in one.
+    pub(crate) front_end: Option<FrontEnd>,
     /// `host:port` of the first address the server listens on.
     pub(crate) own_address: String,
+    /// Whether only this machine reaches the server.
+    pub(crate) is_local: bool,
     /// Pictures that may be decoded at the same time.
     pub(crate) decoders: Arc<Semaphore>,
     /// Whether the server is about to end.
@@ -76,6 +81,11 @@ impl AppState {
         &self.0.device
     }
 
+    /// The page at `/`, if it is not the built-in one.
+    pub(crate) fn front_end(&self) -> Option<&FrontEnd> {
+        self.0.front_end.as_ref()
+    }
+
     /// The websocket clients.
     pub(crate) fn hub(&self) -> &Arc<Hub> {
         &self.0.hub
@@ -83,7 +93,12 @@ impl AppState {
 
     /// The address of this server for links in answers, such as `http://127.0.0.1:8188`.
     pub(crate) fn own_url(&self) -> String {
-        format!("http://{}", self.0.own_address)
+        format!("{}://{}", self.0.config.scheme(), self.0.own_address)
+    }
+
+    /// Whether only this machine reaches the server.
+    pub(crate) fn is_local(&self) -> bool {
+        self.0.is_local
     }
 
     /// The address for links that clients outside can follow, without a slash at the end.

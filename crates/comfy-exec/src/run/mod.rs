@@ -26,6 +26,7 @@ use crate::caches::{InstanceCache, NodeResult, Owner, ResultCache};
 use crate::failure::Failure;
 use crate::names::NodeNames;
 use crate::pending::Job;
+use crate::progress::ProgressBook;
 use crate::reporter::Reporter;
 use crate::shared::{Finished, Shared};
 use crate::signals::Signals;
@@ -48,11 +49,13 @@ pub(crate) fn run(
     memory: &mut Memory,
     job: &Job,
     signals: &Arc<Signals>,
+    progress: Arc<Mutex<ProgressBook>>,
 ) -> Finished {
     let reporter = Arc::new(Reporter::new(
         Arc::clone(shared),
         &job.row.prompt_id,
         job.client_id.as_deref(),
+        progress,
     ));
     reporter.prompt_started();
 
@@ -171,8 +174,9 @@ impl Run<'_> {
         self.hold_all(&added);
     }
 
-    /// Keeps what nodes that were added will use until they have run.
+    /// Counts nodes that were added, and keeps what they will use until they have run.
     fn hold_all(&mut self, nodes: &[usize]) {
+        self.reporter.nodes_added(nodes.len());
         for &node in nodes {
             for touched in self.touched_by(node) {
                 self.hold(touched);

@@ -15,6 +15,7 @@ mod flow;
 mod graph_toys;
 mod history;
 mod interrupting;
+mod jobs;
 mod queueing;
 mod recorder;
 mod same_results;

@@ -164,7 +164,10 @@ fn a_lazy_input_that_nobody_asks_for_does_not_come() {
         prompt
     };
     let (bench, _) = bench(CachePolicy::Classic);
-    assert_eq!(bench.run(shown("two")).outputs["s"], json!({"number": [0, 1]}));
+    assert_eq!(
+        bench.run(shown("two")).outputs["s"],
+        json!({"number": [0, 1]})
+    );
     assert_eq!(bench.run(shown("k")).outputs["s"], json!({"number": [31]}));
 }
 

@@ -165,6 +165,57 @@ fn flags_of_pytorch_are_accepted_and_named() {
 }
 
 #[test]
+fn keys_are_kept_from_those_who_ask_for_the_command_line() {
+    for line in [
+        &["--api-key", "secret", "--port", "1"][..],
+        &["--api-key=secret"],
+    ] {
+        let config = options(line).config;
+        assert!(
+            config
+                .api_key
+                .is_some_and(|key| key == ApiKey::new("secret").expect("a key"))
+        );
+        assert!(
+            !config.arguments.join(" ").contains("secret"),
+            "{:?}",
+            config.arguments
+        );
+    }
+    assert!(refusal(&["--api-key", ""]).contains("at least one character"));
+    assert!(options(&["--listen", "--insecure"]).config.insecure);
+}
+
+#[test]
+fn a_certificate_needs_its_key() {
+    let tls = options(&["--tls-certfile", "c", "--tls-keyfile", "k"])
+        .config
+        .tls;
+    assert_eq!(
+        tls,
+        Some(TlsFiles {
+            certificate: "c".into(),
+            key: "k".into()
+        })
+    );
+    assert!(refusal(&["--tls-certfile", "c"]).contains("--tls-keyfile"));
+    assert!(refusal(&["--tls-keyfile", "k"]).contains("--tls-certfile"));
+}
+
+#[test]
+fn a_front_end_is_a_folder_or_a_version() {
+    let line = ["--front-end-version", "Comfy-Org/ComfyUI_frontend@latest"];
+    assert_eq!(
+        options(&line).config.front_end_version.as_deref(),
+        Some(line[1])
+    );
+    assert!(
+        refusal(&["--front-end-version", "1", "--front-end-root", "d"])
+            .contains("cannot be used with")
+    );
+}
+
+#[test]
 fn files_can_be_run() {
     let options = options(&[
         "run",
@@ -174,8 +225,9 @@ fn files_can_be_run() {
         "3.steps=4",
         "--seed",
         "7",
-        "--output-directory",
+        "--output",
         "out",
+        "--json",
         "--cpu",
     ]);
     assert_eq!(
@@ -186,10 +238,8 @@ fn files_can_be_run() {
     assert_eq!(options.log_level, tracing::Level::WARN);
     let run = options.run.expect("it is to run");
     assert_eq!(run.files, [Path::new("a.json"), Path::new("-")]);
-    assert_eq!(
-        (run.changes.len(), run.seed, run.only_print),
-        (1, Some(7), false)
-    );
+    assert_eq!((run.changes.len(), run.seed), (1, Some(7)));
+    assert!(run.as_json && !run.only_print);
     assert!(super::parse(["comfy-server"]).expect("good").run.is_none());
     assert!(refusal(&["run"]).contains("<FILE>"));
     assert!(refusal(&["run", "a", "--set", "x"]).contains("NODE.INPUT=VALUE"));

@@ -1,4 +1,6 @@
-//! The limit on request bodies.
+//! The limits on request bodies.
+
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -8,8 +10,24 @@ use axum::response::{IntoResponse, Response};
 use crate::body::{BodyLimit, discard, guarded};
 use crate::error::ApiError;
 
-/// Refuses a body that announces too much, and cuts off one that turns out to have too much.
-pub(super) async fn limit(State(limit): State<u64>, request: Request, next: Next) -> Response {
+/// What a request body may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Its bytes.
+    pub(super) size: u64,
+    /// How long it may pause.
+    pub(super) patience: Duration,
+}
+
+/// Refuses a body that announces too much, and cuts off one that turns out to have too much, or stops arriving.
+pub(super) async fn limit(
+    State(Limits {
+        size: limit,
+        patience,
+    }): State<Limits>,
+    request: Request,
+    next: Next,
+) -> Response {
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -30,6 +48,6 @@ pub(super) async fn limit(State(limit): State<u64>, request: Request, next: Next
     }
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(BodyLimit(limit));
-    next.run(Request::from_parts(parts, guarded(body, limit)))
-        .await
+    let body = guarded(body, limit, patience);
+    next.run(Request::from_parts(parts, body)).await
 }

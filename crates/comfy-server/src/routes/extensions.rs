@@ -9,7 +9,7 @@ use serde_json::Map;
 
 use super::on_thread;
 use crate::error::ApiResult;
-use crate::front_end;
+use crate::loaders;
 use crate::reply;
 use crate::state::AppState;
 
@@ -18,23 +18,29 @@ const DEPTH_LIMIT: usize = 16;
 
 /// The scripts that the front end loads.
 ///
-/// Those below `extensions` of `--front-end-root`, and one of the server's own where old front ends need it; the built-in page has none.
+/// Those below `extensions` of the front end, and one of the server's own where old front ends need it; the built-in page has none.
 #[utoipa::path(
     get, path = "/extensions", operation_id = "get_extensions", tag = "ui",
     responses((status = 200, description = "Paths of the scripts: extensions/**/*.js.", body = Vec<String>)),
 )]
 pub(super) async fn get_extensions(State(state): State<AppState>) -> ApiResult {
-    let root = state.config().front_end_root.clone();
-    let own = root.is_some() && front_end::lacks_loaders(state.registry());
-    let mut paths = on_thread(move || root.map(|root| scripts(&root)).unwrap_or_default()).await?;
-    paths.extend(own.then(|| front_end::LOADERS_ADDRESS.to_owned()));
+    let paths = on_thread(move || {
+        let Some(front_end) = state.front_end() else {
+            return Vec::new();
+        };
+        let mut paths = scripts(&front_end.root);
+        let is_needed = loaders::are_incomplete(state.registry());
+        paths.extend(is_needed.then(|| loaders::ADDRESS.to_owned()));
+        paths
+    })
+    .await?;
     Ok(reply::json(StatusCode::OK, &paths))
 }
 
 /// The script that tells old front ends of loaders they take for granted.
 pub(super) async fn get_loaders_script() -> Response {
     let script = HeaderValue::from_static("text/javascript; charset=utf-8");
-    reply::typed(StatusCode::OK, script, front_end::LOADERS_SCRIPT)
+    reply::typed(StatusCode::OK, script, loaders::SCRIPT)
 }
 
 /// Translations that packages of custom nodes bring.

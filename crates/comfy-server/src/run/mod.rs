@@ -12,7 +12,7 @@ use std::sync::Arc;
 use comfy_api::history::{HistoryEntry, StatusText};
 use comfy_exec::{Submission, SubmitError};
 use comfy_graph::workflow::WorkflowError;
-use serde_json::Map;
+use serde_json::{Map, json};
 
 use crate::config::Config;
 use crate::server::{Server, StartError};
@@ -33,12 +33,16 @@ pub struct Run {
     pub seed: Option<u64>,
     /// Whether to print the prompts instead of running them.
     pub only_print: bool,
+    /// Whether to tell every event as a line of JSON on the standard output, and nothing else there.
+    pub as_json: bool,
 }
 
 /// The exit status when all ran.
 const SUCCESS: u8 = 0;
-/// The exit status when something did not.
+/// The exit status when a node failed.
 const FAILURE: u8 = 1;
+/// The exit status when a file is no prompt that can run, or not all of it can.
+const INVALID: u8 = 2;
 /// The exit status after Ctrl-C, as shells report it.
 const INTERRUPTED: u8 = 130;
 
@@ -59,15 +63,37 @@ enum RunError {
     Interrupted,
 }
 
+impl RunError {
+    fn status(&self) -> u8 {
+        match self {
+            Self::Source(_) | Self::Workflow(_) | Self::Change(_) => INVALID,
+            Self::Failed(Failure::Refused(..) | Failure::Partly(_)) => INVALID,
+            Self::Failed(_) | Self::Print(_) => FAILURE,
+            Self::Interrupted => INTERRUPTED,
+        }
+    }
+
+    /// The status in a word.
+    fn kind(&self) -> &'static str {
+        match self.status() {
+            INVALID => "invalid",
+            INTERRUPTED => "interrupted",
+            _ => "failed",
+        }
+    }
+}
+
 /// Runs the files one after the other, with progress on the standard error and the written files on the standard output.
 ///
-/// The exit status, which is given back, is 0 if all of them ran to their end. A file that fails does not keep the others from running.
+/// The exit status, which is given back, is 0 if all of them ran to their end, else 1 if a node failed, else 2 if one of them cannot run or
+/// not all of it can; 130 after Ctrl-C. A file that fails does not keep the others from running.
 ///
 /// # Errors
 /// When the parts could not be set up.
 pub fn run(config: Config, run: &Run) -> Result<u8, StartError> {
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress::new(run.as_json));
     let state = Server::builder(config).assemble_with(&[], Some(progress.clone()))?;
+    progress.watch(state.engine().clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -77,9 +103,12 @@ pub fn run(config: Config, run: &Run) -> Result<u8, StartError> {
             Ok(()) => {}
             Err(error) => {
                 progress.line(&format!("error: {}: {error}", file.display()));
-                status = FAILURE;
-                if let RunError::Interrupted = error {
-                    status = INTERRUPTED;
+                progress.tell("error", json!({"file": file.display().to_string(), "kind": error.kind(), "message": error.to_string()}));
+                status = match (status, error.status()) {
+                    (FAILURE, INVALID) => FAILURE,
+                    (_, status) => status,
+                };
+                if status == INTERRUPTED {
                     break;
                 }
             }

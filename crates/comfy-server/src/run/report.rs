@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use comfy_api::error::{ErrorDetail, NodeErrors};
 use comfy_api::history::HistoryEntry;
 use comfy_nodes::folders::Folders;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::progress::Progress;
 
@@ -95,7 +95,7 @@ impl fmt::Display for Problems<'_> {
     }
 }
 
-/// Prints the paths of the saved files to the standard output, one a line, and texts to the standard error.
+/// Prints the paths of the saved files to the standard output, one a line, and texts to the standard error; or all of it as lines of JSON.
 pub(super) fn written(
     folders: &Folders,
     entry: &HistoryEntry,
@@ -119,9 +119,14 @@ pub(super) fn written(
             } else if let Ok(path) =
                 folders.resolve(kind, member("subfolder").unwrap_or_default(), name)
             {
-                let _ = writeln!(paths, "{}", path.display());
+                let text = path.display().to_string();
+                let _ = writeln!(paths, "{text}");
+                progress.tell("file", json!({"node": node, "path": text}));
             }
         }
+    }
+    if progress.is_json() {
+        return Ok(());
     }
     io::stdout().write_all(paths.as_bytes())
 }

@@ -4,6 +4,7 @@
 mod blocking;
 mod client;
 mod docs;
+mod encryption;
 mod events;
 mod forms;
 mod middleware;
