@@ -3,6 +3,7 @@
 mod accessibility;
 mod files;
 
+use comfy_server::ApiKey;
 use comfy_tests::browser::Browser;
 use comfy_tests::server::TestServer;
 use comfy_tests::skipped;
@@ -111,6 +112,27 @@ fn pictures_are_made_watched_compared_and_cancelled() {
     browser.wait(
         "the last picture is shown",
         "shown('picture') && element('picture').naturalWidth === 64",
+    );
+    let problems = browser.problems();
+    assert!(problems.is_empty(), "the browser complains: {problems:#?}");
+}
+
+#[test]
+fn a_browser_that_showed_the_key_can_use_the_page() {
+    let server =
+        TestServer::start_with(|config| config.api_key = ApiKey::new("a-key").ok(), |_| {});
+    let Some(mut browser) = Browser::start() else {
+        return skipped("no chromium on this machine, the page was not tested with a key");
+    };
+    browser.open(&format!(
+        "http://{}/?token=a-key",
+        server.client().address()
+    ));
+    browser.evaluate(HELPERS);
+    // Scripts, requests and the websocket all want the cookie.
+    browser.wait(
+        "the page is ready",
+        "!element('generate').disabled && element('connection').textContent === 'Ready'",
     );
     let problems = browser.problems();
     assert!(problems.is_empty(), "the browser complains: {problems:#?}");

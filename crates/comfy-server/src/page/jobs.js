@@ -84,8 +84,8 @@ function show() {
     const ahead = state.jobs.indexOf(job);
     say(ahead > 0 ? `Waiting; ${ahead} before it.` : "Waiting for its turn …");
   }
-  // One job of ours is shown above already.
-  element("queue").hidden = count === 0 || count === 1 && job !== null;
+  // What is shown above already needs no list.
+  element("queue").hidden = state.jobs.every(({ id }) => id === job?.id);
   element("clear").hidden = state.jobs.filter(({ runs }) => !runs).length < 2;
   rows();
 }
