@@ -88,7 +88,12 @@ fn an_installed_front_end_has_its_templates() {
     }
     // Without it the built-in page is served.
     let other = Toy::with(|config| config.front_end_version = Some("0.0.1".to_owned()));
-    assert!(other.get("/").text().contains("<title>comfy-server</title>"));
+    assert!(
+        other
+            .get("/")
+            .text()
+            .contains("<title>comfy-server</title>")
+    );
     assert_eq!(other.get("/templates/index.json").status, 404);
 }
 
