@@ -12,6 +12,7 @@ mod bad_files;
 mod bad_requests;
 mod blocking_prompts;
 mod front_end;
+mod front_end_in_use;
 mod http_recordings;
 mod jobs;
 mod page;

@@ -1,5 +1,7 @@
 //! A headless Chromium, driven through its `DevTools` protocol.
 
+mod actions;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -10,6 +12,8 @@ use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
 use crate::http::Client;
+
+pub use actions::With;
 
 /// A running browser with one page.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ impl Browser {
                 "--disable-dev-shm-usage",
                 "--no-first-run",
                 "--remote-debugging-port=0",
+                // Only servers of this machine: what pages ask of others must not count.
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             ])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
@@ -125,13 +131,17 @@ impl Browser {
     fn command(&mut self, method: &str, parameters: &Value) -> Value {
         self.last_id += 1;
         let id = self.last_id;
+        self.post(id, method, parameters);
+        let answer = self.hear(method, |message| message["id"] == id);
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    fn post(&mut self, id: u64, method: &str, parameters: &Value) {
         let message = json!({"id": id, "method": method, "params": parameters}).to_string();
         self.socket
             .send(Message::text(message))
             .unwrap_or_else(|error| panic!("{method}: {error}"));
-        let answer = self.hear(method, |message| message["id"] == id);
-        assert!(answer.get("error").is_none(), "{method}: {answer}");
-        answer["result"].clone()
     }
 
     /// The next message that `is_wanted` accepts; complaints on the way are kept.
@@ -160,6 +170,23 @@ impl Browser {
             Some("Runtime.exceptionThrown") => self
                 .problems
                 .push(event["params"]["exceptionDetails"].to_string()),
+            Some("Runtime.consoleAPICalled") if event["params"]["type"] == "error" => {
+                let words = event["params"]["args"].as_array().into_iter().flatten();
+                let words: Vec<String> = words
+                    .map(|word| match word.get("value").or(word.get("description")) {
+                        Some(Value::String(text)) => text.clone(),
+                        Some(other) => other.to_string(),
+                        None => word.to_string(),
+                    })
+                    .collect();
+                self.problems.push(words.join(" "));
+            }
+            Some("Page.javascriptDialogOpening") => {
+                // Such as whether to leave a page with something unsaved. The answer to this is nobody's.
+                self.last_id += 1;
+                let id = self.last_id;
+                self.post(id, "Page.handleJavaScriptDialog", &json!({"accept": true}));
+            }
             Some("Log.entryAdded") if event["params"]["entry"]["level"] == "error" => {
                 self.problems.push(event["params"]["entry"].to_string());
             }

@@ -24,6 +24,7 @@ mod front_end;
 mod incoming;
 mod key;
 mod listen;
+mod loaders;
 pub mod logging;
 mod middleware;
 mod negotiate;

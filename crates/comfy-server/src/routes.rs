@@ -1,6 +1,7 @@
 //! The routes: one list, from which the router and the OpenAPI document are made.
 
 mod blocking;
+mod convert;
 mod docs;
 mod embeddings;
 mod extensions;
@@ -12,6 +13,7 @@ mod jobs;
 mod model_library;
 mod models;
 mod object_info;
+mod page;
 mod prompt;
 mod queue;
 mod root;
@@ -37,12 +39,13 @@ use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::{middleware, openapi, reply, ws};
+use crate::{loaders, middleware, openapi, reply, ws};
 
 /// Every documented route. In each group the reading method stands first, since `Allow` lists them in this order.
 fn documented() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(root::get_root))
+        .routes(routes!(page::get_page_file))
         .routes(routes!(embeddings::get_embeddings))
         .routes(routes!(extensions::get_extensions))
         .routes(routes!(extensions::get_translations))
@@ -88,6 +91,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(userdata::move_userdata_file))
         .routes(routes!(blocking::get_last_prompt, blocking::run_prompt))
         .routes(routes!(blocking::get_outputs))
+        .routes(routes!(convert::convert_workflow))
         .routes(routes!(ws::websocket))
 }
 
@@ -110,7 +114,8 @@ pub fn router(state: AppState) -> Router {
         .merge(routes.clone())
         .nest("/api", routes)
         .merge(internal)
-        .route("/api/", get(root::get_root));
+        .route("/api/", get(root::get_root))
+        .route(loaders::ADDRESS, get(extensions::get_loaders_script));
     let front_end = state.front_end();
     let twice = match front_end {
         Some(front_end) if !front_end.templates.is_empty() => {

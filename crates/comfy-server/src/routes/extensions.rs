@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
 use serde_json::Map;
 
 use super::on_thread;
 use crate::error::ApiResult;
+use crate::loaders;
 use crate::reply;
 use crate::state::AppState;
 
@@ -16,20 +18,29 @@ const DEPTH_LIMIT: usize = 16;
 
 /// The scripts that the front end loads.
 ///
-/// Those below `extensions` of the front end; the built-in page has none.
+/// Those below `extensions` of the front end, and one of the server's own where old front ends need it; the built-in page has none.
 #[utoipa::path(
     get, path = "/extensions", operation_id = "get_extensions", tag = "ui",
     responses((status = 200, description = "Paths of the scripts: extensions/**/*.js.", body = Vec<String>)),
 )]
 pub(super) async fn get_extensions(State(state): State<AppState>) -> ApiResult {
     let paths = on_thread(move || {
-        let front_end = state.front_end();
-        front_end
-            .map(|front_end| scripts(&front_end.root))
-            .unwrap_or_default()
+        let Some(front_end) = state.front_end() else {
+            return Vec::new();
+        };
+        let mut paths = scripts(&front_end.root);
+        let is_needed = loaders::are_incomplete(state.registry());
+        paths.extend(is_needed.then(|| loaders::ADDRESS.to_owned()));
+        paths
     })
     .await?;
     Ok(reply::json(StatusCode::OK, &paths))
+}
+
+/// The script that tells old front ends of loaders they take for granted.
+pub(super) async fn get_loaders_script() -> Response {
+    let script = HeaderValue::from_static("text/javascript; charset=utf-8");
+    reply::typed(StatusCode::OK, script, loaders::SCRIPT)
 }
 
 /// Translations that packages of custom nodes bring.

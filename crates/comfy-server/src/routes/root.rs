@@ -4,12 +4,11 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use super::page;
 use crate::error::{ApiError, ApiResult};
 use crate::front_end::FrontEnd;
 use crate::reply;
 use crate::state::AppState;
-
-const PAGE: &str = include_str!("../page/index.html");
 
 /// The page for a browser.
 ///
@@ -20,17 +19,17 @@ const PAGE: &str = include_str!("../page/index.html");
 )]
 pub(super) async fn get_root(State(state): State<AppState>) -> ApiResult {
     let page = match state.front_end() {
-        None => PAGE.to_owned(),
-        Some(FrontEnd { root, .. }) => tokio::fs::read_to_string(root.join("index.html")).await.map_err(|error| {
-            tracing::warn!(%error, directory = %root.display(), "the front end has no index.html");
-            ApiError::Status(StatusCode::NOT_FOUND)
-        })?,
+        None => page::index(),
+        Some(FrontEnd { root, .. }) => {
+            let content = tokio::fs::read_to_string(root.join("index.html")).await.map_err(|error| {
+                tracing::warn!(%error, directory = %root.display(), "the front end has no index.html");
+                ApiError::Status(StatusCode::NOT_FOUND)
+            })?;
+            let html = HeaderValue::from_static("text/html; charset=utf-8");
+            reply::typed(StatusCode::OK, html, content)
+        }
     };
-    Ok(uncached(reply::typed(
-        StatusCode::OK,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-        page,
-    )))
+    Ok(uncached(page))
 }
 
 /// The page names the files that fit it, so an old copy of it would break after an update.

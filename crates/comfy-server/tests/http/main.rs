@@ -8,6 +8,7 @@ mod encryption;
 mod events;
 mod forms;
 mod middleware;
+mod page;
 mod prompts;
 mod stopping;
 mod toys;

@@ -17,7 +17,7 @@ fn the_page_is_served_fresh() {
             Some("text/html; charset=utf-8")
         );
         assert_eq!(answer.header("cache-control"), Some("no-cache"));
-        assert!(answer.text().contains("CheckpointLoaderSimple"));
+        assert!(answer.text().contains("<title>comfy-server</title>"));
     }
 }
 
@@ -32,8 +32,12 @@ fn a_front_end_can_be_given() {
     assert_eq!(toy.get("/").text(), "<p>mine");
     assert_eq!(
         toy.get("/extensions").text(),
-        r#"["/extensions/core/a.js"]"#
+        r#"["/extensions/core/a.js","/extensions/comfy-server/loaders.js"]"#,
+        "toys have no loaders, which old front ends take for granted"
     );
+    let loaders = toy.get("/extensions/comfy-server/loaders.js");
+    assert_eq!(loaders.status, 200);
+    assert!(loaders.text().contains("GLIGENLoader"));
     let script = toy.get("/extensions/core/a.js");
     assert_eq!(
         (script.text().as_str(), script.header("cache-control")),
@@ -84,7 +88,12 @@ fn an_installed_front_end_has_its_templates() {
     }
     // Without it the built-in page is served.
     let other = Toy::with(|config| config.front_end_version = Some("0.0.1".to_owned()));
-    assert!(other.get("/").text().contains("CheckpointLoaderSimple"));
+    assert!(
+        other
+            .get("/")
+            .text()
+            .contains("<title>comfy-server</title>")
+    );
     assert_eq!(other.get("/templates/index.json").status, 404);
 }
 
