@@ -68,9 +68,15 @@ fn a_job_tells_waiting_from_running_from_ended() {
             (&json!(0), None)
         );
     }
-    assert_eq!(ids(&client, "?status=in_progress"), [slow.clone()]);
+    assert_eq!(
+        ids(&client, "?status=in_progress"),
+        std::slice::from_ref(&slow)
+    );
     assert_eq!(ids(&client, "?status=pending&sort_order=asc").len(), 2);
-    assert_eq!(ids(&client, "?workflow_id=long"), [slow.clone()]);
+    assert_eq!(
+        ids(&client, "?workflow_id=long"),
+        std::slice::from_ref(&slow)
+    );
 
     let cancel = |id: &str| {
         client

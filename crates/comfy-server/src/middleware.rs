@@ -38,19 +38,18 @@ pub(crate) fn wrap(router: Router, config: &Config, is_local: bool) -> Router {
         }
         None => router,
     };
-    let router = match &config.cors_origin {
-        Some(allowed) => router.layer(from_fn_with_state(
+    let router = if let Some(allowed) = &config.cors_origin {
+        router.layer(from_fn_with_state(
             origin::CorsHeaders::new(allowed),
             origin::allow,
-        )),
-        None => {
-            let site = Site {
-                is_local,
-                has_key: config.api_key.is_some(),
-                names: names(config),
-            };
-            router.layer(from_fn_with_state(site, origin::check))
-        }
+        ))
+    } else {
+        let site = Site {
+            is_local,
+            has_key: config.api_key.is_some(),
+            names: names(config),
+        };
+        router.layer(from_fn_with_state(site, origin::check))
     };
     let router = if config.compress_responses {
         router.layer(compression::layer())

@@ -156,8 +156,8 @@ fn integer(name: &str, text: Option<&str>) -> Result<Option<i64>, String> {
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Option<String> {
-        Some(text.to_owned())
+    fn text(text: &str) -> String {
+        text.to_owned()
     }
 
     #[test]
@@ -166,12 +166,12 @@ mod tests {
         assert_eq!(listing.statuses, JobStatus::ALL);
         assert!(!listing.by_duration && !listing.is_ascending);
         let listing = Listing::parse(&ListingQuery {
-            status: text(" Failed ,,pending"),
-            sort_by: text("EXECUTION_duration"),
-            sort_order: text("ASC"),
-            limit: text(" 5 "),
-            offset: text("-3"),
-            workflow_id: text(""),
+            status: Some(text(" Failed ,,pending")),
+            sort_by: Some(text("EXECUTION_duration")),
+            sort_order: Some(text("ASC")),
+            limit: Some(text(" 5 ")),
+            offset: Some(text("-3")),
+            workflow_id: Some(text("")),
         });
         assert_eq!(
             listing,
@@ -185,7 +185,7 @@ mod tests {
             })
         );
         let none = Listing::parse(&ListingQuery {
-            status: text(","),
+            status: Some(text(",")),
             ..ListingQuery::default()
         });
         assert_eq!(none.expect("a list").statuses, []);
@@ -194,13 +194,13 @@ mod tests {
     #[test]
     fn values_that_mean_nothing_are_named() {
         let bad: [fn(&mut ListingQuery); 7] = [
-            |query| query.status = text("pending,done"),
-            |query| query.sort_by = text(""),
-            |query| query.sort_order = text("up"),
-            |query| query.limit = text("0"),
-            |query| query.limit = text(""),
-            |query| query.offset = text("1.5"),
-            |query| query.limit = text("99999999999999999999"),
+            |query| query.status = Some(text("pending,done")),
+            |query| query.sort_by = Some(text("")),
+            |query| query.sort_order = Some(text("up")),
+            |query| query.limit = Some(text("0")),
+            |query| query.limit = Some(text("")),
+            |query| query.offset = Some(text("1.5")),
+            |query| query.limit = Some(text("99999999999999999999")),
         ];
         for change in bad {
             let mut query = ListingQuery::default();
