@@ -11,7 +11,6 @@
 mod bad_files;
 mod bad_requests;
 mod blocking_prompts;
-mod chains;
 mod front_end;
 mod http_recordings;
 mod page;

@@ -5,7 +5,7 @@
     chains.py compare COMFYUI OURS [--rounds N] [--seed S] [--only CLASS…]
                                                 runs random chains in both and prints what differs
     chains.py record COMFYUI FOLDER [--count N] [--seed S]
-                                                writes chains that succeed, and their results, as tests/api/chains.rs reads them
+                                                writes chains that succeed, and their results, as crates/comfy-session/tests/chains.rs reads them
 
 COMFYUI and OURS are addresses such as http://127.0.0.1:8188. Needs numpy, Pillow and safetensors. Each chain has one class as its
 focus; what goes into it comes from loaders and other nodes at random, and every output is saved. Pictures may differ by a level

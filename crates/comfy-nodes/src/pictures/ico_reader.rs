@@ -33,7 +33,8 @@ fn largest(bytes: &[u8]) -> Option<&[u8]> {
         let depth = u16::from_le_bytes([entry[6], entry[7]]);
         (std::cmp::Reverse(side(entry[0]) * side(entry[1])), depth)
     })?;
-    let number = |at: usize| u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]);
+    let number =
+        |at: usize| u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]);
     let start = number(12) as usize;
     bytes.get(start..start.checked_add(number(8) as usize)?)
 }

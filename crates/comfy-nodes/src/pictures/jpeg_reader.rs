@@ -16,8 +16,16 @@ impl From<JpegError> for ReadError {
 /// Scans of a progressive file. Real ones have some ten; each costs a pass over the whole picture.
 const MOST_SCANS: usize = 500;
 
-/// Reads the first picture of a file. Of one that is cut off, what is there is read, as by PIL in `ComfyUI`'s hands.
+/// Reads the first picture of a file.
 pub(super) fn read(bytes: &[u8], limits: &ReadLimits) -> Result<(Frame, Orientation), ReadError> {
+    // Of a damaged file the other decoder reads what is there, as PIL does in `ComfyUI`'s hands.
+    decode(bytes, limits).or_else(|error| match error {
+        ReadError::Broken(_) => read_one(bytes, ImageFormat::Jpeg, limits),
+        other => Err(other),
+    })
+}
+
+fn decode(bytes: &[u8], limits: &ReadLimits) -> Result<(Frame, Orientation), ReadError> {
     let mut decoder = Decoder::new(bytes)?;
     let header = decoder.header();
     let (width, height) = (header.width, header.height);
@@ -37,13 +45,11 @@ pub(super) fn read(bytes: &[u8], limits: &ReadLimits) -> Result<(Frame, Orientat
     // Coefficients of two bytes and samples of one, for four channels, in whole blocks.
     most.max_memory = Some(limits.pixels.saturating_mul(16).saturating_add(64 << 20));
     decoder.set_limits(most);
-    decoder.set_lenient(true);
     let image = decoder.decode_image()?;
     let orientation = orientation::of(image.exif_orientation(), image.xmp_data());
     let (width, height) = (image.width, image.height);
-    let grey = image.pixel_format == PixelFormat::Grayscale;
     let frame = match image.pixel_format {
-        _ if grey => Frame::from_grey(width, height, &image.data),
+        PixelFormat::Grayscale => Frame::from_grey(width, height, &image.data),
         PixelFormat::Rgb => Frame::from_rgb(width, height, image.data),
         PixelFormat::Cmyk => Frame::from_rgb(width, height, rgb_of_inks(&image.data)),
         other => {

@@ -42,7 +42,12 @@ mod tests {
             of(Some(3), xmp("<x tiff:Orientation=\"6\"/>")),
             Orientation::Rotate180
         );
-        for text in ["", "tiff:Orientation", "tiff:Orientation=\"x\"", "tiff:Orientation=\"0\""] {
+        for text in [
+            "",
+            "tiff:Orientation",
+            "tiff:Orientation=\"x\"",
+            "tiff:Orientation=\"0\"",
+        ] {
             assert_eq!(of(None, xmp(text)), Orientation::NoTransforms, "{text}");
         }
     }

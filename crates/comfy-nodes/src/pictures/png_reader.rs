@@ -81,7 +81,9 @@ pub(super) fn read(
             frame.alpha = None;
             frame.key = key.map(|key| {
                 let pixels = frame.rgb.chunks_exact(3);
-                pixels.map(|pixel| if pixel == key { 0 } else { 255 }).collect()
+                pixels
+                    .map(|pixel| if pixel == key { 0 } else { 255 })
+                    .collect()
             });
         }
         if let (Some(canvas), Some(control)) = (&mut canvas, reader.info().frame_control) {
@@ -121,14 +123,15 @@ pub(super) fn read(
 /// of few bits before it is spread over eight.
 fn key_of(info: &Info<'_>) -> Option<[u8; 3]> {
     let key = info.trns.as_deref()?;
+    // The decoder keeps one byte of what has at most eight bits.
     match (info.color_type, info.bit_depth) {
         (ColorType::Grayscale, BitDepth::Sixteen) => None,
         (ColorType::Grayscale, BitDepth::One) => {
-            let set = key.iter().take(2).any(|byte| *byte != 0);
-            Some([if set { 255 } else { 0 }; 3])
+            Some([if *key.first()? == 0 { 0 } else { 255 }; 3])
         }
-        (ColorType::Grayscale, _) => Some([*key.get(1)?; 3]),
-        (ColorType::Rgb, _) => Some([*key.get(1)?, *key.get(3)?, *key.get(5)?]),
+        (ColorType::Grayscale, _) => Some([*key.first()?; 3]),
+        (ColorType::Rgb, BitDepth::Sixteen) => Some([*key.get(1)?, *key.get(3)?, *key.get(5)?]),
+        (ColorType::Rgb, _) => key.first_chunk().copied(),
         _ => None,
     }
 }

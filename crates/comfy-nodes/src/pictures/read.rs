@@ -97,7 +97,9 @@ pub enum ReadError {
     )]
     UnknownFormat(String),
     /// A format that is known by name alone.
-    #[error("pictures of the format {0} are not read here: expected PNG, JPEG, WebP, GIF, BMP, ICO, TIFF, JPEG XL or PNM")]
+    #[error(
+        "pictures of the format {0} are not read here: expected PNG, JPEG, WebP, GIF, BMP, ICO, TIFF, JPEG XL or PNM"
+    )]
     NotRead(&'static str),
     /// The contents are broken or use something that is not supported.
     #[error("cannot decode the picture: {0}")]

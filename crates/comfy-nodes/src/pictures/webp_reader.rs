@@ -28,7 +28,11 @@ pub(super) fn read(
     limits.check(width.into(), height.into(), 1)?;
     decoder.set_limits(limits.for_decoder())?;
     let exif = decoder.exif_metadata().ok().flatten();
-    let exif = exif.and_then(|chunk| Orientation::from_exif_chunk(&chunk));
+    // Some programs, PIL with animations, write the mark that JPEG wants before EXIF.
+    let exif = exif.and_then(|chunk| {
+        let chunk = chunk.strip_prefix(b"Exif\0\0").unwrap_or(&chunk);
+        Orientation::from_exif_chunk(chunk)
+    });
     let xmp = decoder.xmp_metadata().ok().flatten();
     let orientation = orientation::of(exif.map(Orientation::to_exif), xmp.as_deref());
     let frames = match animation_of(bytes) {
@@ -96,6 +100,9 @@ fn read_frames(
                 Afterwards::Clear
             },
         };
+        if placement.left + placement.width > size.0 || placement.top + placement.height > size.1 {
+            return Err(broken("lies outside of the picture"));
+        }
         let still = still_of(data, placement.width, placement.height);
         let mut decoder = WebPDecoder::new(Cursor::new(still))?;
         if decoder.dimensions() != (placement.width as u32, placement.height as u32) {

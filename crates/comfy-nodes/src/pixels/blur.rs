@@ -149,7 +149,9 @@ pub fn blur(
 ) -> Result<Vec<f32>, NodeError> {
     check(radius, shape[1], shape[2])?;
     if radius <= SQUARE {
-        return weigh(source, shape, &gaussian_square(radius, sigma), |value| value);
+        return weigh(source, shape, &gaussian_square(radius, sigma), |value| {
+            value
+        });
     }
     filter(source, shape, &gaussian(radius, sigma), |_, blurred| {
         blurred

@@ -106,7 +106,12 @@ mod tests {
     /// Values that torch 2.8.0 gives.
     #[test]
     fn kernels_equal_those_of_pytorch() {
-        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        let bits = |values: &[f32]| {
+            values
+                .iter()
+                .map(|value| value.to_bits())
+                .collect::<Vec<_>>()
+        };
         for (radius, sigma, alpha, first, centre, total) in RECORDED {
             let blur = gaussian_square(radius, sigma);
             let sharpen = sharpening_square(radius, sigma, alpha);

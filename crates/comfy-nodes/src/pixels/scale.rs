@@ -60,7 +60,11 @@ pub fn scale(
         // PIL makes black of nothing.
         return match method {
             Method::Lanczos => Ok(values),
-            _ => Err(empty(part.width, part.height, &format!("{onto} after cutting"))),
+            _ => Err(empty(
+                part.width,
+                part.height,
+                &format!("{onto} after cutting"),
+            )),
         };
     }
     let length = (height * width * channels).max(1);
