@@ -1,14 +1,11 @@
 //! Whole workflows: the same pictures and the same history entries as recorded.
 
-use comfy_fixtures::{assert_same_picture, compare_pictures};
+use comfy_fixtures::assert_same_picture;
 use comfy_tests::difference::{Rule, differences};
 use comfy_tests::picture;
 use serde_json::{Value, json};
 
 use crate::shared::shared;
-
-/// Workflows whose values lie beside whole numbers, where cutting off makes a level of a difference of 1e-7. No value may be further off.
-const BESIDE_WHOLE_NUMBERS: [&str; 1] = ["img_sharpen"];
 
 /// Runs a recorded workflow and compares its history entry and its pictures.
 fn check(name: &str) {
@@ -53,20 +50,11 @@ fn check(name: &str) {
             (want.width, want.height, want.channels),
             "size of picture {index} of {name}"
         );
-        let difference = if BESIDE_WHOLE_NUMBERS.contains(&name) {
-            let difference = compare_pictures(&got.pixels, &want.pixels);
-            assert!(
-                difference.max <= 1,
-                "picture {index} of {name} differs: {difference:?}"
-            );
-            difference
-        } else {
-            assert_same_picture(
-                &format!("picture {index} of {name}"),
-                &got.pixels,
-                &want.pixels,
-            )
-        };
+        let difference = assert_same_picture(
+            &format!("picture {index} of {name}"),
+            &got.pixels,
+            &want.pixels,
+        );
         eprintln!("{name} picture {index}: {difference:?}");
         let embedded: Value =
             serde_json::from_str(&got.texts["prompt"]).expect("the text chunk is JSON");

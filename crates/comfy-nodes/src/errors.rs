@@ -33,7 +33,9 @@ pub fn from_reading(name: &str, error: &ReadError) -> NodeError {
     let message = format!("{name}: {error}");
     match error {
         ReadError::Io { source, .. } => NodeError::failed(kind_of_io(source), message),
-        ReadError::UnknownFormat(_) => NodeError::failed("PIL.UnidentifiedImageError", message),
+        ReadError::UnknownFormat(_) | ReadError::NotRead(_) => {
+            NodeError::failed("PIL.UnidentifiedImageError", message)
+        }
         ReadError::TooManyPixels { .. }
         | ReadError::TooManyFrames { .. }
         | ReadError::FileTooLarge { .. } => {

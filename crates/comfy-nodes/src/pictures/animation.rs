@@ -1,6 +1,26 @@
-//! The canvas on which the frames of an animated PNG are painted one over the other.
+//! The canvas on which the frames of an animation are painted one over the other.
 
-use png::{BlendOp, DisposeOp};
+/// How a frame is painted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blending {
+    /// What was there is gone.
+    Replace,
+    /// "Over" as PIL paints animated PNG: opacity itself is mixed like a colour.
+    Png,
+    /// "Over" as libwebp paints it.
+    WebP,
+}
+
+/// What becomes of a frame's region before the next frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Afterwards {
+    /// It stays.
+    Keep,
+    /// It becomes transparent.
+    Clear,
+    /// What it covered comes back.
+    Restore,
+}
 
 /// A frame's place and how it is painted.
 #[derive(Debug, Clone, Copy)]
@@ -9,8 +29,8 @@ pub(super) struct Placement {
     pub(super) top: usize,
     pub(super) width: usize,
     pub(super) height: usize,
-    pub(super) blend: BlendOp,
-    pub(super) dispose: DisposeOp,
+    pub(super) blending: Blending,
+    pub(super) afterwards: Afterwards,
 }
 
 /// The picture so far, red, green, blue, opacity.
@@ -46,14 +66,15 @@ impl Canvas {
         {
             return None;
         }
-        self.pending = match placement.dispose {
-            DisposeOp::None => None,
-            DisposeOp::Background => Some((placement, vec![0; frame.len()])),
-            DisposeOp::Previous => Some((placement, self.copy(placement))),
+        self.pending = match placement.afterwards {
+            Afterwards::Keep => None,
+            Afterwards::Clear => Some((placement, vec![0; frame.len()])),
+            Afterwards::Restore => Some((placement, self.copy(placement))),
         };
-        match placement.blend {
-            BlendOp::Source => self.replace(placement, frame),
-            BlendOp::Over => self.blend(placement, frame),
+        match placement.blending {
+            Blending::Replace => self.replace(placement, frame),
+            Blending::Png => self.blend(placement, frame, mixed_by_pil),
+            Blending::WebP => self.blend(placement, frame, over_in_webp),
         }
         Some(&self.pixels)
     }
@@ -78,27 +99,42 @@ impl Canvas {
         }
     }
 
-    /// Porter and Duff's "over".
-    fn blend(&mut self, place: Placement, frame: &[u8]) {
+    fn blend(&mut self, place: Placement, frame: &[u8], mix: fn([u8; 4], [u8; 4]) -> [u8; 4]) {
         for (row, source) in self.rows(place).zip(frame.chunks_exact(place.width * 4)) {
-            for (below, above) in self.pixels[row]
-                .chunks_exact_mut(4)
-                .zip(source.chunks_exact(4))
-            {
-                let above_alpha = u32::from(above[3]);
-                let below_share = u32::from(below[3]) * (255 - above_alpha);
-                let total = above_alpha * 255 + below_share;
-                if total == 0 {
-                    below.copy_from_slice(&[0; 4]);
-                    continue;
-                }
-                for (value, &over) in below[..3].iter_mut().zip(above) {
-                    let mixed =
-                        u32::from(over) * above_alpha * 255 + u32::from(*value) * below_share;
-                    *value = ((mixed + total / 2) / total) as u8;
-                }
-                below[3] = ((total + 127) / 255) as u8;
+            let (below, _) = self.pixels[row].as_chunks_mut::<4>();
+            let (above, _) = source.as_chunks::<4>();
+            for (below, above) in below.iter_mut().zip(above) {
+                *below = mix(*below, *above);
             }
         }
     }
+}
+
+/// Each value, opacity too, between the one below and the one above, by the opacity above.
+fn mixed_by_pil(below: [u8; 4], above: [u8; 4]) -> [u8; 4] {
+    let opacity = u32::from(above[3]);
+    std::array::from_fn(|index| {
+        let sum =
+            u32::from(below[index]) * (255 - opacity) + u32::from(above[index]) * opacity + 128;
+        (((sum >> 8) + sum) >> 8) as u8
+    })
+}
+
+/// Porter and Duff's "over" in libwebp's fixed point.
+fn over_in_webp(below: [u8; 4], above: [u8; 4]) -> [u8; 4] {
+    let opacity = u32::from(above[3]);
+    match opacity {
+        255 => return above,
+        0 => return below,
+        _ => {}
+    }
+    let left = (u32::from(below[3]) * (256 - opacity)) >> 8;
+    let total = opacity + left;
+    let scale = (1 << 24) / total;
+    let mut mixed = [total as u8; 4];
+    for (index, value) in mixed[..3].iter_mut().enumerate() {
+        let sum = u32::from(above[index]) * opacity + u32::from(below[index]) * left;
+        *value = ((sum * scale) >> 24) as u8;
+    }
+    mixed
 }

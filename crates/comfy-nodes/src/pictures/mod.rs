@@ -2,10 +2,14 @@
 
 mod animated_png;
 mod animation;
+mod ico_reader;
+mod jpeg_reader;
 mod jxl_reader;
+mod orientation;
 mod png_reader;
 mod read;
 mod tiff_pages;
+mod webp_reader;
 mod webp_writer;
 mod write;
 

@@ -4,9 +4,11 @@
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use png::{BitDepth, ColorType, DecodeOptions, Decoder, Limits, Transformations};
+use png::{
+    BitDepth, BlendOp, ColorType, DecodeOptions, Decoder, DisposeOp, Info, Limits, Transformations,
+};
 
-use super::animation::{Canvas, Placement};
+use super::animation::{Afterwards, Blending, Canvas, Placement};
 use super::read::{Frame, ReadError, ReadLimits, cut_off};
 
 impl From<png::DecodingError> for ReadError {
@@ -35,6 +37,7 @@ pub(super) fn read(
         ColorType::Indexed => info.trns.is_some(),
         other => matches!(other, ColorType::GrayscaleAlpha | ColorType::Rgba),
     };
+    let key = key_of(info);
     let is_grey16 = info.color_type == ColorType::Grayscale && info.bit_depth == BitDepth::Sixteen;
     let animation = info
         .animation_control
@@ -75,7 +78,13 @@ pub(super) fn read(
             is_grey16,
         );
         if !has_alpha {
-            frame.key = frame.alpha.take();
+            frame.alpha = None;
+            frame.key = key.map(|key| {
+                let pixels = frame.rgb.chunks_exact(3);
+                pixels
+                    .map(|pixel| if pixel == key { 0 } else { 255 })
+                    .collect()
+            });
         }
         if let (Some(canvas), Some(control)) = (&mut canvas, reader.info().frame_control) {
             let placement = Placement {
@@ -83,8 +92,16 @@ pub(super) fn read(
                 top: control.y_offset as usize,
                 width: frame_width,
                 height: frame_height,
-                blend: control.blend_op,
-                dispose: control.dispose_op,
+                blending: match control.blend_op {
+                    BlendOp::Over if index > 0 => Blending::Png,
+                    _ => Blending::Replace,
+                },
+                afterwards: match control.dispose_op {
+                    DisposeOp::None => Afterwards::Keep,
+                    // There is nothing before the first frame that could come back.
+                    DisposeOp::Previous if index > 0 => Afterwards::Restore,
+                    DisposeOp::Previous | DisposeOp::Background => Afterwards::Clear,
+                },
             };
             let painted = canvas.paint(&rgba_of(&frame), placement).ok_or_else(|| {
                 ReadError::Broken("a frame lies outside of the picture".to_owned())
@@ -100,6 +117,23 @@ pub(super) fn read(
         .as_deref()
         .and_then(Orientation::from_exif_chunk);
     Ok((frames, orientation.unwrap_or(Orientation::NoTransforms)))
+}
+
+/// The colour that the file calls transparent, as PIL compares it with the bytes of a pixel: of sixteen bits the lower eight, and grey
+/// of few bits before it is spread over eight.
+fn key_of(info: &Info<'_>) -> Option<[u8; 3]> {
+    let key = info.trns.as_deref()?;
+    // The decoder keeps one byte of what has at most eight bits.
+    match (info.color_type, info.bit_depth) {
+        (ColorType::Grayscale, BitDepth::Sixteen) => None,
+        (ColorType::Grayscale, BitDepth::One) => {
+            Some([if *key.first()? == 0 { 0 } else { 255 }; 3])
+        }
+        (ColorType::Grayscale, _) => Some([*key.first()?; 3]),
+        (ColorType::Rgb, BitDepth::Sixteen) => Some([*key.get(1)?, *key.get(3)?, *key.get(5)?]),
+        (ColorType::Rgb, _) => key.first_chunk().copied(),
+        _ => None,
+    }
 }
 
 fn frame_of(
@@ -132,13 +166,7 @@ fn frame_of(
     match color {
         ColorType::Grayscale | ColorType::Indexed => Frame::from_grey(width, height, samples),
         ColorType::GrayscaleAlpha => Frame::from_grey_alpha(width, height, samples),
-        ColorType::Rgb => Frame {
-            width,
-            height,
-            rgb: samples.to_vec(),
-            alpha: None,
-            key: None,
-        },
+        ColorType::Rgb => Frame::from_rgb(width, height, samples.to_vec()),
         ColorType::Rgba => Frame::from_rgba(width, height, samples),
     }
 }

@@ -4,13 +4,12 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use image::codecs::gif::GifDecoder;
-use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{
     AnimationDecoder, DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, RgbImage,
 };
 
-use super::{jxl_reader, png_reader, tiff_pages};
+use super::{ico_reader, jpeg_reader, jxl_reader, png_reader, tiff_pages, webp_reader};
 
 /// What a picture file may cost.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +96,11 @@ pub enum ReadError {
         "expected a PNG, JPEG, WebP, GIF, BMP, ICO, TIFF, JPEG XL or PNM picture, got a file that begins with {0}"
     )]
     UnknownFormat(String),
+    /// A format that is known by name alone.
+    #[error(
+        "pictures of the format {0} are not read here: expected PNG, JPEG, WebP, GIF, BMP, ICO, TIFF, JPEG XL or PNM"
+    )]
+    NotRead(&'static str),
     /// The contents are broken or use something that is not supported.
     #[error("cannot decode the picture: {0}")]
     Broken(String),
@@ -139,7 +143,7 @@ impl ReadLimits {
         }
     }
 
-    fn for_decoder(&self) -> image::Limits {
+    pub(super) fn for_decoder(&self) -> image::Limits {
         let mut limits = image::Limits::default();
         // Eight bytes a pixel is the widest we keep (16 bits, four channels); decoders hold a few rows more.
         limits.max_alloc = Some(self.pixels.saturating_mul(8).saturating_add(64 << 20));
@@ -196,19 +200,42 @@ pub fn read_bytes(bytes: &[u8], limits: &ReadLimits) -> Result<Picture, ReadErro
         let (frames, orientation) = jxl_reader::read(bytes, limits)?;
         return finish(frames, orientation);
     }
+    if let Some(name) = known_by_name(bytes) {
+        return Err(ReadError::NotRead(name));
+    }
     let format = image::guess_format(bytes).map_err(|_| unknown())?;
     let (frames, orientation) = match format {
         ImageFormat::Png => png_reader::read(bytes, limits)?,
         ImageFormat::Gif => read_gif(bytes, limits)?,
-        ImageFormat::WebP => read_webp(bytes, limits)?,
+        ImageFormat::WebP => webp_reader::read(bytes, limits)?,
         ImageFormat::Tiff => tiff_pages::read(bytes, limits)?,
-        ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Ico | ImageFormat::Pnm => {
+        ImageFormat::Jpeg => {
+            let (frame, orientation) = jpeg_reader::read(bytes, limits)?;
+            (vec![frame], orientation)
+        }
+        ImageFormat::Ico => ico_reader::read(bytes, limits)?,
+        ImageFormat::Bmp | ImageFormat::Pnm => {
             let (frame, orientation) = read_one(bytes, format, limits)?;
             (vec![frame], orientation)
         }
         _ => return Err(unknown()),
     };
     finish(frames, orientation)
+}
+
+/// The name of a format whose files are met often enough that a message should name it. There is no decoder for AV1 that is
+/// permissively licensed, safe to call from Rust and built without a system library.
+fn known_by_name(bytes: &[u8]) -> Option<&'static str> {
+    let brand = bytes.get(4..12)?;
+    match brand {
+        b"ftypavif" | b"ftypavis" => Some("AVIF"),
+        b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftyphevc" => Some("HEIF"),
+        _ if bytes.starts_with(b"qoif") => Some("QOI"),
+        _ if bytes.starts_with(b"8BPS") => Some("PSD"),
+        _ if bytes.starts_with(b"DDS ") => Some("DDS"),
+        _ if bytes.starts_with(b"\0\0\0\x0cjP  ") => Some("JPEG 2000"),
+        _ => None,
+    }
 }
 
 /// A file of one picture.
@@ -234,30 +261,44 @@ fn read_gif(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientatio
     limits.check(width.into(), height.into(), 1)?;
     decoder.set_limits(limits.for_decoder())?;
     let mut frames = read_frames(decoder.into_frames(), limits)?;
-    if let (Some(first), Some(colours)) = (frames.first_mut(), colours_of_gif(bytes)) {
-        first.rgb = colours;
+    let mut transparent = false;
+    if let (Some(first), Some(begin)) = (frames.first_mut(), first_of_gif(bytes)) {
+        transparent = begin.transparent;
+        if let Some(colours) = begin.colours {
+            first.rgb = colours;
+        }
     }
-    // The format always could be transparent; what counts is whether a frame is.
+    // The format always could be transparent; what counts is whether the first frame has a colour for it, or a later one is.
     for frame in &mut frames {
         frame.alpha = frame
             .alpha
             .take()
-            .filter(|alpha| alpha.iter().any(|&value| value < 255));
+            .filter(|alpha| transparent || alpha.iter().any(|&value| value < 255));
     }
     Ok((frames, Orientation::NoTransforms))
 }
 
-/// The colours of the first frame, those of transparent pixels too, which PIL keeps. Nothing when the frame does not fill the
-/// picture.
-fn colours_of_gif(bytes: &[u8]) -> Option<Vec<u8>> {
+/// What PIL says of the first frame of a GIF.
+struct FirstOfGif {
+    /// Whether one of its colours is transparent, seen or not.
+    transparent: bool,
+    /// Its colours, those of transparent pixels too, which PIL keeps. Nothing when the frame does not fill the picture.
+    colours: Option<Vec<u8>>,
+}
+
+fn first_of_gif(bytes: &[u8]) -> Option<FirstOfGif> {
     let mut options = gif::DecodeOptions::new();
     options.set_color_output(gif::ColorOutput::Indexed);
     let mut decoder = options.read_info(bytes).ok()?;
     let (width, height) = (decoder.width(), decoder.height());
     let global = decoder.global_palette().map(<[u8]>::to_vec);
     let frame = decoder.read_next_frame().ok()??;
+    let transparent = frame.transparent.is_some();
     if (frame.left, frame.top, frame.width, frame.height) != (0, 0, width, height) {
-        return None;
+        return Some(FirstOfGif {
+            transparent,
+            colours: None,
+        });
     }
     let palette = frame.palette.as_deref().or(global.as_deref())?;
     let mut colours = Vec::with_capacity(frame.buffer.len() * 3);
@@ -265,28 +306,10 @@ fn colours_of_gif(bytes: &[u8]) -> Option<Vec<u8>> {
         let start = usize::from(*index) * 3;
         colours.extend_from_slice(palette.get(start..start + 3).unwrap_or(&[0; 3]));
     }
-    Some(colours)
-}
-
-fn read_webp(bytes: &[u8], limits: &ReadLimits) -> Result<(Vec<Frame>, Orientation), ReadError> {
-    let mut decoder = WebPDecoder::new(Cursor::new(bytes))?;
-    let (width, height) = decoder.dimensions();
-    limits.check(width.into(), height.into(), 1)?;
-    decoder.set_limits(limits.for_decoder())?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    if decoder.has_animation() {
-        let has_alpha = decoder.color_type().has_alpha();
-        // Regions that a frame clears become transparent, whatever colour the file proposes, as in libwebp's decoder.
-        decoder.set_background_color(image::Rgba([0; 4]))?;
-        let mut frames = read_frames(decoder.into_frames(), limits)?;
-        if !has_alpha {
-            for frame in &mut frames {
-                frame.alpha = None;
-            }
-        }
-        return Ok((frames, orientation));
-    }
-    Ok((vec![read_still(decoder, limits, cut_off)?], orientation))
+    Some(FirstOfGif {
+        transparent,
+        colours: Some(colours),
+    })
 }
 
 /// Collects the frames of an animation, with their opacity.
@@ -306,7 +329,7 @@ fn read_frames(frames: image::Frames<'_>, limits: &ReadLimits) -> Result<Vec<Fra
 }
 
 /// Decodes a picture of one frame. Sixteen bits are cut to the upper eight; grey of sixteen bits alone is what `narrow` makes of it.
-fn read_still(
+pub(super) fn read_still(
     decoder: impl ImageDecoder,
     limits: &ReadLimits,
     narrow: fn(u16) -> u8,
@@ -319,13 +342,7 @@ fn read_still(
         |values: &[u16]| -> Vec<u8> { values.iter().map(|value| (value >> 8) as u8).collect() };
     Ok(match image {
         DynamicImage::ImageLuma8(grey) => Frame::from_grey(width, height, grey.as_raw()),
-        DynamicImage::ImageRgb8(rgb) => Frame {
-            width,
-            height,
-            rgb: rgb.into_raw(),
-            alpha: None,
-            key: None,
-        },
+        DynamicImage::ImageRgb8(rgb) => Frame::from_rgb(width, height, rgb.into_raw()),
         DynamicImage::ImageRgba8(rgba) => Frame::from_rgba(width, height, &rgba),
         DynamicImage::ImageLumaA8(grey) => Frame::from_grey_alpha(width, height, grey.as_raw()),
         DynamicImage::ImageLuma16(grey) => Frame::from_grey(
@@ -336,13 +353,7 @@ fn read_still(
         DynamicImage::ImageLumaA16(grey) => {
             Frame::from_grey_alpha(width, height, &high(grey.as_raw()))
         }
-        DynamicImage::ImageRgb16(rgb) => Frame {
-            width,
-            height,
-            rgb: high(rgb.as_raw()),
-            alpha: None,
-            key: None,
-        },
+        DynamicImage::ImageRgb16(rgb) => Frame::from_rgb(width, height, high(rgb.as_raw())),
         DynamicImage::ImageRgba16(rgba) => Frame::from_rgba(width, height, &high(rgba.as_raw())),
         other => {
             let has_alpha = other.color().has_alpha();
@@ -370,14 +381,19 @@ impl Frame {
         self.alpha.as_deref().or(self.key.as_deref())
     }
 
-    pub(super) fn from_grey(width: usize, height: usize, grey: &[u8]) -> Self {
+    pub(super) fn from_rgb(width: usize, height: usize, rgb: Vec<u8>) -> Self {
         Self {
             width,
             height,
-            rgb: grey.iter().flat_map(|&value| [value; 3]).collect(),
+            rgb,
             alpha: None,
             key: None,
         }
+    }
+
+    pub(super) fn from_grey(width: usize, height: usize, grey: &[u8]) -> Self {
+        let rgb = grey.iter().flat_map(|&value| [value; 3]).collect();
+        Self::from_rgb(width, height, rgb)
     }
 
     pub(super) fn from_grey_alpha(width: usize, height: usize, values: &[u8]) -> Self {

@@ -17,7 +17,8 @@ pub enum Crop {
 
 /// Scales each picture of a batch `[batch, height, width, channel]`.
 ///
-/// Fails with the kinds of `PyTorch` (`RuntimeError`), or of PIL for Lanczos (`ValueError`), when a side is or becomes 0.
+/// Fails with the kinds of `PyTorch` (`RuntimeError`), or of PIL for Lanczos (`ValueError`), when a side is 0, is to become 0 (but
+/// by averaging areas), or is cut away; Lanczos makes black of what is cut away.
 pub fn scale(
     source: &[f32],
     [batch, old_height, old_width, channels]: [usize; 4],
@@ -26,14 +27,24 @@ pub fn scale(
     method: Method,
     crop: Crop,
 ) -> Result<Vec<f32>, NodeError> {
-    if [old_height, old_width, height, width].contains(&0) {
-        let message = format!(
-            "expected sides of at least one pixel, got {old_width}x{old_height} to be scaled to {width}x{height}"
-        );
-        return Err(match method {
+    let empty = |width, height, to: &str| {
+        let message =
+            format!("expected sides of at least one pixel, got {width}x{height} to be scaled{to}");
+        match method {
             Method::Lanczos => NodeError::value(message),
             _ => NodeError::runtime(message),
-        });
+        }
+    };
+    let onto = format!(" to {width}x{height}");
+    if [old_height, old_width].contains(&0) {
+        return Err(empty(old_width, old_height, &onto));
+    }
+    if [height, width].contains(&0) {
+        // Averages over no area are no pixels.
+        return match method {
+            Method::Area => Ok(Vec::new()),
+            _ => Err(empty(old_width, old_height, &onto)),
+        };
     }
     let from = Shape {
         height: old_height,
@@ -45,6 +56,17 @@ pub fn scale(
         Crop::Center => resize::centre_crop(from, height, width),
     };
     let mut values = zeroed(&[batch, height, width, channels])?;
+    if part.is_empty() && channels > 0 {
+        // PIL makes black of nothing.
+        return match method {
+            Method::Lanczos => Ok(values),
+            _ => Err(empty(
+                part.width,
+                part.height,
+                &format!("{onto} after cutting"),
+            )),
+        };
+    }
     let length = (height * width * channels).max(1);
     for (picture, result) in source
         .chunks_exact(from.len().max(1))

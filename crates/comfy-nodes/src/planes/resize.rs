@@ -26,10 +26,22 @@ impl Planes {
         crop: bool,
     ) -> Result<Self, NodeError> {
         let [batch, channels, old_height, old_width] = self.shape();
-        if [old_height, old_width, height, width].contains(&0) {
-            return Err(NodeError::value(format_args!(
+        let empty = |old_width: usize, old_height: usize| {
+            NodeError::runtime(format_args!(
                 "expected latents of at least one cell before and after resizing, got {old_width}x{old_height} to {width}x{height}"
-            )));
+            ))
+        };
+        if [old_height, old_width].contains(&0) {
+            return Err(empty(old_width, old_height));
+        }
+        if [height, width].contains(&0) {
+            // Averages over no area are no cells.
+            return match method {
+                PlaneMethod::Each(Method::Area) => {
+                    Self::new(Vec::new(), [batch, channels, height, width])
+                }
+                _ => Err(empty(old_width, old_height)),
+            };
         }
         let cropped;
         let source = if crop {
@@ -39,6 +51,9 @@ impl Planes {
                 channels: 1,
             };
             let (top, left, part) = centre_crop(whole, height, width);
+            if part.is_empty() {
+                return Err(empty(part.width, part.height));
+            }
             cropped = self.narrow(Axis::Height, top, part.height)?.narrow(
                 Axis::Width,
                 left,

@@ -183,7 +183,8 @@ pub fn fit_bytes(
 }
 
 /// The part of a picture that is left when its sides are cut to the aspect ratio of `height` and `width`: first row, first
-/// column, and the shape. Half pixels round to even, as Python rounds. At least one row and one column is left.
+/// column, and the shape. Half pixels round to even, as Python rounds. Of a long thin
+/// picture nothing may be left.
 pub fn centre_crop(from: Shape, height: usize, width: usize) -> (usize, usize, Shape) {
     let (old_width, old_height) = (from.width as f64, from.height as f64);
     let (old_aspect, new_aspect) = (old_width / old_height, width as f64 / height as f64);
@@ -196,14 +197,12 @@ pub fn centre_crop(from: Shape, height: usize, width: usize) -> (usize, usize, S
         top = ((old_height - old_height * (old_aspect / new_aspect)) / 2.0).round_ties_even()
             as usize;
     }
-    left = left.min((from.width - 1) / 2);
-    top = top.min((from.height - 1) / 2);
     (
         top,
         left,
         Shape {
-            height: from.height - 2 * top,
-            width: from.width - 2 * left,
+            height: from.height.saturating_sub(2 * top),
+            width: from.width.saturating_sub(2 * left),
             channels: from.channels,
         },
     )

@@ -4,6 +4,7 @@ use comfy_graph::{Node, NodeContext, NodeError, NodeSpec, Outputs};
 use rayon::prelude::*;
 
 use super::ChangedLatent;
+use crate::pixels::sharpening_square;
 use crate::planes::{Axis, Planes};
 use crate::sockets::{Latent, LatentOperation};
 
@@ -134,40 +135,11 @@ impl Node for LatentOperationSharpen {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<PreparedOperation, NodeError> {
         let radius = self.sharpen_radius.clamp(1, 1024) as usize;
-        let kernel = sharpening_kernel(radius, self.sigma as f32, self.alpha as f32);
+        let kernel = sharpening_square(radius, self.sigma, self.alpha);
         Ok(PreparedOperation {
             operation: LatentOperation::new(move |latents| sharpen(latents, radius, &kernel)),
         })
     }
-}
-
-/// Minus ten times `alpha` of a Gaussian, with a centre that makes the sum 1. The Gaussian lies on a square from -1 to 1.
-fn sharpening_kernel(radius: usize, sigma: f32, alpha: f32) -> Vec<f32> {
-    let side = 2 * radius + 1;
-    let position = |index: usize| {
-        // PyTorch's linspace computes both halves from their ends.
-        let step = 2.0 / (side - 1) as f32;
-        if index < side / 2 {
-            -1.0 + step * index as f32
-        } else {
-            1.0 - step * (side - 1 - index) as f32
-        }
-    };
-    let gaussian = |index: usize| {
-        let (x, y) = (position(index / side), position(index % side));
-        let distance = (x * x + y * y).sqrt();
-        (-(distance * distance) / (2.0 * sigma * sigma)).exp()
-    };
-    let mut kernel: Vec<f32> = (0..side * side).map(gaussian).collect();
-    let sum = |kernel: &[f32]| kernel.iter().map(|value| f64::from(*value)).sum::<f64>() as f32;
-    let total = sum(&kernel);
-    for value in &mut kernel {
-        *value = *value / total * (alpha * -10.0);
-    }
-    let total = sum(&kernel);
-    let centre = side * radius + radius;
-    kernel[centre] = kernel[centre] - total + 1.0;
-    kernel
 }
 
 fn sharpen(latents: &Planes, radius: usize, kernel: &[f32]) -> Result<Planes, NodeError> {
@@ -199,11 +171,11 @@ fn sharpen(latents: &Planes, radius: usize, kernel: &[f32]) -> Result<Planes, No
             let y = line % height;
             let (rows, columns) = (&rows, &columns);
             (0..width).map(move |x| {
-                let mut sum = 0.0;
+                let mut sum = 0.0_f32;
                 for (row, weights) in rows[y..y + side].iter().zip(kernel.chunks_exact(side)) {
                     let row = &plane[row * width..][..width];
                     for (column, weight) in columns[x..x + side].iter().zip(weights) {
-                        sum += row[*column] * weight;
+                        sum = row[*column].mul_add(*weight, sum);
                     }
                 }
                 sum

@@ -61,7 +61,7 @@ impl Node for SplitImageWithAlpha {
 pub struct JoinImageWithAlpha {
     /// The pictures; an opacity that they have is replaced.
     image: Image,
-    /// What is not to be seen: 1 is transparent. Masks of another size are scaled; the shorter batch repeats.
+    /// What is not to be seen: 1 is transparent. Masks of another size are scaled; of the longer batch the rest is left out.
     alpha: Mask,
 }
 
@@ -70,7 +70,7 @@ impl Node for JoinImageWithAlpha {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<OneImage, NodeError> {
         let [pictures, height, width, channels] = self.image.shape();
-        let batch = pictures.max(self.alpha.shape()[0]);
+        let batch = pictures.min(self.alpha.shape()[0]);
         if pictures == 0 {
             return Err(NodeError::value("expected at least one picture"));
         }
