@@ -2,9 +2,11 @@
 
 use burn::tensor::Tensor;
 
+use super::beside::Sampled;
+use super::label::LabelSource;
 use super::{Conditioning, ModelSampling, ProgressRange};
 use crate::models::{Network, NetworkInput};
-use crate::{Error, Result};
+use crate::{Error, Model, Result};
 
 /// Texts of different lengths share a call if repeating the shorter one to a common length makes it at most this many
 /// times as long.
@@ -14,30 +16,60 @@ const MOST_REPEATS: usize = 4;
 pub(super) struct Condition {
     /// [batch, tokens, width]
     context: Tensor<3>,
+    /// [batch, width]
+    label: Option<Tensor<2>>,
+    /// Further channels of the input, [batch, channels, height, width]
+    beside: Option<Tensor<4>>,
     strength: f64,
     range: ProgressRange,
 }
 
+/// Pixels of a picture for each cell of a latent, by which labels are told sizes.
+const PIXELS_PER_CELL: usize = 8;
+
+/// What conditions are fitted to.
+#[derive(Clone, Copy)]
+pub(super) struct Fit<'a> {
+    pub(super) model: &'a Model,
+    pub(super) sampled: Sampled<'a>,
+    pub(super) is_negative: bool,
+    pub(super) seed: u64,
+}
+
 impl Condition {
     /// Fits a condition to a latent: fewer texts than pictures are repeated, more are cut off.
-    pub(super) fn new(conditioning: &Conditioning, like: &Tensor<4>) -> Result<Self> {
-        let batch = like.dims()[0];
-        let [texts, tokens, width] = conditioning.cond.dims();
+    pub(super) fn new(conditioning: &Conditioning, fit: Fit<'_>) -> Result<Self> {
+        let Fit { model, sampled, .. } = fit;
+        let [batch, _, height, width] = sampled.latent.dims();
+        let [texts, tokens, features] = conditioning.cond.dims();
         if texts == 0 || tokens == 0 {
             return Err(Error::input(format!(
-                "a condition must have at least one text of at least one token, but its shape is [{texts}, {tokens}, {width}]"
+                "a condition must have at least one text of at least one token, but its shape is [{texts}, {tokens}, {features}]"
             )));
         }
-        let context = conditioning.cond.clone().to_device(&like.device());
-        let context = match texts {
-            _ if texts == batch => context,
-            1 => context.repeat_dim(0, batch),
-            _ => context
-                .repeat_dim(0, batch.div_ceil(texts))
-                .narrow(0, 0, batch),
-        };
+        let context = conditioning
+            .cond
+            .clone()
+            .to_device(model.device.tensor_device());
+        let label = model.label.as_ref().map(|rule| {
+            rule.label(&LabelSource {
+                pooled: conditioning.pooled.as_ref(),
+                hints: &conditioning.hints,
+                height: (height * PIXELS_PER_CELL) as f64,
+                width: (width * PIXELS_PER_CELL) as f64,
+                is_negative: fit.is_negative,
+                seed: fit.seed,
+                device: &model.device,
+            })
+        });
+        let beside =
+            model
+                .beside
+                .channels_for(&conditioning.beside, &model.latent_format, sampled)?;
         Ok(Self {
-            context,
+            context: with_rows(context, batch),
+            label: label.transpose()?.map(|label| with_rows(label, batch)),
+            beside,
             strength: conditioning.strength,
             range: conditioning.range,
         })
@@ -50,6 +82,15 @@ impl Condition {
         let common = least_common_multiple(first, second);
         (width == other_width && common / first.min(second) <= MOST_REPEATS).then_some(common)
     }
+}
+
+/// The first `rows` rows, after repeating all of them as often as that takes.
+fn with_rows<const D: usize>(tensor: Tensor<D>, rows: usize) -> Tensor<D> {
+    let have = tensor.dims()[0];
+    if have == rows {
+        return tensor;
+    }
+    tensor.repeat_dim(0, rows.div_ceil(have)).narrow(0, 0, rows)
 }
 
 /// The clean latent for each list of conditions: the mean over the conditions whose range holds `sigma`, weighted by
@@ -75,11 +116,9 @@ pub(super) fn predict<const N: usize>(
         waiting = rest;
         // The last condition comes first: with one of each, the negative one before the positive one.
         together.reverse();
-        let contexts: Vec<&Tensor<3>> = together
-            .iter()
-            .map(|(_, condition)| &condition.context)
-            .collect();
-        let clean = call(network, sampling, &contexts, x, sigma)?;
+        let conditions: Vec<&Condition> =
+            together.iter().map(|(_, condition)| *condition).collect();
+        let clean = call(network, sampling, &conditions, x, sigma)?;
         for ((list, condition), x0) in together.iter().zip(clean) {
             means[*list].add(x0, condition.strength);
         }
@@ -87,32 +126,47 @@ pub(super) fn predict<const N: usize>(
     Ok(means.map(|mean| mean.value().unwrap_or_else(|| x.zeros_like())))
 }
 
-/// One call of the network with `x` under each of the contexts.
+/// One call of the network with `x` under each of the conditions.
 fn call(
     network: &dyn Network,
     sampling: &ModelSampling,
-    contexts: &[&Tensor<3>],
+    conditions: &[&Condition],
     x: &Tensor<4>,
     sigma: f32,
 ) -> Result<Vec<Tensor<4>>> {
-    let count = contexts.len();
+    let count = conditions.len();
     let batch = x.dims()[0];
-    let tokens = contexts
+    let tokens = conditions
         .iter()
-        .map(|context| context.dims()[1])
+        .map(|condition| condition.context.dims()[1])
         .fold(1, least_common_multiple);
-    let context = contexts
+    let contexts = conditions.iter().map(|condition| {
+        let context = condition.context.clone();
+        let times = tokens / context.dims()[1];
+        context.repeat_dim(1, times)
+    });
+    // Conditions of one model all have a label, or none has.
+    let labels: Vec<_> = conditions
         .iter()
-        .map(|context| (*context).clone().repeat_dim(1, tokens / context.dims()[1]))
+        .filter_map(|condition| condition.label.clone())
+        .collect();
+    let beside: Vec<_> = conditions
+        .iter()
+        .filter_map(|condition| condition.beside.clone())
         .collect();
     let timestep = sampling.table.timestep(sigma);
+    let input = sampling
+        .network_input(x.clone(), sigma)
+        .repeat_dim(0, count);
     let output = network.forward(NetworkInput {
-        x: sampling
-            .network_input(x.clone(), sigma)
-            .repeat_dim(0, count),
+        x: if beside.is_empty() {
+            input
+        } else {
+            Tensor::cat(vec![input, Tensor::cat(beside, 0)], 1)
+        },
         timesteps: Tensor::full([batch * count], timestep, &x.device()),
-        context: Some(Tensor::cat(context, 0)),
-        label: None,
+        context: Some(Tensor::cat(contexts.collect(), 0)),
+        label: (!labels.is_empty()).then(|| Tensor::cat(labels, 0)),
     })?;
     let clean = sampling.clean(x.clone().repeat_dim(0, count), output, sigma);
     Ok((0..count)

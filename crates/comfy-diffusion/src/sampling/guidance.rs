@@ -4,10 +4,11 @@
 
 use burn::tensor::Tensor;
 
-use super::batching::{Condition, predict};
+use super::batching::{Condition, Fit, predict};
+use super::beside::Sampled;
 use super::{Conditioning, Denoise, Guided, ModelSampling};
-use crate::Result;
 use crate::models::Network;
+use crate::{Model, Result};
 
 /// A network with positive and negative conditions, as samplers see it.
 pub(super) struct GuidedModel<'a> {
@@ -20,25 +21,32 @@ pub(super) struct GuidedModel<'a> {
 }
 
 impl<'a> GuidedModel<'a> {
-    /// Conditions are fitted to a batch of `like`'s size and moved to its device.
+    /// Conditions are fitted to what is sampled and moved to the model's device.
     pub(super) fn new(
         network: &'a dyn Network,
-        sampling: &'a ModelSampling,
+        model: &'a Model,
         (positive, negative): (&[Conditioning], &[Conditioning]),
         scale: f64,
-        like: &Tensor<4>,
+        sampled: Sampled<'_>,
+        seed: u64,
     ) -> Result<Self> {
-        let fit = |conditions: &[Conditioning]| {
+        let fit = |conditions: &[Conditioning], is_negative| {
+            let fit = Fit {
+                model,
+                sampled,
+                is_negative,
+                seed,
+            };
             conditions
                 .iter()
-                .map(|condition| Condition::new(condition, like))
+                .map(|condition| Condition::new(condition, fit))
                 .collect::<Result<Vec<_>>>()
         };
         Ok(Self {
             network,
-            sampling,
-            positive: fit(positive)?,
-            negative: fit(negative)?,
+            sampling: &model.sampling,
+            positive: fit(positive, false)?,
+            negative: fit(negative, true)?,
             scale,
         })
     }

@@ -3,11 +3,14 @@
 //! A [`Scheduler`] chooses noise levels, a [`Sampler`] goes down them, and asks a [`Denoise`] at each for the clean latent.
 
 mod batching;
+mod beside;
 mod conditioning;
 mod denoise;
+mod fit;
 mod guidance;
 mod host;
 mod ksampler;
+mod label;
 mod latent_format;
 mod mask;
 mod model_sampling;
@@ -22,9 +25,11 @@ pub mod schedulers;
 #[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests;
 
-pub use conditioning::{Conditioning, ProgressRange};
+pub use beside::BesideRule;
+pub use conditioning::{Beside, Conditioning, ImageHint, LabelHints, ProgressRange};
 pub use denoise::{Denoise, Guided};
 pub use ksampler::KSamplerSteps;
+pub use label::{AestheticLabel, LabelRule, LabelSource, SizeLabel};
 pub use latent_format::LatentFormat;
 pub use model_sampling::{ModelSampling, Prediction};
 pub use noise::{BrownianNoise, StepNoise, prepare_noise};

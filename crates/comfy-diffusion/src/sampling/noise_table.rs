@@ -3,6 +3,7 @@
 //! Source: J. Ho, A. Jain, P. Abbeel, "Denoising diffusion probabilistic models" (2020) for β and ᾱ;
 //! T. Karras et al., "Elucidating the design space of diffusion-based generative models" (2022) for σ = √((1−ᾱ)/ᾱ).
 
+use std::f32::consts::PI;
 use std::sync::Arc;
 
 /// σ that stands for "before the first step": larger than any noise level of a model.
@@ -10,14 +11,33 @@ const ABOVE_ALL_SIGMAS: f64 = 999_999_999.9;
 /// Percentages are spread over this many time steps whatever the table's length.
 const PERCENT_STEPS: f64 = 999.0;
 
-/// Noise levels of a model with discrete time steps, least noise first. Cheap to clone.
+/// The largest cumulative noise that is left of ᾱ at the last step of a schedule without signal: it keeps σ finite.
+const LAST_ALPHA_BAR: f64 = 4.897_345_189_085_343_5e-8;
+/// Levels that stand for a continuous range.
+const CONTINUOUS_LEVELS: usize = 1000;
+
+/// Noise levels of a model, least noise first. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct NoiseTable {
     levels: Arc<Levels>,
+    clock: Clock,
+}
+
+/// How σ and the time that the network is told belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    /// Time is a place in the table.
+    Steps,
+    /// Time is ¼·ln σ, for every σ (Karras et al. 2022).
+    Logarithm,
+    /// Time is 2/π·atan σ, for every σ.
+    Arctangent,
 }
 
 #[derive(Debug)]
 struct Levels {
+    /// As they were computed: bending a schedule takes differences of them.
+    exact: Vec<f64>,
     sigmas: Vec<f32>,
     logarithms: Vec<f32>,
 }
@@ -34,16 +54,72 @@ impl NoiseTable {
             cumulative *= 1.0 - root * root;
             ((1.0 - cumulative) / cumulative).sqrt()
         });
-        Self::from_sigmas(sigmas)
+        Self::from_sigmas(sigmas, Clock::Steps)
+    }
+
+    /// The same schedule, bent so that its last step has no signal left while its first stays as it is: √ᾱ is shifted and scaled
+    /// (Lin et al., "Common diffusion noise schedules and sample steps are flawed", 2024). Time is a step afterwards.
+    #[must_use]
+    pub fn with_zero_terminal_snr(&self) -> Self {
+        let roots: Vec<f64> = self
+            .levels
+            .exact
+            .iter()
+            .map(|sigma| (sigma.powi(2) + 1.0).recip().sqrt())
+            .collect();
+        let (first, last) = (roots[0], roots[self.last_index()]);
+        let factor = first / (first - last);
+        let bent = roots.iter().enumerate().map(|(index, root)| {
+            let alpha_bar = if index == self.last_index() {
+                LAST_ALPHA_BAR
+            } else {
+                ((root - last) * factor).powi(2)
+            };
+            ((1.0 - alpha_bar) / alpha_bar).sqrt()
+        });
+        Self::from_sigmas(bent, Clock::Steps)
+    }
+
+    /// All σ from `smallest` to `largest` (positive), told to the network as ¼·ln σ.
+    pub fn continuous_edm(smallest: f64, largest: f64) -> Self {
+        Self::log_linear(smallest, largest, Clock::Logarithm)
+    }
+
+    /// All σ from `smallest` to `largest` (positive), told to the network as 2/π·atan σ.
+    pub fn continuous_arctangent(smallest: f64, largest: f64) -> Self {
+        Self::log_linear(smallest, largest, Clock::Arctangent)
+    }
+
+    /// The same steps, but told to the network as ¼·ln σ, as continuous models take them.
+    #[must_use]
+    pub fn told_as_logarithm(&self) -> Self {
+        Self {
+            clock: Clock::Logarithm,
+            ..self.clone()
+        }
+    }
+
+    fn log_linear(smallest: f64, largest: f64, clock: Clock) -> Self {
+        let (low, high) = (smallest.ln(), largest.ln());
+        let increment = (high - low) / (CONTINUOUS_LEVELS - 1) as f64;
+        let sigmas = (0..CONTINUOUS_LEVELS).map(|index| (low + increment * index as f64).exp());
+        Self::from_sigmas(sigmas, clock)
     }
 
     /// A table of given σ, which must be positive and ascending.
-    fn from_sigmas(sigmas: impl Iterator<Item = f64>) -> Self {
-        let (sigmas, logarithms) = sigmas
-            .map(|sigma| (sigma as f32, sigma.ln() as f32))
+    fn from_sigmas(sigmas: impl Iterator<Item = f64>, clock: Clock) -> Self {
+        let exact: Vec<f64> = sigmas.collect();
+        let (sigmas, logarithms) = exact
+            .iter()
+            .map(|sigma| (*sigma as f32, sigma.ln() as f32))
             .unzip();
         Self {
-            levels: Arc::new(Levels { sigmas, logarithms }),
+            levels: Arc::new(Levels {
+                exact,
+                sigmas,
+                logarithms,
+            }),
+            clock,
         }
     }
 
@@ -62,8 +138,17 @@ impl NoiseTable {
         self.sigmas()[self.last_index()]
     }
 
-    /// The time step whose log σ is nearest; of two equally near ones the lower. The network wants whole steps.
+    /// The time that the network is told for σ. Where time is counted in steps it is the whole step whose log σ is nearest; of two
+    /// equally near ones the lower.
     pub fn timestep(&self, sigma: f32) -> f32 {
+        match self.clock {
+            Clock::Steps => self.nearest_step(sigma),
+            Clock::Logarithm => 0.25 * sigma.ln(),
+            Clock::Arctangent => sigma.atan() / PI * 2.0,
+        }
+    }
+
+    fn nearest_step(&self, sigma: f32) -> f32 {
         let logarithm = sigma.ln();
         let mut nearest = (0, f32::INFINITY);
         for (index, level) in self.levels.logarithms.iter().enumerate() {
@@ -75,8 +160,14 @@ impl NoiseTable {
         nearest.0 as f32
     }
 
-    /// σ at a time step, between two steps by linear interpolation of log σ; outside of the table its end.
+    /// σ at a time: between two steps by linear interpolation of log σ, and outside of the table its end; continuous times have no
+    /// bounds.
     pub fn sigma(&self, timestep: f32) -> f32 {
+        match self.clock {
+            Clock::Steps => {}
+            Clock::Logarithm => return (timestep / 0.25).exp(),
+            Clock::Arctangent => return (timestep * PI / 2.0).tan(),
+        }
         let timestep = timestep.clamp(0.0, self.last_index() as f32);
         let low = self.levels.logarithms[timestep.floor() as usize];
         let high = self.levels.logarithms[timestep.ceil() as usize];
@@ -84,15 +175,19 @@ impl NoiseTable {
         ((1.0 - weight) * low + weight * high).exp()
     }
 
-    /// σ when a fraction `percent` (0 to 1) of the time steps is done. At 0 or below it is larger than every σ, at 1 or
+    /// σ when a fraction `percent` (0 to 1) of the time steps is done, or of the way down log σ where σ is continuous. At 0 or below it is larger than every σ, at 1 or
     /// above it is 0, so that a range from 0 to 1 holds every step.
     pub fn percent_to_sigma(&self, percent: f64) -> f64 {
         if percent <= 0.0 {
             ABOVE_ALL_SIGMAS
         } else if percent >= 1.0 {
             0.0
-        } else {
+        } else if self.clock == Clock::Steps {
             f64::from(self.sigma(((1.0 - percent) * PERCENT_STEPS) as f32))
+        } else {
+            let [low, high] =
+                [self.sigma_min(), self.sigma_max()].map(|sigma| f64::from(sigma).ln());
+            ((high - low) * (1.0 - percent) + low).exp()
         }
     }
 
@@ -138,6 +233,42 @@ mod tests {
         assert_eq!(table.sigma(1e9), table.sigma(999.0));
         assert_eq!(table.percent_to_sigma(1.0), 0.0);
         assert!(table.percent_to_sigma(0.0) > 1e8);
+    }
+
+    #[test]
+    fn a_schedule_without_signal_at_its_end_begins_as_before() {
+        let bent = table().with_zero_terminal_snr();
+        let alpha_bar = |sigma: f32| 1.0 / (f64::from(sigma).powi(2) + 1.0);
+        let first = alpha_bar(table().sigma_min());
+        assert!((alpha_bar(bent.sigma_min()) - first).abs() < 1e-9);
+        // √(1/4.897e-8 − 1)
+        assert!(
+            (bent.sigma_max() - 4_518.75).abs() < 0.1,
+            "{}",
+            bent.sigma_max()
+        );
+        assert!(bent.sigmas().is_sorted_by(|low, high| low < high));
+    }
+
+    #[test]
+    fn continuous_times_are_inverse_and_unbounded() {
+        for table in [
+            NoiseTable::continuous_edm(0.002, 80.0),
+            NoiseTable::continuous_arctangent(0.002, 80.0),
+        ] {
+            assert!(
+                (table.sigma_min() - 0.002).abs() < 1e-8 && (table.sigma_max() - 80.0).abs() < 1e-4
+            );
+            for sigma in [0.001_f32, 0.5, 7.0, 200.0] {
+                assert!((table.sigma(table.timestep(sigma)) - sigma).abs() < 1e-3 * sigma);
+            }
+            // Half of the way down the logarithm: √(0.002 · 80).
+            assert!((table.percent_to_sigma(0.5) - 0.4).abs() < 1e-6);
+        }
+        assert!(
+            (NoiseTable::continuous_edm(0.002, 80.0).timestep(1.0_f32.exp()) - 0.25).abs() < 1e-7
+        );
+        assert!((NoiseTable::continuous_arctangent(0.002, 80.0).timestep(1.0) - 0.5).abs() < 1e-7);
     }
 
     #[test]

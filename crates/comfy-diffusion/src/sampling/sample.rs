@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::beside::Sampled;
 use super::guidance::GuidedModel;
 use super::host::{from_values, values};
 use super::mask::{MaskedModel, fit_mask};
@@ -58,9 +59,22 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
     let x = sampling.add_noise(latent.clone(), noise.clone(), first, from_pure_noise);
 
     let conditions = (request.positive, request.negative);
-    let mut model = GuidedModel::new(&*network, sampling, conditions, request.cfg, &x)?;
+    let mask = request.noise_mask.as_ref();
+    let mask = mask.map(|mask| fit_mask(mask, &x)).transpose()?;
+    let sampled = Sampled {
+        latent: &latent,
+        mask: mask.as_ref(),
+    };
+    let mut model = GuidedModel::new(
+        &*network,
+        request.model,
+        conditions,
+        request.cfg,
+        sampled,
+        request.seed,
+    )?;
     let mut masked;
-    let denoiser: &mut dyn Denoise = match &request.noise_mask {
+    let denoiser: &mut dyn Denoise = match mask.clone() {
         None => &mut model,
         Some(mask) => {
             let noise = if request.sampler.renews_mask_noise() {
@@ -69,7 +83,7 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
                 noise
             };
             masked = MaskedModel {
-                mask: fit_mask(mask, &x)?,
+                mask,
                 model: &mut model,
                 latent,
                 noise,
@@ -113,9 +127,10 @@ fn check_shapes(request: &SampleRequest<'_>, channels: usize) -> Result<()> {
             "the latent must not be empty, but its shape is {latent:?}"
         )));
     }
-    if latent[1] != channels {
+    let beside = request.model.beside.channels(latent[1]);
+    if latent[1] + beside != channels {
         return Err(Error::input(format!(
-            "the model takes latents of {channels} channels, but this one has {}",
+            "the model takes {channels} channels, but this latent has {}, and {beside} are put beside it",
             latent[1]
         )));
     }

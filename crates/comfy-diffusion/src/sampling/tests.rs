@@ -21,6 +21,8 @@ fn model(network: impl Network + 'static, device: &ComputeDevice) -> Model {
         network: Resident::ready(Arc::new(network)),
         sampling: ModelSampling::stable_diffusion(Prediction::Epsilon),
         latent_format: LatentFormat::SD15,
+        label: None,
+        beside: BesideRule::Nothing,
         device: device.clone(),
     }
 }
