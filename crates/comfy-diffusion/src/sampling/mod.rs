@@ -29,7 +29,7 @@ pub use beside::BesideRule;
 pub use conditioning::{Beside, Conditioning, ImageHint, LabelHints, ProgressRange};
 pub use denoise::{Denoise, Guided};
 pub use ksampler::KSamplerSteps;
-pub use label::{AestheticLabel, LabelRule, LabelSource, SizeLabel};
+pub use label::{AestheticLabel, LabelRule, LabelSource, PictureLabel, SizeLabel};
 pub use latent_format::LatentFormat;
 pub use model_sampling::{ModelSampling, Prediction};
 pub use noise::{BrownianNoise, StepNoise, prepare_noise};

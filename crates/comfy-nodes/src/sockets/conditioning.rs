@@ -13,7 +13,9 @@ impl Socket for Conditioning {
 
     fn size(&self) -> usize {
         let sizes = self.0.iter().map(|condition| {
-            bytes_of(&condition.cond) + condition.pooled.as_ref().map_or(0, bytes_of)
+            let beside = [&condition.beside.latent, &condition.beside.mask];
+            let beside: usize = beside.into_iter().flatten().map(bytes_of).sum();
+            bytes_of(&condition.cond) + condition.pooled.as_ref().map_or(0, bytes_of) + beside
         });
         sizes.sum()
     }
