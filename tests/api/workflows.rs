@@ -102,6 +102,10 @@ fn place_models(server: &TestServer, name: &str) {
             let target = server.path(&format!("models/checkpoints/{file}"));
             place_once(&comfy_fixtures::checkpoint(checkpoint), &target);
         }
+        if let Some(file) = input("lora_name") {
+            let target = server.path(&format!("models/loras/{file}"));
+            place_once(&comfy_fixtures::path(&format!("loras/{file}")), &target);
+        }
         if input("vae_name") == Some("taesd") {
             for part in ["taesd_encoder", "taesd_decoder"] {
                 let target = server.path(&format!("models/vae_approx/{part}.safetensors"));
@@ -240,6 +244,7 @@ workflows! {
     taesd_decode: "taesd_decode",
     taesd_roundtrip: "taesd_roundtrip",
     vae_decode_tiled: "vae_decode_tiled",
+    lora: "lora",
     img_scale_by: "img_scale_by",
     img_sharpen: "img_sharpen",
     img_stitch: "img_stitch",

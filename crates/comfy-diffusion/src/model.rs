@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::device::ComputeDevice;
+use crate::error::Result;
 use crate::models::Network;
 use crate::residency::Resident;
 use crate::sampling::{BesideRule, LabelRule, LatentFormat, ModelSampling};
+use crate::weights::patch::PatchFile;
 
 /// A network, what its input and output mean, and where it runs. A handle: cheap to clone, and valid while the weights are
 /// unloaded.
@@ -23,4 +25,19 @@ pub struct Model {
     pub beside: BesideRule,
     /// Where it runs.
     pub device: ComputeDevice,
+}
+
+impl Model {
+    /// The same model with the changes of a file of LoRA or of one of its relatives, merged into its weights when they are loaded.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Self> {
+        let network = self.network.patched(file, strength)?;
+        Ok(Self {
+            network: network.unwrap_or_else(|| self.network.clone()),
+            ..self.clone()
+        })
+    }
 }

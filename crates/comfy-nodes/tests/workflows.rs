@@ -72,7 +72,9 @@ impl Workshop {
         let base = tempfile::tempdir().unwrap();
         let checkpoint = comfy_fixtures::checkpoint("sd15_tiny");
         let folder = checkpoint.parent().unwrap();
-        let paths = json!({"fixtures": {"checkpoints": folder, "vae_approx": folder}});
+        let paths = json!({"fixtures": {
+            "checkpoints": folder, "vae_approx": folder, "loras": comfy_fixtures::path("loras"),
+        }});
         std::fs::write(
             base.path().join("extra_model_paths.yaml"),
             paths.to_string(),
@@ -243,6 +245,11 @@ fn every_family_makes_its_picture() {
 fn inpainting_models_see_what_is_kept() {
     check_with("inpaint_model_9ch", &["sd15_inpaint_tiny"]);
     check("inpaint_model_cond");
+}
+
+#[test]
+fn weights_are_changed_by_lora() {
+    check("lora");
 }
 
 #[test]

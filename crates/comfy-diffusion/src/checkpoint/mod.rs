@@ -21,6 +21,7 @@ use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::residency::Resident;
 use crate::text::Clip;
+use crate::weights::patch::{NameMap, Patches};
 use crate::weights::{Rounding, Weights};
 use families::{Family, Marks};
 use layout::in_original_layout;
@@ -160,14 +161,21 @@ fn model(
     let (source, target) = (Arc::clone(weights), device.clone());
     let name = format!("{} network of {}", family.name, weights.path().display());
     let prefix = marks.network.prefix().to_owned();
-    let load = move || {
-        let scope = source.root().enter(&prefix).rounded(rounding);
+    let (named, place) = (Arc::clone(weights), prefix.clone());
+    let names = move || {
+        let network = named.root().enter(&place);
+        let layout = layout::DiffusersNames::of(&network);
+        NameMap::of_network(&network, |name| layout.of_tensor(name))
+    };
+    let load = move |patches: &Patches| {
+        let scope = source.root().enter(&prefix);
+        let scope = scope.rounded(rounding).patched(patches);
         let network = Family::network(&scope, &target)?;
         report_unused(&source, &prefix);
         Ok(network)
     };
     Ok(Model {
-        network: Resident::new(device.residency(), name, load),
+        network: Resident::patchable(device.residency(), name, names, load),
         sampling: (family.sampling)(marks)?,
         latent_format: (family.latent_format)(marks),
         label: (family.label)(marks),

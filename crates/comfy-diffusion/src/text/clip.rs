@@ -7,6 +7,7 @@ use super::embedding::EmbeddingFiles;
 use super::encode::EncodedText;
 use super::token::Chunk;
 use crate::error::Result;
+use crate::weights::patch::PatchFile;
 
 /// The chunks of tokens for each network of a text encoder, by the network's name.
 pub type Tokens = Vec<(&'static str, Vec<Chunk>)>;
@@ -34,6 +35,9 @@ pub trait TextEncoder: fmt::Debug + Send + Sync {
 
     /// The vectors of a prompt's tokens.
     fn encode(&self, tokens: &Tokens, options: &TextOptions) -> Result<EncodedText>;
+
+    /// The same encoder with the changes of a file of LoRA or of one of its relatives.
+    fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Arc<dyn TextEncoder>>;
 }
 
 impl Clip {
@@ -70,6 +74,18 @@ impl Clip {
             options,
             ..self.clone()
         }
+    }
+
+    /// The same encoder with the changes of a file of LoRA or of one of its relatives, merged into its weights when they are loaded.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Self> {
+        Ok(Self {
+            encoder: self.encoder.with_patches(file, strength)?,
+            options: self.options.clone(),
+        })
     }
 
     /// The chunks of tokens for each network, by name.

@@ -12,6 +12,7 @@ use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::residency::Resident;
 use crate::weights::Weights;
+use crate::weights::patch::{NameMap, PatchFile, Patches};
 
 /// One CLIP network as a family of models uses it.
 #[derive(Debug, Clone, Copy)]
@@ -87,16 +88,18 @@ impl ClipEncoder {
     /// One more network: the one at `prefix` of a file, loaded when first used.
     #[must_use]
     pub fn with(mut self, kind: ClipKind, weights: &Arc<Weights>, prefix: &str) -> Self {
-        let name = format!(
-            "text encoder {} of {}",
-            kind.rules.embedding_key,
-            weights.path().display()
-        );
+        let key = kind.rules.embedding_key;
+        let name = format!("text encoder {key} of {}", weights.path().display());
+        let is_second = !self.networks.is_empty();
+        let (named, place) = (Arc::clone(weights), prefix.to_owned());
+        let names = move || NameMap::of_text_encoder(&named.root().enter(&place), key, is_second);
         let (weights, prefix) = (Arc::clone(weights), prefix.to_owned());
         let target = self.device.clone();
-        let load =
-            move || ClipTextModel::load(&weights, &prefix, kind.activation, &target).map(Arc::new);
-        let model = Resident::new(self.device.residency(), name, load);
+        let load = move |patches: &Patches| {
+            let model = ClipTextModel::load(&weights, &prefix, kind.activation, patches, &target);
+            model.map(Arc::new)
+        };
+        let model = Resident::patchable(self.device.residency(), name, names, load);
         self.networks.push(Network { kind, model });
         self
     }
@@ -146,6 +149,20 @@ impl TextEncoder for ClipEncoder {
             cond: Tensor::cat(conds, 2),
             pooled,
         })
+    }
+
+    fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Arc<dyn TextEncoder>> {
+        let networks = self.networks.iter().map(|network| {
+            let model = network.model.patched(file, strength)?;
+            Ok(Network {
+                kind: network.kind,
+                model: model.unwrap_or_else(|| network.model.clone()),
+            })
+        });
+        Ok(Arc::new(Self {
+            networks: networks.collect::<Result<_>>()?,
+            device: self.device.clone(),
+        }))
     }
 }
 

@@ -11,6 +11,7 @@ use super::vocabulary::END;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{LayerNorm, Linear, Mask, Strategies, attention, gelu, quick_gelu};
+use crate::weights::patch::Patches;
 use crate::weights::{Scope, Weights};
 
 /// Features of one attention head, in every CLIP text model.
@@ -61,14 +62,16 @@ pub struct ClipTextModel {
 }
 
 impl ClipTextModel {
-    /// Loads the model at `prefix`, in the layout of Hugging Face's `CLIPTextModel`, where `text_model.` may be left out.
+    /// Loads the model at `prefix` with changes of its weights, in the layout of Hugging Face's `CLIPTextModel`, where `text_model.` may be left out.
     pub fn load(
         weights: &Arc<Weights>,
         prefix: &str,
         activation: Activation,
+        patches: &Patches,
         device: &ComputeDevice,
     ) -> Result<Self> {
         let scope = weights.root().enter(prefix).rounded_to_half();
+        let scope = scope.patched(patches);
         let model = if scope.has_scope("text_model") {
             scope.enter("text_model")
         } else {

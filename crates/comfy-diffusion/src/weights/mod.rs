@@ -8,6 +8,7 @@
 mod element;
 mod file;
 mod header;
+pub mod patch;
 mod pickle;
 mod rounding;
 mod scale;

@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use safetensors::Dtype;
 
 use super::Weights;
+use super::patch::Patches;
 use super::rounding::Rounding;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
@@ -20,6 +21,8 @@ pub struct Scope<'a> {
     /// Empty, or ending in a dot.
     prefix: String,
     rounding: Rounding,
+    /// What is changed about the values as they are read.
+    patches: Patches,
 }
 
 impl<'a> Scope<'a> {
@@ -28,6 +31,7 @@ impl<'a> Scope<'a> {
             weights,
             prefix: String::new(),
             rounding: Rounding::None,
+            patches: Patches::default(),
         }
     }
 
@@ -58,6 +62,15 @@ impl<'a> Scope<'a> {
     pub fn rounded(&self, rounding: Rounding) -> Self {
         Self {
             rounding,
+            ..self.clone()
+        }
+    }
+
+    /// The same place, with values changed as they are read.
+    #[must_use]
+    pub fn patched(&self, patches: &Patches) -> Self {
+        Self {
+            patches: patches.clone(),
             ..self.clone()
         }
     }
@@ -163,8 +176,14 @@ impl<'a> Scope<'a> {
 
     /// The values of a tensor in C order, converted to `f32`.
     pub fn values(&self, name: &str) -> Result<Vec<f32>> {
-        let mut values = self.weights.values(&self.full_name(name))?;
+        let name = self.full_name(name);
+        let mut values = self.weights.values(&name)?;
         self.rounding.apply(&mut values);
+        let shape = self.weights.shape(&name).unwrap_or_default();
+        if self.patches.apply(&name, shape, &mut values) {
+            // What is changed is kept in the same precision.
+            self.rounding.apply(&mut values);
+        }
         Ok(values)
     }
 

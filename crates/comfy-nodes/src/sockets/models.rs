@@ -53,6 +53,14 @@ impl Model {
     pub fn get(&self) -> Result<&comfy_diffusion::Model, NodeError> {
         self.0.get("a diffusion model")
     }
+
+    /// A changed handle of the same file.
+    pub fn try_map(
+        &self,
+        change: impl FnOnce(&comfy_diffusion::Model) -> Result<comfy_diffusion::Model, NodeError>,
+    ) -> Result<Self, NodeError> {
+        Ok(Self::new(Some(change(self.get()?)?), &self.0.source))
+    }
 }
 
 /// A text encoder. Its weights are loaded when it is used.
@@ -80,6 +88,16 @@ impl Clip {
         change: impl FnOnce(&comfy_diffusion::text::Clip) -> comfy_diffusion::text::Clip,
     ) -> Result<Self, NodeError> {
         Ok(Self::new(Some(change(self.get()?)), &self.0.source))
+    }
+
+    /// A changed handle of the same file, where the change can fail.
+    pub fn try_map(
+        &self,
+        change: impl FnOnce(
+            &comfy_diffusion::text::Clip,
+        ) -> Result<comfy_diffusion::text::Clip, NodeError>,
+    ) -> Result<Self, NodeError> {
+        Ok(Self::new(Some(change(self.get()?)?), &self.0.source))
     }
 }
 

@@ -225,6 +225,7 @@ fn every_recorded_layer_of_openclip_is_the_same() {
     use crate::checkpoint::layout::in_original_layout;
     use crate::text::clip_model::ClipTextModel;
     use crate::text::token::chunks_of_prompt;
+    use crate::weights::patch::Patches;
     for (name, prefix, kind, place) in [
         (
             "sd2_tiny",
@@ -249,7 +250,14 @@ fn every_recorded_layer_of_openclip_is_the_same() {
             Weights::open(&checkpoint(name)).unwrap(),
         ));
         let device = ComputeDevice::cpu();
-        let model = ClipTextModel::load(&weights, prefix, kind.activation, &device).unwrap();
+        let model = ClipTextModel::load(
+            &weights,
+            prefix,
+            kind.activation,
+            &Patches::default(),
+            &device,
+        )
+        .unwrap();
         let chunks = chunks_of_prompt(TEXT, kind.rules, None).unwrap();
         let outputs = model.layer_outputs(&chunks, kind.rules.padding).unwrap();
         let golden = golden(&format!("clip_layers_{name}"));

@@ -1,8 +1,11 @@
 //! Other arrangements of the same tensors, turned into the one that networks are built from.
 
+mod diffusers_names;
 mod diffusers_unet;
 mod diffusers_vae;
 mod open_clip;
+
+pub(super) use diffusers_names::DiffusersNames;
 
 use crate::weights::Weights;
 

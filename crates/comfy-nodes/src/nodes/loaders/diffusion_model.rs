@@ -41,12 +41,12 @@ pub struct UnetLoader {
     weight_dtype: WeightType,
 }
 
-/// The result of [`UnetLoader`].
+/// The result of a node that gives a diffusion model.
 #[derive(Debug, Outputs)]
 pub struct LoadedModel {
     /// The diffusion model.
     #[output(name = "MODEL")]
-    model: Model,
+    pub(super) model: Model,
 }
 
 impl Node for UnetLoader {
