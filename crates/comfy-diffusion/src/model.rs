@@ -3,7 +3,7 @@
 use crate::device::ComputeDevice;
 use crate::models::Network;
 use crate::residency::Resident;
-use crate::sampling::{LatentFormat, ModelSampling};
+use crate::sampling::{Hooks, LatentFormat, ModelSampling};
 
 /// A network, what its input and output mean, and where it runs. A handle: cheap to clone, and valid while the weights are
 /// unloaded.
@@ -15,6 +15,8 @@ pub struct Model {
     pub sampling: ModelSampling,
     /// The scale of its latents.
     pub latent_format: LatentFormat,
+    /// What is changed about it, but for its weights.
+    pub hooks: Hooks,
     /// Where it runs.
     pub device: ComputeDevice,
 }

@@ -18,6 +18,7 @@ use crate::Model;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::residency::Resident;
+use crate::sampling::Hooks;
 use crate::text::Clip;
 use crate::weights::{Scope, Weights};
 use family::{FAMILIES, Family};
@@ -107,6 +108,7 @@ fn model(
         network: Resident::new(device.residency(), name, load),
         sampling: (family.sampling)(&weights.root().enter(prefix)),
         latent_format: family.latent_format,
+        hooks: Hooks::default(),
         device: device.clone(),
     }
 }

@@ -12,40 +12,81 @@ pub enum Prediction {
     /// The velocity v: x₀ = x/(σ²+1) − v·σ/√(σ²+1) (Salimans and Ho, "Progressive distillation for fast sampling of
     /// diffusion models", 2022).
     Velocity,
+    /// As the velocity, with the other sign (Karras et al., "Elucidating the design space of diffusion-based generative
+    /// models", 2022).
+    Edm,
+    /// The clean latent itself.
+    Clean,
+    /// The clean latent, from an x that is not scaled.
+    CleanOfUnscaled,
+    /// ε, of which a latent consistency model makes its answer (Luo et al., "Latent consistency models", 2023).
+    Consistency,
+    /// The flow of Cosmos, counted in σ.
+    CosmosFlow,
 }
+
+/// The deviation of the data, and how much time counts, in the boundary condition of consistency models.
+const CONSISTENCY_DATA: f64 = 0.5;
+const CONSISTENCY_TIME: f64 = 10.0;
 
 /// How a model is sampled: its noise levels and its prediction. x is kept unscaled (x = x₀ + σ·ε) everywhere.
 #[derive(Clone, Debug)]
 pub struct ModelSampling {
     /// What the network's output means.
     pub prediction: Prediction,
+    /// The deviation of the clean latents that the network was trained on.
+    pub data_deviation: f64,
     /// The noise levels.
     pub table: NoiseTable,
 }
 
 impl ModelSampling {
-    /// Stable Diffusion 1 and its relatives that predict the noise.
+    /// Stable Diffusion 1 and its relatives.
     pub fn stable_diffusion(prediction: Prediction) -> Self {
+        Self::new(prediction, NoiseTable::scaled_linear(0.000_85, 0.012, 1000))
+    }
+
+    /// For clean latents of deviation 1.
+    pub fn new(prediction: Prediction, table: NoiseTable) -> Self {
         Self {
             prediction,
-            table: NoiseTable::scaled_linear(0.000_85, 0.012, 1000),
+            data_deviation: 1.0,
+            table,
         }
     }
 
-    /// The input the network was trained on, of unit variance: x/√(σ²+1).
+    /// The input the network was trained on, in most of them of unit variance: x/√(σ²+d²), where d is the deviation of the data.
     pub fn network_input(&self, x: Tensor<4>, sigma: f32) -> Tensor<4> {
         let sigma = f64::from(sigma);
-        x.div_scalar((sigma * sigma + 1.0).sqrt())
+        match self.prediction {
+            Prediction::CleanOfUnscaled => x,
+            Prediction::CosmosFlow => x.mul_scalar(1.0 - sigma / (sigma + 1.0)),
+            _ => x.div_scalar(sigma.hypot(self.data_deviation)),
+        }
     }
 
     /// The clean latent x₀ for a network's `output` at `x` and σ.
     pub fn clean(&self, x: Tensor<4>, output: Tensor<4>, sigma: f32) -> Tensor<4> {
-        let sigma = f64::from(sigma);
+        let level = f64::from(sigma);
+        let data = self.data_deviation;
+        // What of x is left, and how much of the output is added, for a velocity.
+        let variance = level * level + data * data;
+        let (rest, turn) = (data * data / variance, level * data / variance.sqrt());
         match self.prediction {
-            Prediction::Epsilon => x - output.mul_scalar(sigma),
-            Prediction::Velocity => {
-                let variance = sigma * sigma + 1.0;
-                x.div_scalar(variance) - output.mul_scalar(sigma / variance.sqrt())
+            Prediction::Epsilon => x - output.mul_scalar(level),
+            Prediction::Velocity => x.mul_scalar(rest) - output.mul_scalar(turn),
+            Prediction::Edm => x.mul_scalar(rest) + output.mul_scalar(turn),
+            Prediction::Clean | Prediction::CleanOfUnscaled => output,
+            Prediction::Consistency => {
+                let time = f64::from(self.table.timestep(sigma)) * CONSISTENCY_TIME;
+                let variance = time * time + CONSISTENCY_DATA * CONSISTENCY_DATA;
+                let clean = x.clone() - output.mul_scalar(level);
+                clean.mul_scalar(time / variance.sqrt())
+                    + x.mul_scalar(CONSISTENCY_DATA * CONSISTENCY_DATA / variance)
+            }
+            Prediction::CosmosFlow => {
+                let share = level / (level + 1.0);
+                x.mul_scalar(1.0 - share) - output.mul_scalar(share)
             }
         }
     }
@@ -60,7 +101,7 @@ impl ModelSampling {
         from_pure_noise: bool,
     ) -> Tensor<4> {
         let sigma = f64::from(sigma);
-        let scale = if from_pure_noise {
+        let scale = if from_pure_noise && self.prediction != Prediction::CosmosFlow {
             (sigma * sigma + 1.0).sqrt()
         } else {
             sigma

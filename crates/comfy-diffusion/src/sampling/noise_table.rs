@@ -3,17 +3,42 @@
 //! Source: J. Ho, A. Jain, P. Abbeel, "Denoising diffusion probabilistic models" (2020) for β and ᾱ;
 //! T. Karras et al., "Elucidating the design space of diffusion-based generative models" (2022) for σ = √((1−ᾱ)/ᾱ).
 
+use std::f32::consts::PI;
 use std::sync::Arc;
+
+use super::schedulers::linspace;
 
 /// σ that stands for "before the first step": larger than any noise level of a model.
 const ABOVE_ALL_SIGMAS: f64 = 999_999_999.9;
 /// Percentages are spread over this many time steps whatever the table's length.
 const PERCENT_STEPS: f64 = 999.0;
 
-/// Noise levels of a model with discrete time steps, least noise first. Cheap to clone.
+/// ᾱ at the last step of a schedule that ends in pure noise: not quite 0, so that σ is finite.
+const PURE_NOISE: f64 = 4.897_345_189_085_343_5e-8;
+/// The levels that stand for a continuous range where a schedule wants a table.
+const CONTINUOUS_LEVELS: usize = 1000;
+
+/// Noise levels of a model, least noise first, and how its network counts them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct NoiseTable {
     levels: Arc<Levels>,
+    time: Time,
+}
+
+/// What the network calls a noise level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// The number of the level, of which the table has every `stride`-th.
+    Step {
+        /// How many of the network's steps lie between two levels of the table.
+        stride: usize,
+    },
+    /// ln(σ)/4, as in Karras et al.
+    QuarterLogarithm,
+    /// atan(σ) in units of a quarter turn.
+    Angle,
+    /// σ/(σ+1)
+    NoiseShare,
 }
 
 #[derive(Debug)]
@@ -25,25 +50,62 @@ struct Levels {
 impl NoiseTable {
     /// The schedule of Stable Diffusion: √β grows linearly from √`first` to √`last` over `steps` (at least two) steps.
     pub fn scaled_linear(first: f64, last: f64, steps: usize) -> Self {
-        let steps = steps.max(2);
-        let (low, high) = (first.sqrt(), last.sqrt());
-        let increment = (high - low) / (steps - 1) as f64;
-        let mut cumulative = 1.0;
-        let sigmas = (0..steps).map(|step| {
-            let root = low + increment * step as f64;
-            cumulative *= 1.0 - root * root;
-            ((1.0 - cumulative) / cumulative).sqrt()
-        });
-        Self::from_sigmas(sigmas)
+        Self::from_remaining(remaining(first, last, steps), Time::Step { stride: 1 })
     }
 
-    /// A table of given σ, which must be positive and ascending.
-    fn from_sigmas(sigmas: impl Iterator<Item = f64>) -> Self {
-        let (sigmas, logarithms) = sigmas
+    /// The same, stretched so that nothing is left of the picture at the last step.
+    ///
+    /// Source: S. Lin et al., "Common diffusion noise schedules and sample steps are flawed" (2023), algorithm 1.
+    pub fn scaled_linear_to_pure_noise(first: f64, last: f64, steps: usize) -> Self {
+        let mut roots = remaining(first, last, steps);
+        for value in &mut roots {
+            *value = value.sqrt();
+        }
+        let (first, last) = (roots[0], roots[roots.len() - 1]);
+        let scale = first / (first - last);
+        let mut stretched: Vec<f64> = roots.iter().map(|root| ((root - last) * scale).powi(2)).collect();
+        if let Some(end) = stretched.last_mut() {
+            *end = PURE_NOISE;
+        }
+        Self::from_remaining(stretched, Time::Step { stride: 1 })
+    }
+
+    /// All levels between two, as they were distributed in training: equally spaced in ln σ. Both must be positive.
+    pub fn continuous(sigma_min: f64, sigma_max: f64, time: Time) -> Self {
+        let logarithms = linspace(sigma_min.ln() as f32, sigma_max.ln() as f32, CONTINUOUS_LEVELS);
+        let sigmas: Vec<f32> = logarithms.iter().map(|logarithm| logarithm.exp()).collect();
+        Self::from_levels(sigmas, time)
+    }
+
+    /// The last of every `levels.len() / count` levels: those that a distilled network was trained at. The network goes on
+    /// to count all.
+    #[must_use]
+    pub fn distilled(&self, count: usize) -> Self {
+        let all = self.sigmas();
+        let stride = (all.len() / count.max(1)).max(1);
+        let mut sigmas: Vec<f32> = all.iter().rev().step_by(stride).take(count).copied().collect();
+        sigmas.reverse();
+        Self::from_levels(sigmas, Time::Step { stride })
+    }
+
+    /// From the part of the picture's variance that is left at each level, ᾱ.
+    fn from_remaining(remaining: Vec<f64>, time: Time) -> Self {
+        let (sigmas, logarithms) = remaining
+            .into_iter()
+            .map(|left| ((1.0 - left) / left).sqrt())
             .map(|sigma| (sigma as f32, sigma.ln() as f32))
             .unzip();
         Self {
             levels: Arc::new(Levels { sigmas, logarithms }),
+            time,
+        }
+    }
+
+    fn from_levels(sigmas: Vec<f32>, time: Time) -> Self {
+        let logarithms = sigmas.iter().map(|sigma| sigma.ln()).collect();
+        Self {
+            levels: Arc::new(Levels { sigmas, logarithms }),
+            time,
         }
     }
 
@@ -62,8 +124,18 @@ impl NoiseTable {
         self.sigmas()[self.last_index()]
     }
 
-    /// The time step whose log σ is nearest; of two equally near ones the lower. The network wants whole steps.
+    /// What the network calls a noise level. Where it counts steps that is the step whose log σ is nearest, of two equally near
+    /// ones the lower: it wants whole steps.
     pub fn timestep(&self, sigma: f32) -> f32 {
+        match self.time {
+            Time::Step { stride } => (self.nearest(sigma) * stride + stride - 1) as f32,
+            Time::QuarterLogarithm => 0.25 * sigma.ln(),
+            Time::Angle => sigma.atan() / PI * 2.0,
+            Time::NoiseShare => sigma / (sigma + 1.0),
+        }
+    }
+
+    fn nearest(&self, sigma: f32) -> usize {
         let logarithm = sigma.ln();
         let mut nearest = (0, f32::INFINITY);
         for (index, level) in self.levels.logarithms.iter().enumerate() {
@@ -72,12 +144,29 @@ impl NoiseTable {
                 nearest = (index, distance);
             }
         }
-        nearest.0 as f32
+        nearest.0
     }
 
-    /// σ at a time step, between two steps by linear interpolation of log σ; outside of the table its end.
+    /// The noise level that the network calls `timestep`; between two steps by linear interpolation of log σ, and outside of
+    /// the table its end.
     pub fn sigma(&self, timestep: f32) -> f32 {
-        let timestep = timestep.clamp(0.0, self.last_index() as f32);
+        match self.time {
+            Time::Step { stride } => self.interpolated((timestep - (stride - 1) as f32) / stride as f32),
+            Time::QuarterLogarithm => (timestep / 0.25).exp(),
+            Time::Angle => (timestep * PI / 2.0).tan(),
+            Time::NoiseShare => {
+                let largest = self.sigma_max();
+                if timestep >= largest / (largest + 1.0) {
+                    largest
+                } else {
+                    timestep / (1.0 - timestep)
+                }
+            }
+        }
+    }
+
+    fn interpolated(&self, place: f32) -> f32 {
+        let timestep = place.clamp(0.0, self.last_index() as f32);
         let low = self.levels.logarithms[timestep.floor() as usize];
         let high = self.levels.logarithms[timestep.ceil() as usize];
         let weight = timestep.fract();
@@ -91,8 +180,11 @@ impl NoiseTable {
             ABOVE_ALL_SIGMAS
         } else if percent >= 1.0 {
             0.0
-        } else {
+        } else if matches!(self.time, Time::Step { .. }) {
             f64::from(self.sigma(((1.0 - percent) * PERCENT_STEPS) as f32))
+        } else {
+            let (low, high) = (f64::from(self.sigma_min()).ln(), f64::from(self.sigma_max()).ln());
+            ((high - low) * (1.0 - percent) + low).exp()
         }
     }
 
@@ -101,13 +193,28 @@ impl NoiseTable {
     }
 }
 
+/// ᾱ of Stable Diffusion's schedule at each of at least two steps.
+fn remaining(first: f64, last: f64, steps: usize) -> Vec<f64> {
+    let steps = steps.max(2);
+    let (low, high) = (first.sqrt(), last.sqrt());
+    let increment = (high - low) / (steps - 1) as f64;
+    let mut cumulative = 1.0;
+    (0..steps)
+        .map(|step| {
+            let root = low + increment * step as f64;
+            cumulative *= 1.0 - root * root;
+            cumulative
+        })
+        .collect()
+}
+
 #[cfg(test)]
 #[expect(
     clippy::float_cmp,
     reason = "these values must be equal to the last bit"
 )]
 mod tests {
-    use super::NoiseTable;
+    use super::{NoiseTable, Time};
 
     fn table() -> NoiseTable {
         NoiseTable::scaled_linear(0.000_85, 0.012, 1000)
@@ -127,6 +234,42 @@ mod tests {
             assert_eq!(table.timestep(sigma), index as f32);
             assert!((table.sigma(index as f32) - sigma).abs() <= 1e-6 * sigma);
         }
+    }
+
+    #[test]
+    fn continuous_levels_count_by_a_formula() {
+        for (time, at_one) in [
+            (Time::QuarterLogarithm, 0.0),
+            (Time::Angle, 0.5),
+            (Time::NoiseShare, 0.5),
+        ] {
+            let table = NoiseTable::continuous(0.002, 120.0, time);
+            assert!((table.timestep(1.0) - at_one).abs() < 1e-6);
+            for sigma in [0.01, 0.7, 30.0] {
+                let back = table.sigma(table.timestep(sigma));
+                assert!((back - sigma).abs() < 1e-4 * sigma, "{back} is not {sigma}");
+            }
+            assert!((table.sigma_max() - 120.0).abs() < 1e-3 && (table.sigma_min() - 0.002).abs() < 1e-8);
+            let middle = (0.002_f64 * 120.0).sqrt();
+            assert!((table.percent_to_sigma(0.5) - middle).abs() < 1e-5 * middle);
+        }
+    }
+
+    #[test]
+    fn distilled_networks_know_every_twentieth_level() {
+        let (all, some) = (table(), table().distilled(50));
+        assert_eq!(some.sigmas().len(), 50);
+        assert_eq!((some.sigmas()[49], some.sigmas()[0]), (all.sigmas()[999], all.sigmas()[19]));
+        assert_eq!((some.timestep(20.0), some.timestep(0.0)), (999.0, 19.0));
+        assert!((some.sigma(519.0) - all.sigmas()[519]).abs() < 1e-5);
+    }
+
+    #[test]
+    fn stretched_levels_end_in_pure_noise() {
+        let table = NoiseTable::scaled_linear_to_pure_noise(0.000_85, 0.012, 1000);
+        // (1 − ᾱ)/ᾱ at the fixed end, and at the beginning as before.
+        assert!((table.sigma_max() - 4518.76).abs() < 0.01, "{}", table.sigma_max());
+        assert!((table.sigma_min() - 0.029_167_2).abs() < 1e-7);
     }
 
     #[test]

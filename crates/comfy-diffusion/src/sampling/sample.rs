@@ -2,11 +2,14 @@
 
 use burn::tensor::Tensor;
 
-use super::guidance::GuidedModel;
+use std::sync::Arc;
+
+use super::guidance::{Guidance, GuidedModel};
+use super::guide_image::ExtraChannels;
 use super::host::{from_values, values};
 use super::mask::{MaskedModel, fit_mask};
 use super::samplers::Method;
-use super::{Conditioning, Denoise, Observe, Run};
+use super::{Denoise, Memory, Observe, Run};
 
 use crate::random::TorchGenerator;
 use crate::{Error, Model, Result};
@@ -16,16 +19,12 @@ use crate::{Error, Model, Result};
 pub struct SampleRequest<'a> {
     /// The model.
     pub model: &'a Model,
-    /// What the picture is to show.
-    pub positive: &'a [Conditioning],
-    /// What the picture is not to show.
-    pub negative: &'a [Conditioning],
+    /// What the picture is to show, and how the model is held to it.
+    pub guidance: &'a dyn Guidance,
     /// The latent [batch, channels, height, width] to begin with, in the autoencoder's scale; zeros to begin from noise.
     pub latent: Tensor<4>,
     /// Normal noise of the latent's shape, or zeros if the latent has noise in it already.
     pub noise: Tensor<4>,
-    /// The scale of classifier-free guidance. At 1 the negative conditions are not looked at.
-    pub cfg: f64,
     /// The way down the noise levels.
     pub sampler: &'a dyn Method,
     /// The noise levels, descending.
@@ -34,6 +33,8 @@ pub struct SampleRequest<'a> {
     pub noise_mask: Option<Tensor<4>>,
     /// The seed of the noise that the sampler itself adds.
     pub seed: u64,
+    /// What hooks draw from, if they do: the generator that drew the initial noise, as it stands after that.
+    pub generator: TorchGenerator,
 }
 
 /// Samples a latent and returns it in the autoencoder's scale. Without noise levels the latent is returned as it is; with
@@ -52,15 +53,34 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
     let sampling = &request.model.sampling;
     let format = &request.model.latent_format;
     let device = request.model.device.tensor_device();
-    let latent = format.to_network(request.latent.to_device(device));
+    let latent = request.latent.to_device(device);
+    // An empty latent stays empty, whatever zero means to the autoencoder.
+    let latent = if format.shift == 0.0 || !is_empty(&latent)? {
+        format.to_network(latent)
+    } else {
+        latent
+    };
     let noise = request.noise.to_device(device);
     let from_pure_noise = sampling.starts_from_pure_noise(first);
     let x = sampling.add_noise(latent.clone(), noise.clone(), first, from_pure_noise);
 
-    let conditions = (request.positive, request.negative);
-    let mut model = GuidedModel::new(&*network, sampling, conditions, request.cfg, &x)?;
+    let mask = request
+        .noise_mask
+        .as_ref()
+        .map(|mask| fit_mask(mask, &x))
+        .transpose()?;
+    let extra = ExtraChannels {
+        count: network.in_channels() - format.channels,
+        format,
+        latent: &latent,
+        mask: mask.as_ref(),
+    };
+    let hooks = &request.model.hooks;
+    let memory = Arc::new(Memory::new(request.generator));
+    let meaning = (sampling, hooks);
+    let mut model = GuidedModel::new(&*network, meaning, request.guidance, memory, extra, &x)?;
     let mut masked;
-    let denoiser: &mut dyn Denoise = match &request.noise_mask {
+    let denoiser: &mut dyn Denoise = match &mask {
         None => &mut model,
         Some(mask) => {
             let noise = if request.sampler.renews_mask_noise() {
@@ -69,10 +89,12 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
                 noise
             };
             masked = MaskedModel {
-                mask: fit_mask(mask, &x)?,
+                mask: mask.clone(),
                 model: &mut model,
-                latent,
+                latent: latent.clone(),
                 noise,
+                sigmas: &request.sigmas,
+                hook: hooks.mask.as_deref(),
             };
             &mut masked
         }
@@ -101,7 +123,17 @@ fn fresh_noise(seed: u64, like: &Tensor<4>) -> Tensor<4> {
     )
 }
 
-fn check_shapes(request: &SampleRequest<'_>, channels: usize) -> Result<()> {
+fn is_empty(latent: &Tensor<4>) -> Result<bool> {
+    Ok(values(latent.clone())?.iter().all(|value| *value == 0.0))
+}
+
+fn check_shapes(request: &SampleRequest<'_>, inputs: usize) -> Result<()> {
+    let channels = request.model.latent_format.channels;
+    if inputs < channels {
+        return Err(Error::input(format!(
+            "the network takes {inputs} channels, fewer than the {channels} of its latents"
+        )));
+    }
     let (latent, noise) = (request.latent.dims(), request.noise.dims());
     if latent != noise {
         return Err(Error::input(format!(
