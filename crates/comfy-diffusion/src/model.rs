@@ -1,9 +1,11 @@
 //! A diffusion model as samplers use it.
 
+use std::sync::Arc;
+
 use crate::device::ComputeDevice;
 use crate::models::Network;
 use crate::residency::Resident;
-use crate::sampling::{Hooks, LatentFormat, ModelSampling};
+use crate::sampling::{BesideRule, Hooks, LabelRule, LatentFormat, ModelSampling};
 
 /// A network, what its input and output mean, and where it runs. A handle: cheap to clone, and valid while the weights are
 /// unloaded.
@@ -15,6 +17,10 @@ pub struct Model {
     pub sampling: ModelSampling,
     /// The scale of its latents.
     pub latent_format: LatentFormat,
+    /// How the vector is made that conditions the network as a whole, where it takes one.
+    pub label: Option<Arc<dyn LabelRule>>,
+    /// What the network sees beside the noisy latent.
+    pub beside: BesideRule,
     /// What is changed about it, but for its weights.
     pub hooks: Hooks,
     /// Where it runs.

@@ -108,6 +108,8 @@ fn model(
         network: Resident::new(device.residency(), name, load),
         sampling: (family.sampling)(&weights.root().enter(prefix)),
         latent_format: family.latent_format,
+        label: None,
+        beside: crate::sampling::BesideRule::Nothing,
         hooks: Hooks::default(),
         device: device.clone(),
     }

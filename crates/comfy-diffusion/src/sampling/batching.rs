@@ -91,8 +91,10 @@ impl Caller<'_> {
         let input = self.sampling.network_input(x.clone(), sigma);
         let beside: Option<Vec<_>> = together
             .iter()
-            .map(|(_, condition)| Some(condition.part(condition.reading.channels.as_ref()?)))
+            .map(|(_, condition)| Some(condition.part(condition.reading.beside.as_ref()?)))
             .collect();
+        // Conditions of one model all have a label, or none has.
+        let labels: Option<Vec<_>> = readings().map(|reading| reading.label.clone()).collect();
         let input = match beside {
             None => input,
             Some(beside) => Tensor::cat(vec![input, Tensor::cat(beside, 0)], 1),
@@ -102,7 +104,7 @@ impl Caller<'_> {
             x: input,
             timesteps: Tensor::full([batch * count], timestep, &x.device()),
             context: Some(Tensor::cat(context, 0)),
-            label: None,
+            label: labels.map(|labels| Tensor::cat(labels, 0)),
             hooks: Some(NetworkCall {
                 sigma,
                 lists: together.iter().map(|(list, _)| *list).collect(),

@@ -3,11 +3,13 @@
 use burn::tensor::{Tensor, TensorData};
 
 use super::conditioning::{Cells, ConditionMask};
-use super::guide_image::ExtraChannels;
+use super::beside::Sampled;
 use super::host::values;
+use super::label::LabelSource;
 use super::mask::fit_mask;
+use super::guidance::Role;
 use super::{Conditioning, ProgressRange};
-use crate::{Error, Result};
+use crate::{Error, Model, Result};
 
 /// Over so many cells from its border, at most, a condition fades where it has an area and no mask.
 const FADE: usize = 8;
@@ -19,8 +21,21 @@ const SMALLEST_BOUNDS: usize = 8;
 pub(super) struct Reading {
     /// [batch, tokens, width]
     pub(super) context: Tensor<3>,
-    /// What is put beside the noisy latent, of its size.
-    pub(super) channels: Option<Tensor<4>>,
+    /// [batch, width]
+    pub(super) label: Option<Tensor<2>>,
+    /// Further channels of the input, of the latent's size.
+    pub(super) beside: Option<Tensor<4>>,
+}
+
+/// Pixels of a picture for each cell of a latent, by which labels are told sizes.
+const PIXELS_PER_CELL: usize = 8;
+
+/// What conditions are fitted to.
+#[derive(Clone, Copy)]
+pub(super) struct Fit<'a> {
+    pub(super) model: &'a Model,
+    pub(super) sampled: Sampled<'a>,
+    pub(super) seed: u64,
 }
 
 /// How much a condition counts among those of its list.
@@ -46,8 +61,9 @@ pub(super) struct Condition {
 
 impl Condition {
     /// Fits a condition to a latent: fewer texts than pictures are repeated, more are cut off.
-    pub(super) fn new(conditioning: &Conditioning, like: &Tensor<4>, extra: &ExtraChannels<'_>) -> Result<Self> {
-        let [batch, _, height, width] = like.dims();
+    pub(super) fn new(conditioning: &Conditioning, role: Role, fit: Fit<'_>) -> Result<Self> {
+        let like = fit.sampled.latent;
+        let [_, _, height, width] = like.dims();
         let size = [height, width];
         let mask = match &conditioning.mask {
             None => None,
@@ -71,10 +87,7 @@ impl Condition {
             (None, None) => Weight::Even(strength),
         };
         Ok(Self {
-            reading: Reading {
-                context: fit_context(conditioning, batch, like)?,
-                channels: extra.of(conditioning, like)?,
-            },
+            reading: Reading::new(conditioning, role, fit)?,
             weight,
             area,
             crop,
@@ -131,21 +144,46 @@ fn smallest_around<'c>(conditions: &'c [Condition], area: &Cells) -> Option<&'c 
     smallest
 }
 
-fn fit_context(conditioning: &Conditioning, batch: usize, like: &Tensor<4>) -> Result<Tensor<3>> {
-    let [texts, tokens, width] = conditioning.cond.dims();
-    if texts == 0 || tokens == 0 {
-        return Err(Error::input(format!(
-            "a condition must have at least one text of at least one token, but its shape is [{texts}, {tokens}, {width}]"
-        )));
+impl Reading {
+    fn new(conditioning: &Conditioning, role: Role, fit: Fit<'_>) -> Result<Self> {
+        let Fit { model, sampled, seed } = fit;
+        let [batch, _, height, width] = sampled.latent.dims();
+        let [texts, tokens, features] = conditioning.cond.dims();
+        if texts == 0 || tokens == 0 {
+            return Err(Error::input(format!(
+                "a condition must have at least one text of at least one token, but its shape is [{texts}, {tokens}, {features}]"
+            )));
+        }
+        let context = conditioning.cond.clone().to_device(model.device.tensor_device());
+        let label = model.label.as_ref().map(|rule| {
+            rule.label(&LabelSource {
+                pooled: conditioning.pooled.as_ref(),
+                hints: &conditioning.hints,
+                height: (height * PIXELS_PER_CELL) as f64,
+                width: (width * PIXELS_PER_CELL) as f64,
+                is_negative: role == Role::Negative,
+                seed,
+                device: &model.device,
+            })
+        });
+        let beside = model
+            .beside
+            .channels_for(&conditioning.beside, &model.latent_format, sampled)?;
+        Ok(Self {
+            context: with_rows(context, batch),
+            label: label.transpose()?.map(|label| with_rows(label, batch)),
+            beside,
+        })
     }
-    let context = conditioning.cond.clone().to_device(&like.device());
-    Ok(match texts {
-        _ if texts == batch => context,
-        1 => context.repeat_dim(0, batch),
-        _ => context
-            .repeat_dim(0, batch.div_ceil(texts))
-            .narrow(0, 0, batch),
-    })
+}
+
+/// The first `rows` rows, after repeating all of them as often as that takes.
+fn with_rows<const D: usize>(tensor: Tensor<D>, rows: usize) -> Tensor<D> {
+    let have = tensor.dims()[0];
+    if have == rows {
+        return tensor;
+    }
+    tensor.repeat_dim(0, rows.div_ceil(have)).narrow(0, 0, rows)
 }
 
 /// A mask of the latent's size.

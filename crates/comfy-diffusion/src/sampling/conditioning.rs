@@ -19,8 +19,10 @@ pub struct Conditioning {
     pub area: Option<Area>,
     /// How much it counts at each place.
     pub mask: Option<ConditionMask>,
-    /// For networks that read a picture beside the noisy latent.
-    pub guide: Option<GuideImage>,
+    /// What networks with a label are told besides the text.
+    pub hints: LabelHints,
+    /// What networks with further input channels see beside the noisy latent.
+    pub beside: Beside,
 }
 
 /// A rectangle of a picture.
@@ -65,12 +67,44 @@ pub struct ConditionMask {
     pub bounds_area: bool,
 }
 
-/// A picture to be completed or changed, for networks that read one.
+/// What a network with a label vector is told of the picture; what is absent has a default that fits the picture.
+#[derive(Clone, Debug, Default)]
+pub struct LabelHints {
+    /// The width that the picture had before it was scaled for training, in pixels.
+    pub width: Option<f64>,
+    /// The height that the picture had before it was scaled for training, in pixels.
+    pub height: Option<f64>,
+    /// How many pixels were cut off on the left.
+    pub crop_width: Option<f64>,
+    /// How many pixels were cut off at the top.
+    pub crop_height: Option<f64>,
+    /// The width of the picture for training.
+    pub target_width: Option<f64>,
+    /// The height of the picture for training.
+    pub target_height: Option<f64>,
+    /// How well people liked the picture, from 0 to 10.
+    pub aesthetic_score: Option<f64>,
+    /// Pictures that the result is to resemble, for networks that read them in place of or beside the text.
+    pub images: Vec<ImageHint>,
+}
+
+/// A picture as CLIP's image encoder summarises it, and how it counts.
 #[derive(Clone, Debug)]
-pub struct GuideImage {
-    /// The picture as a latent [batch, channels, height, width] in the autoencoder's scale.
-    pub latent: Tensor<4>,
-    /// 1 where it is to be made anew, [masks, 1, height, width] of any size; without it the latent's own noise mask counts.
+pub struct ImageHint {
+    /// `[pictures, width]`
+    pub embedding: Tensor<2>,
+    /// Its weight.
+    pub strength: f64,
+    /// How much noise hides it, from 0 to 1.
+    pub noise: f64,
+}
+
+/// What a network with further input channels sees beside the noisy latent.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// A latent [batch, channels, height, width] in the autoencoder's scale.
+    pub latent: Option<Tensor<4>>,
+    /// 1 where the picture is to be made anew, [masks, 1, height, width] of any size.
     pub mask: Option<Tensor<4>>,
 }
 
@@ -108,7 +142,8 @@ impl Conditioning {
             range: ProgressRange::ALL,
             area: None,
             mask: None,
-            guide: None,
+            hints: LabelHints::default(),
+            beside: Beside::default(),
         }
     }
 }

@@ -3,14 +3,16 @@
 //! A [`Scheduler`] chooses noise levels, a [`Sampler`] goes down them, and asks a [`Denoise`] at each for the clean latent.
 
 mod batching;
+mod beside;
 mod condition;
 mod conditioning;
 mod denoise;
+mod fit;
 pub mod guidance;
-mod guide_image;
 pub mod hooks;
 mod host;
 mod ksampler;
+mod label;
 mod latent_format;
 mod mask;
 mod memory;
@@ -27,16 +29,18 @@ pub mod schedulers;
 #[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests;
 
-pub use conditioning::{Area, Cells, ConditionMask, Conditioning, GuideImage, ProgressRange};
+pub use beside::BesideRule;
+pub use conditioning::{Area, Beside, Cells, ConditionMask, Conditioning, ImageHint, LabelHints, ProgressRange};
 pub use denoise::{Denoise, Guided};
 pub use guidance::{ClassifierFree, Guidance, Moment, Predictions};
 pub use hooks::Hooks;
 pub use ksampler::KSamplerSteps;
+pub use label::{AestheticLabel, LabelRule, LabelSource, SizeLabel};
 pub use latent_format::LatentFormat;
 pub use memory::{Key, Memory};
 pub use model_sampling::{ModelSampling, Prediction};
 pub use noise::{BrownianNoise, StepNoise, prepare_noise};
-pub use noise_table::{NoiseTable, Time};
+pub use noise_table::NoiseTable;
 pub use run::{Observe, Run, Step};
 pub use sample::{SampleRequest, sample};
 pub use samplers::{Method, SAMPLERS, Sampler, find_sampler};

@@ -12,8 +12,8 @@ pub enum Prediction {
     /// The velocity v: x₀ = x/(σ²+1) − v·σ/√(σ²+1) (Salimans and Ho, "Progressive distillation for fast sampling of
     /// diffusion models", 2022).
     Velocity,
-    /// As the velocity, with the other sign (Karras et al., "Elucidating the design space of diffusion-based generative
-    /// models", 2022).
+    /// What preconditioning leaves to the network: as the velocity, with the other sign (Karras et al., "Elucidating the design
+    /// space of diffusion-based generative models", 2022).
     Edm,
     /// The clean latent itself.
     Clean,
@@ -34,8 +34,8 @@ const CONSISTENCY_TIME: f64 = 10.0;
 pub struct ModelSampling {
     /// What the network's output means.
     pub prediction: Prediction,
-    /// The deviation of the clean latents that the network was trained on.
-    pub data_deviation: f64,
+    /// The deviation σ_d of clean latents that the network was trained for.
+    pub sigma_data: f64,
     /// The noise levels.
     pub table: NoiseTable,
 }
@@ -43,49 +43,45 @@ pub struct ModelSampling {
 impl ModelSampling {
     /// Stable Diffusion 1 and its relatives.
     pub fn stable_diffusion(prediction: Prediction) -> Self {
-        Self::new(prediction, NoiseTable::scaled_linear(0.000_85, 0.012, 1000))
-    }
-
-    /// For clean latents of deviation 1.
-    pub fn new(prediction: Prediction, table: NoiseTable) -> Self {
         Self {
             prediction,
-            data_deviation: 1.0,
-            table,
+            sigma_data: 1.0,
+            table: NoiseTable::scaled_linear(0.000_85, 0.012, 1000),
         }
     }
 
-    /// The input the network was trained on, in most of them of unit variance: x/√(σ²+d²), where d is the deviation of the data.
+    /// The input the network was trained on, mostly of unit variance: x/√(σ²+σ_d²).
     pub fn network_input(&self, x: Tensor<4>, sigma: f32) -> Tensor<4> {
-        let sigma = f64::from(sigma);
         match self.prediction {
             Prediction::CleanOfUnscaled => x,
-            Prediction::CosmosFlow => x.mul_scalar(1.0 - sigma / (sigma + 1.0)),
-            _ => x.div_scalar(sigma.hypot(self.data_deviation)),
+            Prediction::CosmosFlow => x.mul_scalar(1.0 - noise_share(sigma)),
+            _ => x.div_scalar(self.variance(sigma).sqrt()),
         }
+    }
+
+    /// σ² + σ_d²
+    fn variance(&self, sigma: f32) -> f64 {
+        f64::from(sigma).powi(2) + self.sigma_data.powi(2)
     }
 
     /// The clean latent x₀ for a network's `output` at `x` and σ.
     pub fn clean(&self, x: Tensor<4>, output: Tensor<4>, sigma: f32) -> Tensor<4> {
-        let level = f64::from(sigma);
-        let data = self.data_deviation;
-        // What of x is left, and how much of the output is added, for a velocity.
-        let variance = level * level + data * data;
-        let (rest, turn) = (data * data / variance, level * data / variance.sqrt());
+        let (level, variance) = (f64::from(sigma), self.variance(sigma));
+        let kept = self.sigma_data.powi(2) / variance;
+        let predicted = level * self.sigma_data / variance.sqrt();
         match self.prediction {
             Prediction::Epsilon => x - output.mul_scalar(level),
-            Prediction::Velocity => x.mul_scalar(rest) - output.mul_scalar(turn),
-            Prediction::Edm => x.mul_scalar(rest) + output.mul_scalar(turn),
+            Prediction::Velocity => x.mul_scalar(kept) - output.mul_scalar(predicted),
+            Prediction::Edm => x.mul_scalar(kept) + output.mul_scalar(predicted),
             Prediction::Clean | Prediction::CleanOfUnscaled => output,
             Prediction::Consistency => {
                 let time = f64::from(self.table.timestep(sigma)) * CONSISTENCY_TIME;
-                let variance = time * time + CONSISTENCY_DATA * CONSISTENCY_DATA;
+                let data = CONSISTENCY_DATA * CONSISTENCY_DATA;
                 let clean = x.clone() - output.mul_scalar(level);
-                clean.mul_scalar(time / variance.sqrt())
-                    + x.mul_scalar(CONSISTENCY_DATA * CONSISTENCY_DATA / variance)
+                clean.mul_scalar(time / (time * time + data).sqrt()) + x.mul_scalar(data / (time * time + data))
             }
             Prediction::CosmosFlow => {
-                let share = level / (level + 1.0);
+                let share = noise_share(sigma);
                 x.mul_scalar(1.0 - share) - output.mul_scalar(share)
             }
         }
@@ -121,6 +117,12 @@ impl ModelSampling {
     }
 }
 
+/// σ/(σ+1), which goes from 0 to 1.
+fn noise_share(sigma: f32) -> f64 {
+    let sigma = f64::from(sigma);
+    sigma / (sigma + 1.0)
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests {
@@ -148,6 +150,8 @@ mod tests {
             for (prediction, output) in [
                 (Prediction::Epsilon, noise),
                 (Prediction::Velocity, velocity),
+                (Prediction::Edm, -velocity),
+                (Prediction::Clean, clean),
             ] {
                 let sampling = ModelSampling::stable_diffusion(prediction);
                 let got = value(sampling.clean(of(x), of(output), sigma));
@@ -159,6 +163,21 @@ mod tests {
                 assert!((input - x / norm).abs() < 1e-6);
             }
         }
+    }
+
+    #[test]
+    fn clean_latents_of_other_deviations_come_back_too() {
+        let sampling = ModelSampling {
+            sigma_data: 0.5,
+            ..ModelSampling::stable_diffusion(Prediction::Edm)
+        };
+        let (clean, x, sigma) = (0.3_f32, -1.1_f32, 2.0_f32);
+        // x₀ = x·σ_d²/(σ²+σ_d²) + F·σ·σ_d/√(σ²+σ_d²), solved for F.
+        let output = (clean - x * 0.25 / 4.25) * 4.25_f32.sqrt() / (sigma * 0.5);
+        let got = value(sampling.clean(of(x), of(output), sigma));
+        assert!((got - clean).abs() < 1e-6, "{got}");
+        let input = value(sampling.network_input(of(x), sigma));
+        assert!((input - x / 4.25_f32.sqrt()).abs() < 1e-6);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use std::sync::Arc;
 
 use super::guidance::{Guidance, GuidedModel};
-use super::guide_image::ExtraChannels;
+use super::beside::Sampled;
+use super::condition::Fit;
 use super::host::{from_values, values};
 use super::mask::{MaskedModel, fit_mask};
 use super::samplers::Method;
@@ -55,10 +56,11 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
     let device = request.model.device.tensor_device();
     let latent = request.latent.to_device(device);
     // An empty latent stays empty, whatever zero means to the autoencoder.
-    let latent = if format.shift == 0.0 || !is_empty(&latent)? {
-        format.to_network(latent)
-    } else {
+    let moves_zero = format.shift != 0.0 || format.statistics.is_some();
+    let latent = if moves_zero && is_empty(&latent)? {
         latent
+    } else {
+        format.to_network(latent)
     };
     let noise = request.noise.to_device(device);
     let from_pure_noise = sampling.starts_from_pure_noise(first);
@@ -69,16 +71,16 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
         .as_ref()
         .map(|mask| fit_mask(mask, &x))
         .transpose()?;
-    let extra = ExtraChannels {
-        count: network.in_channels() - format.channels,
-        format,
-        latent: &latent,
-        mask: mask.as_ref(),
+    let fit = Fit {
+        model: request.model,
+        sampled: Sampled {
+            latent: &latent,
+            mask: mask.as_ref(),
+        },
+        seed: request.seed,
     };
-    let hooks = &request.model.hooks;
     let memory = Arc::new(Memory::new(request.generator));
-    let meaning = (sampling, hooks);
-    let mut model = GuidedModel::new(&*network, meaning, request.guidance, memory, extra, &x)?;
+    let mut model = GuidedModel::new(&*network, request.guidance, memory, fit)?;
     let mut masked;
     let denoiser: &mut dyn Denoise = match &mask {
         None => &mut model,
@@ -94,7 +96,7 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
                 latent: latent.clone(),
                 noise,
                 sigmas: &request.sigmas,
-                hook: hooks.mask.as_deref(),
+                hook: request.model.hooks.mask.as_deref(),
             };
             &mut masked
         }
@@ -128,12 +130,6 @@ fn is_empty(latent: &Tensor<4>) -> Result<bool> {
 }
 
 fn check_shapes(request: &SampleRequest<'_>, inputs: usize) -> Result<()> {
-    let channels = request.model.latent_format.channels;
-    if inputs < channels {
-        return Err(Error::input(format!(
-            "the network takes {inputs} channels, fewer than the {channels} of its latents"
-        )));
-    }
     let (latent, noise) = (request.latent.dims(), request.noise.dims());
     if latent != noise {
         return Err(Error::input(format!(
@@ -145,9 +141,10 @@ fn check_shapes(request: &SampleRequest<'_>, inputs: usize) -> Result<()> {
             "the latent must not be empty, but its shape is {latent:?}"
         )));
     }
-    if latent[1] != channels {
+    let beside = request.model.beside.channels(latent[1]);
+    if latent[1] + beside != inputs {
         return Err(Error::input(format!(
-            "the model takes latents of {channels} channels, but this one has {}",
+            "the model takes {inputs} channels, but this latent has {}, and {beside} are put beside it",
             latent[1]
         )));
     }

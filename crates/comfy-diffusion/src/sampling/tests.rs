@@ -22,6 +22,8 @@ fn model(network: impl Network + 'static, device: &ComputeDevice) -> Model {
         network: Resident::ready(Arc::new(network)),
         sampling: ModelSampling::stable_diffusion(Prediction::Epsilon),
         latent_format: LatentFormat::SD15,
+        label: None,
+        beside: BesideRule::Nothing,
         hooks: Hooks::default(),
         device: device.clone(),
     }
@@ -405,7 +407,7 @@ fn what_does_not_fit_is_refused() {
         noise: Tensor::zeros(shape, device),
         ..plain()
     };
-    assert!(message(channels).contains("takes latents of 4 channels, but this one has 16"));
+    assert!(message(channels).contains("takes 4 channels, but this latent has 16"));
     let shape = [1, 4, 0, 2];
     let empty = SampleRequest {
         latent: Tensor::zeros(shape, device),

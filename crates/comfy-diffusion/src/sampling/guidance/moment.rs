@@ -4,51 +4,43 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::{Guidance, is_one};
+use super::{Guidance, Role, is_one};
 use crate::models::Network;
 use crate::models::hooks::NetworkHooks;
 use crate::sampling::batching::Caller;
-use crate::sampling::condition::{Condition, match_areas};
-use crate::sampling::guide_image::ExtraChannels;
-use crate::sampling::hooks::Hooks;
-use crate::sampling::{Conditioning, Denoise, Guided, Memory, ModelSampling};
+use crate::sampling::condition::{Condition, Fit, match_areas};
+use crate::sampling::{Conditioning, Denoise, Guided, Hooks, Memory, ModelSampling};
 use crate::{Error, Result};
 
 /// A network under guidance, as samplers see it.
 pub(in crate::sampling) struct GuidedModel<'a> {
-    pub(in crate::sampling) network: &'a dyn Network,
-    pub(in crate::sampling) sampling: &'a ModelSampling,
-    pub(in crate::sampling) hooks: &'a Hooks,
-    pub(in crate::sampling) guidance: &'a dyn Guidance,
-    pub(in crate::sampling) memory: Arc<Memory>,
-    pub(in crate::sampling) extra: ExtraChannels<'a>,
+    network: &'a dyn Network,
+    guidance: &'a dyn Guidance,
+    memory: Arc<Memory>,
+    fit: Fit<'a>,
     /// The guidance's lists, fitted to the latent.
     lists: Vec<Vec<Condition>>,
 }
 
 impl<'a> GuidedModel<'a> {
-    /// Conditions are fitted to a latent of `like`'s shape and moved to its device.
+    /// Conditions are fitted to what is sampled and moved to the model's device.
     pub(in crate::sampling) fn new(
         network: &'a dyn Network,
-        (sampling, hooks): (&'a ModelSampling, &'a Hooks),
         guidance: &'a dyn Guidance,
         memory: Arc<Memory>,
-        extra: ExtraChannels<'a>,
-        like: &Tensor<4>,
+        fit: Fit<'a>,
     ) -> Result<Self> {
         let mut lists = guidance
             .lists()
             .into_iter()
-            .map(|(_, conditions)| fit(conditions, like, &extra))
+            .map(|(role, conditions)| fitted(conditions, role, fit))
             .collect::<Result<Vec<_>>>()?;
         match_areas(&mut lists);
         Ok(Self {
             network,
-            sampling,
-            hooks,
             guidance,
             memory,
-            extra,
+            fit,
             lists,
         })
     }
@@ -60,14 +52,14 @@ impl<'a> GuidedModel<'a> {
             sigma,
         };
         self.guidance
-            .guide(&moment, needs_negative || self.hooks.always_negative)
+            .guide(&moment, needs_negative || self.fit.model.hooks.always_negative)
     }
 }
 
-fn fit(conditions: &[Conditioning], like: &Tensor<4>, extra: &ExtraChannels<'_>) -> Result<Vec<Condition>> {
+fn fitted(conditions: &[Conditioning], role: Role, fit: Fit<'_>) -> Result<Vec<Condition>> {
     conditions
         .iter()
-        .map(|condition| Condition::new(condition, like, extra))
+        .map(|condition| Condition::new(condition, role, fit))
         .collect()
 }
 
@@ -81,7 +73,7 @@ impl Denoise for GuidedModel<'_> {
     }
 
     fn sampling(&self) -> &ModelSampling {
-        self.sampling
+        &self.fit.model.sampling
     }
 }
 
@@ -131,12 +123,16 @@ impl Moment<'_> {
 
     /// The meaning of the noise levels.
     pub fn sampling(&self) -> &ModelSampling {
-        self.model.sampling
+        &self.model.fit.model.sampling
     }
 
     /// The hooks inside the network.
     pub fn network_hooks(&self) -> &NetworkHooks {
-        &self.model.hooks.network
+        &self.hooks().network
+    }
+
+    fn hooks(&self) -> &Hooks {
+        &self.model.fit.model.hooks
     }
 
     /// The clean latents that the model sees under some of the guidance's lists, in few calls; zeros for no list.
@@ -163,13 +159,13 @@ impl Moment<'_> {
         self.caller().predict(hooks, lists, x, self.sigma)
     }
 
-    /// The clean latent under conditions that are none of the guidance's.
+    /// The clean latent under negative conditions that are none of the guidance's.
     ///
     /// # Errors
     ///
     /// If they do not fit the network, or whatever it gives.
     pub fn predict_others(&self, conditions: &[Conditioning]) -> Result<Tensor<4>> {
-        let conditions = fit(conditions, self.x, &self.model.extra)?;
+        let conditions = fitted(conditions, Role::Negative, self.model.fit)?;
         let [x0] = self
             .caller()
             .predict(self.network_hooks(), [&conditions[..]], self.x, self.sigma)?;
@@ -179,7 +175,7 @@ impl Moment<'_> {
     fn caller(&self) -> Caller<'_> {
         Caller {
             network: self.model.network,
-            sampling: self.model.sampling,
+            sampling: self.sampling(),
             memory: &self.model.memory,
         }
     }
@@ -190,7 +186,7 @@ impl Moment<'_> {
     ///
     /// Whatever a hook gives.
     pub fn before(&self, predictions: Predictions) -> Result<Predictions> {
-        let mut hooks = self.model.hooks.before.iter();
+        let mut hooks = self.hooks().before.iter();
         hooks.try_fold(predictions, |predictions, hook| hook.adjust(self, predictions))
     }
 
@@ -200,7 +196,7 @@ impl Moment<'_> {
     ///
     /// Whatever a hook gives.
     pub fn after(&self, predictions: &Predictions, x0: Tensor<4>) -> Result<Tensor<4>> {
-        let mut hooks = self.model.hooks.after.iter();
+        let mut hooks = self.hooks().after.iter();
         hooks.try_fold(x0, |x0, hook| hook.adjust(self, predictions, x0))
     }
 
@@ -210,7 +206,7 @@ impl Moment<'_> {
     ///
     /// Whatever a hook gives.
     pub fn join(&self, predictions: Predictions) -> Result<Guided> {
-        let x0 = match &self.model.hooks.function {
+        let x0 = match &self.hooks().function {
             Some(function) => function.guide(self, &predictions)?,
             None if predictions.lists[1].is_none() && is_one(predictions.scale) => predictions.positive.clone(),
             None => {

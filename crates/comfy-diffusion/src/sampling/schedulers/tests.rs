@@ -4,7 +4,7 @@ use super::{
     SCHEDULERS, beta_with, exponential_between, find_scheduler, karras_between, laplace_between, polyexponential_between, turbo,
     variance_preserving,
 };
-use crate::sampling::{ModelSampling, NoiseTable, Prediction, Time};
+use crate::sampling::{ModelSampling, NoiseTable, Prediction};
 
 #[test]
 fn names_are_in_the_original_order() {
@@ -105,7 +105,7 @@ fn changed_tables_equal_the_recorded_ones() {
     let normal = find_scheduler("normal").expect("it is listed");
     for (stretched, table) in [
         (0, NoiseTable::scaled_linear(0.000_85, 0.012, 1000)),
-        (1, NoiseTable::scaled_linear_to_pure_noise(0.000_85, 0.012, 1000)),
+        (1, NoiseTable::scaled_linear(0.000_85, 0.012, 1000).with_zero_terminal_snr()),
     ] {
         for (kind, table) in [("eps", table.clone()), ("lcm", table.distilled(50))] {
             let name = format!("ModelSamplingDiscrete.{kind}.zsnr{stretched}");
@@ -115,7 +115,7 @@ fn changed_tables_equal_the_recorded_ones() {
         }
     }
     let name = "ModelSamplingContinuousEDM.pg.karras.20";
-    let table = NoiseTable::continuous(0.002, 80.0, Time::QuarterLogarithm);
+    let table = NoiseTable::continuous_edm(0.002, 80.0);
     let karras = find_scheduler("karras").expect("it is listed");
     assert_levels(name, &karras.sigmas(&table, 20), &golden.tensor(name).1);
 }
