@@ -222,6 +222,31 @@ fn masked_parts_are_made_anew() {
 }
 
 #[test]
+fn prompts_are_changed_and_joined() {
+    for name in ["area", "area_pct", "average", "combine", "concat", "mask", "timestep_range", "zero_out"] {
+        check(&format!("cond_{name}"));
+    }
+    check("inpaint_model_cond");
+}
+
+#[test]
+fn samplers_are_put_together_from_parts() {
+    for name in ["basic_sched", "denoised_out", "disable_noise", "dual_cfg", "karras"] {
+        check(&format!("custom_adv_{name}"));
+    }
+    for name in ["custom_basic_guider", "custom_perpneg", "sampler_custom"] {
+        check(name);
+    }
+}
+
+#[test]
+fn samplers_have_settings() {
+    for name in ["dpm_adaptive", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "er_sde", "euler_anc", "lms"] {
+        check(&format!("sampler_node_{name}"));
+    }
+}
+
+#[test]
 fn the_prompt_is_in_the_picture() {
     let workshop = Workshop::new(PreviewMethod::None);
     let prompt = json!({

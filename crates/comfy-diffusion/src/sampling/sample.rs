@@ -80,7 +80,7 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
         seed: request.seed,
     };
     let memory = Arc::new(Memory::new(request.generator));
-    let mut model = GuidedModel::new(&*network, request.guidance, memory, fit)?;
+    let mut model = GuidedModel::new(&*network, request.guidance, Arc::clone(&memory), fit)?;
     let mut masked;
     let denoiser: &mut dyn Denoise = match &mask {
         None => &mut model,
@@ -101,7 +101,7 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
             &mut masked
         }
     };
-    let mut run = Run::new(denoiser, &request.sigmas, request.seed, observe);
+    let mut run = Run::new(denoiser, &request.sigmas, request.seed, observe).with_memory(memory);
     let result = format.from_network(request.sampler.run(&mut run, x)?);
     if values(result.clone())?
         .iter()

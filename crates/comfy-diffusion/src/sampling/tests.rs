@@ -68,7 +68,7 @@ fn request<'a>(
         model,
         guidance,
         latent: Tensor::zeros(shape, device),
-        noise: from_values(prepare_noise(shape, 42, None).unwrap(), shape, device),
+        noise: from_values(prepare_noise(shape, &mut TorchGenerator::new(42), None).unwrap(), shape, device),
         sampler,
         sigmas,
         noise_mask: None,

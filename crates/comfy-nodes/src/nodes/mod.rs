@@ -3,6 +3,8 @@
 mod checkpoint_loader_simple;
 mod clip_set_last_layer;
 mod clip_text_encode;
+mod conditioning;
+mod custom_sampling;
 mod empty_latent_image;
 mod files;
 pub mod image;
@@ -30,6 +32,8 @@ use comfy_graph::{NodeRegistry, RegistryError};
 pub use checkpoint_loader_simple::{CheckpointLoaderSimple, LoadedCheckpoint};
 pub use clip_set_last_layer::{ClipSetLastLayer, LimitedClip};
 pub use clip_text_encode::{ClipTextEncode, EncodedPrompt};
+pub use conditioning::*;
+pub use custom_sampling::*;
 pub use empty_latent_image::{EmptyLatent, EmptyLatentImage};
 pub use files::*;
 pub use ksampler::KSampler;
@@ -65,6 +69,8 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
     image::register(registry)?;
     mask::register(registry)?;
     latent::register(registry)?;
+    conditioning::register(registry)?;
+    custom_sampling::register(registry)?;
     files::register(registry)?;
     text::register(registry)
 }

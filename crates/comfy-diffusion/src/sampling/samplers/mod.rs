@@ -85,6 +85,7 @@ pub trait Method: Send + Sync {
 }
 
 /// A method under the name that workflows use, with its usual settings.
+#[derive(Clone, Copy)]
 pub struct Sampler {
     /// The name.
     pub name: &'static str,
