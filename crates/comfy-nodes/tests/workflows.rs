@@ -240,6 +240,27 @@ fn samplers_are_put_together_from_parts() {
 }
 
 #[test]
+fn models_are_guided_in_other_ways() {
+    for name in ["apg", "cfg_zero_star", "fresca", "mahiro", "pag", "rescale_cfg", "sag", "tcfg"] {
+        check(&format!("model_{name}"));
+    }
+}
+
+#[test]
+fn models_are_changed_inside() {
+    for name in ["downscale", "freeu", "freeu_v2", "hypertile", "tome", "unet_cross_attn_mult", "unet_self_attn_mult"] {
+        check(&format!("model_{name}"));
+    }
+}
+
+#[test]
+fn levels_and_predictions_mean_something_else() {
+    for name in ["discrete_v", "lcm"] {
+        check(&format!("model_model_sampling_{name}"));
+    }
+}
+
+#[test]
 fn samplers_have_settings() {
     for name in ["dpm_adaptive", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "er_sde", "euler_anc", "lms"] {
         check(&format!("sampler_node_{name}"));

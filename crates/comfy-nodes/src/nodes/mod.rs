@@ -15,6 +15,7 @@ mod latent;
 mod load_image;
 pub mod mask;
 mod metadata;
+mod model_patches;
 mod outputs;
 mod preview_any;
 mod preview_image;
@@ -39,6 +40,7 @@ pub use files::*;
 pub use ksampler::KSampler;
 pub use ksampler_advanced::{KSamplerAdvanced, Switch, SwitchOff};
 pub use latent::*;
+pub use model_patches::*;
 pub use load_image::{LoadImage, LoadedImage};
 pub use outputs::{ImageAndMask, OneImage, OneMask};
 pub use preview_any::PreviewAny;
@@ -71,6 +73,7 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
     latent::register(registry)?;
     conditioning::register(registry)?;
     custom_sampling::register(registry)?;
+    model_patches::register(registry)?;
     files::register(registry)?;
     text::register(registry)
 }

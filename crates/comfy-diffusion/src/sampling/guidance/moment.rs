@@ -10,7 +10,7 @@ use crate::models::hooks::NetworkHooks;
 use crate::sampling::batching::Caller;
 use crate::sampling::condition::{Condition, Fit, match_areas};
 use crate::sampling::{Conditioning, Denoise, Guided, Hooks, Memory, ModelSampling};
-use crate::{Error, Result};
+use crate::Result;
 
 /// A network under guidance, as samplers see it.
 pub(in crate::sampling) struct GuidedModel<'a> {
@@ -219,11 +219,4 @@ impl Moment<'_> {
             negative: predictions.negative,
         })
     }
-}
-
-/// An error of a hook that cannot work without a negative prediction.
-pub(in crate::sampling) fn needs_negative(hook: &str) -> Error {
-    Error::input(format!(
-        "{hook} needs a negative condition beside the positive one, and this guidance has none"
-    ))
 }

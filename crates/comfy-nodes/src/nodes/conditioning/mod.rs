@@ -29,7 +29,7 @@ impl From<Conditioning> for ChangedConditioning {
 }
 
 /// Registers the classes of this module.
-pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
+pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
     registry
         .register::<ConditioningAverage>()?
         .register::<ConditioningCombine>()?

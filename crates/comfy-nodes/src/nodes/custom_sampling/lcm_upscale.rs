@@ -76,7 +76,7 @@ impl Method for GrowingLcm {
 }
 
 /// A tensor on any device in another size.
-pub(crate) fn resized(
+pub(in crate::nodes) fn resized(
     x: &Tensor<4>,
     height: usize,
     width: usize,

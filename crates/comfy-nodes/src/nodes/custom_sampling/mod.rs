@@ -15,7 +15,8 @@ use comfy_graph::{NodeRegistry, RegistryError};
 
 pub use align_your_steps::*;
 pub use guiders::*;
-pub use lcm_upscale::*;
+pub use lcm_upscale::SamplerLcmUpscale;
+pub(super) use lcm_upscale::resized;
 pub use noise::*;
 pub use outputs::*;
 pub use sample::*;
@@ -25,7 +26,7 @@ pub use sde_samplers::*;
 pub use sigmas::*;
 
 /// Registers the classes of this module.
-pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
+pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
     registry
         .register::<SamplerCustom>()?
         .register::<SamplerCustomAdvanced>()?
