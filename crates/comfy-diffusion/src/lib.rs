@@ -6,6 +6,7 @@ pub mod error;
 mod model;
 pub mod models;
 pub mod ops;
+pub mod patches;
 pub mod random;
 pub mod residency;
 pub mod sampling;

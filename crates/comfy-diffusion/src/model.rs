@@ -6,7 +6,7 @@ use crate::device::ComputeDevice;
 use crate::error::Result;
 use crate::models::Network;
 use crate::residency::Resident;
-use crate::sampling::{BesideRule, LabelRule, LatentFormat, ModelSampling};
+use crate::sampling::{BesideRule, Hooks, LabelRule, LatentFormat, ModelSampling};
 use crate::weights::patch::PatchFile;
 
 /// A network, what its input and output mean, and where it runs. A handle: cheap to clone, and valid while the weights are
@@ -23,6 +23,8 @@ pub struct Model {
     pub label: Option<Arc<dyn LabelRule>>,
     /// What the network sees beside the noisy latent.
     pub beside: BesideRule,
+    /// What is changed about it, but for its weights.
+    pub hooks: Hooks,
     /// Where it runs.
     pub device: ComputeDevice,
 }

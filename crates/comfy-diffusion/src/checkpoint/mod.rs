@@ -20,6 +20,7 @@ use crate::Model;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::residency::Resident;
+use crate::sampling::Hooks;
 use crate::text::Clip;
 use crate::weights::patch::{NameMap, Patches};
 use crate::weights::{Rounding, Weights};
@@ -180,6 +181,7 @@ fn model(
         latent_format: (family.latent_format)(marks),
         label: (family.label)(marks),
         beside: (family.beside)(marks),
+        hooks: Hooks::default(),
         device: device.clone(),
     })
 }

@@ -1,6 +1,7 @@
 //! Networks, built from the tensors of a file: every width, depth and head count comes from shapes.
 
 pub mod autoencoder;
+pub mod hooks;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failing test may panic")]
 pub(crate) mod testing;
@@ -10,6 +11,7 @@ pub mod unet;
 
 use burn::tensor::Tensor;
 
+use self::hooks::NetworkCall;
 use crate::error::Result;
 
 /// A network that predicts what a sampler needs from a noisy latent.
@@ -59,6 +61,8 @@ pub struct NetworkInput {
     pub context: Option<Tensor<3>>,
     /// What conditions the network as a whole (pooled text, sizes), `[batch, width]`.
     pub label: Option<Tensor<2>>,
+    /// What changes the network on the way, and what that may know; `None` changes nothing.
+    pub hooks: Option<NetworkCall>,
 }
 
 /// Something that a network computed on its way, for those who watch it.

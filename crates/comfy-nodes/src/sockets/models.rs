@@ -61,6 +61,25 @@ impl Model {
     ) -> Result<Self, NodeError> {
         Ok(Self::new(Some(change(self.get()?)?), &self.0.source))
     }
+
+    /// A changed handle of the same file, where the change cannot fail.
+    pub fn map(
+        &self,
+        change: impl FnOnce(comfy_diffusion::Model) -> comfy_diffusion::Model,
+    ) -> Result<Self, NodeError> {
+        Ok(Self::new(Some(change(self.get()?.clone())), &self.0.source))
+    }
+
+    /// A handle with other hooks.
+    pub fn with_hooks(
+        &self,
+        change: impl FnOnce(comfy_diffusion::sampling::Hooks) -> comfy_diffusion::sampling::Hooks,
+    ) -> Result<Self, NodeError> {
+        self.map(|mut model| {
+            model.hooks = change(model.hooks);
+            model
+        })
+    }
 }
 
 /// A text encoder. Its weights are loaded when it is used.

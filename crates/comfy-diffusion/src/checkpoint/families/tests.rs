@@ -15,8 +15,9 @@ use crate::Model;
 use crate::checkpoint::open_checkpoint;
 use crate::models::NetworkInput;
 use crate::models::testing::Comparison;
+use crate::random::TorchGenerator;
 use crate::sampling::{
-    Conditioning, KSamplerSteps, LabelSource, Prediction, SAMPLERS, SampleRequest, find_sampler,
+    ClassifierFree, Conditioning, KSamplerSteps, LabelSource, Prediction, SAMPLERS, SampleRequest, find_sampler,
     find_scheduler, prepare_noise, sample,
 };
 
@@ -89,21 +90,25 @@ fn run(
 ) -> Vec<f32> {
     let shape = [1, 4, height, width];
     let device = model.device.tensor_device();
-    let noise = prepare_noise(shape, 42, None).unwrap();
+    let noise = prepare_noise(shape, &mut TorchGenerator::new(42), None).unwrap();
+    let guidance = ClassifierFree {
+        positive: conditions[0].clone(),
+        negative: conditions[1].clone(),
+        scale: 7.0,
+    };
     let sampler = find_sampler(sampler).unwrap();
     let request = SampleRequest {
         model,
-        positive: &conditions[0],
-        negative: &conditions[1],
+        guidance: &guidance,
         latent: Tensor::zeros(shape, device),
         noise: Tensor::from_data(TensorData::new(noise, shape), device),
-        cfg: 7.0,
         sampler,
         sigmas: KSamplerSteps::new(steps)
             .sigmas(&model.sampling, find_scheduler(scheduler).unwrap(), sampler)
             .unwrap(),
         noise_mask: None,
         seed: 42,
+        generator: TorchGenerator::new(42),
     };
     values(sample(request, &mut |_| ControlFlow::Continue(())).unwrap())
 }
