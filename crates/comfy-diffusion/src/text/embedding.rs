@@ -87,7 +87,10 @@ fn read(path: &Path, key: &str) -> Result<Vec<Token>> {
     let name = if weights.contains(key) {
         Some(key)
     } else {
-        weights.names(OF_STRINGS).next().or(weights.names("").next())
+        weights
+            .names(OF_STRINGS)
+            .next()
+            .or(weights.names("").next())
     };
     let name = name.unwrap_or("emb_params");
     let shape = root.shape(name)?;
@@ -127,7 +130,13 @@ mod tests {
     fn pickled_embeddings_are_read() {
         let path = comfy_fixtures::path("pickles/embedding.pt");
         let tokens = read(&path, "clip_l").expect("PyTorch wrote it");
-        assert_eq!(tokens, [Token::Vector([1.0; 3].into()), Token::Vector([1.0; 3].into())]);
+        assert_eq!(
+            tokens,
+            [
+                Token::Vector([1.0; 3].into()),
+                Token::Vector([1.0; 3].into())
+            ]
+        );
     }
 
     #[test]
