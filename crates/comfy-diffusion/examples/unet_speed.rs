@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             timesteps: Tensor::from_floats([981.0, 981.0], device.tensor_device()),
             context: Some(random([1, 2, 77, context_width]).squeeze_dim(0)),
             label: None,
+            hooks: None,
         };
         let watch = Stopwatch::start();
         let result = network.forward(input)?;

@@ -1,9 +1,13 @@
 //! A diffusion model as samplers use it.
 
+use std::sync::Arc;
+
 use crate::device::ComputeDevice;
+use crate::error::Result;
 use crate::models::Network;
 use crate::residency::Resident;
-use crate::sampling::{LatentFormat, ModelSampling};
+use crate::sampling::{BesideRule, Hooks, LabelRule, LatentFormat, ModelSampling};
+use crate::weights::patch::PatchFile;
 
 /// A network, what its input and output mean, and where it runs. A handle: cheap to clone, and valid while the weights are
 /// unloaded.
@@ -15,6 +19,27 @@ pub struct Model {
     pub sampling: ModelSampling,
     /// The scale of its latents.
     pub latent_format: LatentFormat,
+    /// How the vector is made that conditions the network as a whole, where it takes one.
+    pub label: Option<Arc<dyn LabelRule>>,
+    /// What the network sees beside the noisy latent.
+    pub beside: BesideRule,
+    /// What is changed about it, but for its weights.
+    pub hooks: Hooks,
     /// Where it runs.
     pub device: ComputeDevice,
+}
+
+impl Model {
+    /// The same model with the changes of a file of LoRA or of one of its relatives, merged into its weights when they are loaded.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Self> {
+        let network = self.network.patched(file, strength)?;
+        Ok(Self {
+            network: network.unwrap_or_else(|| self.network.clone()),
+            ..self.clone()
+        })
+    }
 }

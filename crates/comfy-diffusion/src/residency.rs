@@ -7,10 +7,25 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::error::Result;
+use crate::weights::patch::{NameMap, PatchFile, Patches};
 
 /// A value that is loaded when first used and can be unloaded; cloning gives another handle to the same value.
 pub struct Resident<T: ?Sized> {
     slot: Arc<Slot<T>>,
+    /// How the same is made of changed weights, where that is known.
+    origin: Option<Arc<Origin<T>>>,
+    /// What was changed about the weights of this one.
+    patches: Patches,
+}
+
+/// Makes values of weights with changes.
+struct Origin<T: ?Sized> {
+    residency: Residency,
+    name: String,
+    names: Box<dyn Fn() -> NameMap + Send + Sync>,
+    load: Box<dyn Fn(&Patches) -> Result<Arc<T>> + Send + Sync>,
+    /// Those that were made, so that the same changes are merged once.
+    made: Mutex<Vec<(Patches, Weak<Slot<T>>)>>,
 }
 
 struct Slot<T: ?Sized> {
@@ -35,7 +50,42 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
             value: Mutex::new(None),
         });
         residency.list(Arc::downgrade(&slot) as Weak<dyn Unload>);
-        Self { slot }
+        Self {
+            slot,
+            origin: None,
+            patches: Patches::default(),
+        }
+    }
+
+    /// As [`Resident::new`], for a value that is made of weights and can be made of changed weights too. `names` gives what the
+    /// weights are called in files of changes.
+    pub fn patchable(
+        residency: &Residency,
+        name: impl Into<String>,
+        names: impl Fn() -> NameMap + Send + Sync + 'static,
+        load: impl Fn(&Patches) -> Result<Arc<T>> + Send + Sync + 'static,
+    ) -> Self {
+        let origin = Origin {
+            residency: residency.clone(),
+            name: name.into(),
+            names: Box::new(names),
+            load: Box::new(load),
+            made: Mutex::new(Vec::new()),
+        };
+        Origin::make(&Arc::new(origin), Patches::default())
+    }
+
+    /// A handle to the same with the changes of a file; nothing where the value is not made of weights.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn patched(&self, file: &PatchFile, strength: f64) -> Result<Option<Self>> {
+        let Some(origin) = &self.origin else {
+            return Ok(None);
+        };
+        let patches = self.patches.with(file, strength, &(origin.names)())?;
+        Ok(Some(Origin::make(origin, patches)))
     }
 
     /// A value that is there already and stays.
@@ -46,6 +96,8 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
                 load: None,
                 value: Mutex::new(Some(value)),
             }),
+            origin: None,
+            patches: Patches::default(),
         }
     }
 
@@ -73,10 +125,43 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
     }
 }
 
+impl<T: ?Sized + Send + Sync + 'static> Origin<T> {
+    /// The value with these changes: the one that is there, if any handle to it is left, else a new one.
+    fn make(origin: &Arc<Self>, patches: Patches) -> Resident<T> {
+        let mut made = lock(&origin.made);
+        made.retain(|(_, slot)| slot.strong_count() > 0);
+        let known = made.iter().find(|(known, _)| known.are(&patches));
+        let slot = known.and_then(|(_, slot)| slot.upgrade());
+        let slot = slot.unwrap_or_else(|| {
+            let (source, changes) = (Arc::downgrade(origin), patches.clone());
+            let name = if patches.is_empty() {
+                origin.name.clone()
+            } else {
+                format!("{} with {patches:?}", origin.name)
+            };
+            let fresh = Resident::new(&origin.residency, name, move || {
+                let origin = source
+                    .upgrade()
+                    .expect("every handle to a value keeps its origin");
+                (origin.load)(&changes)
+            });
+            made.push((patches.clone(), Arc::downgrade(&fresh.slot)));
+            fresh.slot
+        });
+        Resident {
+            slot,
+            origin: Some(Arc::clone(origin)),
+            patches,
+        }
+    }
+}
+
 impl<T: ?Sized> Clone for Resident<T> {
     fn clone(&self) -> Self {
         Self {
             slot: Arc::clone(&self.slot),
+            origin: self.origin.clone(),
+            patches: self.patches.clone(),
         }
     }
 }
@@ -176,6 +261,34 @@ mod tests {
         assert_eq!(residency.unload_all(), 1);
         assert!(!other.is_loaded());
         assert_eq!(*other.get().unwrap(), 1);
+    }
+
+    #[test]
+    fn the_same_changes_are_merged_once() {
+        let loads = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&loads);
+        let residency = Residency::default();
+        let resident = Resident::patchable(&residency, "number", NameMap::default, move |_| {
+            Ok(Arc::new(count.fetch_add(1, Ordering::SeqCst)))
+        });
+        let file = comfy_fixtures::path("loras/ref_lora_tiny.safetensors");
+        let patched = |resident: &Resident<usize>, strength| {
+            let file = PatchFile::open(&file).unwrap();
+            resident.patched(&file, strength).unwrap().unwrap()
+        };
+        let first = patched(&resident, 0.5);
+        let again = patched(&resident, 0.5);
+        assert_eq!(first.get().unwrap(), again.get().unwrap());
+        let other = patched(&resident, 0.25).get().unwrap();
+        let twice = patched(&first, 0.5).get().unwrap();
+        let plain = resident.get().unwrap();
+        assert_eq!([*other, *twice, *plain], [1, 2, 3]);
+        assert!(
+            Resident::ready(Arc::new(1))
+                .patched(&PatchFile::open(&file).unwrap(), 1.0)
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]

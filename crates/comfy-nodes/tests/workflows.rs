@@ -71,7 +71,10 @@ impl Workshop {
     fn new(preview: PreviewMethod) -> Self {
         let base = tempfile::tempdir().unwrap();
         let checkpoint = comfy_fixtures::checkpoint("sd15_tiny");
-        let paths = json!({"fixtures": {"checkpoints": checkpoint.parent().unwrap()}});
+        let folder = checkpoint.parent().unwrap();
+        let paths = json!({"fixtures": {
+            "checkpoints": folder, "vae_approx": folder, "loras": comfy_fixtures::path("loras"),
+        }});
         std::fs::write(
             base.path().join("extra_model_paths.yaml"),
             paths.to_string(),
@@ -168,6 +171,14 @@ fn pixels(path: &Path) -> Vec<u8> {
         .rgb
 }
 
+/// Runs a recorded workflow that needs these files besides the usual checkpoint, and compares each picture.
+fn check_with(name: &str, files: &[&str]) {
+    for file in files {
+        comfy_fixtures::checkpoint(file);
+    }
+    check(name);
+}
+
 /// Runs a recorded workflow and compares each picture.
 fn check(name: &str) {
     let workshop = Workshop::new(PreviewMethod::None);
@@ -219,6 +230,79 @@ fn latents_are_scaled_and_sampled_again() {
 fn masked_parts_are_made_anew() {
     check("inpaint_encode");
     check("inpaint_noise_mask");
+}
+
+#[test]
+fn every_family_makes_its_picture() {
+    check_with("sd2_eps", &["sd2_tiny"]);
+    check_with("sd2_vpred", &["sd2_v_tiny"]);
+    check_with("sd2_vpred_karras_dpmpp2m", &["sd2_v_tiny"]);
+    check_with("sdxl_txt2img", &["sdxl_tiny"]);
+    check_with("sdxl_textencode_sdxl", &["sdxl_tiny"]);
+}
+
+#[test]
+fn inpainting_models_see_what_is_kept() {
+    check_with("inpaint_model_9ch", &["sd15_inpaint_tiny"]);
+    check("inpaint_model_cond");
+}
+
+#[test]
+fn weights_are_changed_by_lora() {
+    check("lora");
+}
+
+#[test]
+fn tiny_and_tiled_autoencoders() {
+    let files = ["taesd_encoder", "taesd_decoder"];
+    check_with("taesd_decode", &files);
+    check_with("taesd_roundtrip", &files);
+    check("vae_decode_tiled");
+}
+
+#[test]
+fn prompts_are_changed_and_joined() {
+    for name in ["area", "area_pct", "average", "combine", "concat", "mask", "timestep_range", "zero_out"] {
+        check(&format!("cond_{name}"));
+    }
+}
+
+#[test]
+fn samplers_are_put_together_from_parts() {
+    for name in ["basic_sched", "denoised_out", "disable_noise", "dual_cfg", "karras"] {
+        check(&format!("custom_adv_{name}"));
+    }
+    for name in ["custom_basic_guider", "custom_perpneg", "sampler_custom"] {
+        check(name);
+    }
+}
+
+#[test]
+fn models_are_guided_in_other_ways() {
+    for name in ["apg", "cfg_zero_star", "fresca", "mahiro", "pag", "rescale_cfg", "sag", "tcfg"] {
+        check(&format!("model_{name}"));
+    }
+}
+
+#[test]
+fn models_are_changed_inside() {
+    for name in ["downscale", "freeu", "freeu_v2", "hypertile", "tome", "unet_cross_attn_mult", "unet_self_attn_mult"] {
+        check(&format!("model_{name}"));
+    }
+}
+
+#[test]
+fn levels_and_predictions_mean_something_else() {
+    for name in ["discrete_v", "lcm"] {
+        check(&format!("model_model_sampling_{name}"));
+    }
+}
+
+#[test]
+fn samplers_have_settings() {
+    for name in ["dpm_adaptive", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "er_sde", "euler_anc", "lms"] {
+        check(&format!("sampler_node_{name}"));
+    }
 }
 
 #[test]

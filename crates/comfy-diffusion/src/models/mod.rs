@@ -1,14 +1,17 @@
 //! Networks, built from the tensors of a file: every width, depth and head count comes from shapes.
 
 pub mod autoencoder;
+pub mod hooks;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failing test may panic")]
-mod testing;
+pub(crate) mod testing;
 pub mod timestep;
+pub mod tiny_autoencoder;
 pub mod unet;
 
 use burn::tensor::Tensor;
 
+use self::hooks::NetworkCall;
 use crate::error::Result;
 
 /// A network that predicts what a sampler needs from a noisy latent.
@@ -24,6 +27,29 @@ pub trait Network: Send + Sync {
     fn in_channels(&self) -> usize;
 }
 
+/// A network between pictures and latents.
+pub trait Autoencoder: Send + Sync {
+    /// How many pixels in each direction one latent cell stands for.
+    fn ratio(&self) -> usize;
+
+    /// How many channels a picture has.
+    fn image_channels(&self) -> usize;
+
+    /// The latents of pictures `[batch, channels, height, width]` with values from -1 to 1, whose sides are multiples of the ratio.
+    ///
+    /// # Errors
+    ///
+    /// If the pictures do not fit the network.
+    fn encode(&self, pixels: Tensor<4>) -> Result<Tensor<4>>;
+
+    /// The pictures of latents `[batch, channels, height, width]`, with values from about -1 to 1.
+    ///
+    /// # Errors
+    ///
+    /// If the latents do not fit the network.
+    fn decode(&self, latent: Tensor<4>) -> Result<Tensor<4>>;
+}
+
 /// What a network is called with.
 #[derive(Debug, Clone)]
 pub struct NetworkInput {
@@ -35,6 +61,8 @@ pub struct NetworkInput {
     pub context: Option<Tensor<3>>,
     /// What conditions the network as a whole (pooled text, sizes), `[batch, width]`.
     pub label: Option<Tensor<2>>,
+    /// What changes the network on the way, and what that may know; `None` changes nothing.
+    pub hooks: Option<NetworkCall>,
 }
 
 /// Something that a network computed on its way, for those who watch it.

@@ -27,11 +27,12 @@ pub fn timestep_embedding(
         .try_into_vec::<f32>()
         .map_err(|error| Error::Device(format!("cannot read timesteps: {error}")))?;
     let shape = [timesteps.len(), width];
-    let data = TensorData::new(embed(&timesteps, width), shape);
+    let data = TensorData::new(embed_times(&timesteps, width), shape);
     Ok(Tensor::from_data(data, device.tensor_device()))
 }
 
-fn embed(timesteps: &[f32], width: usize) -> Vec<f32> {
+/// The same of plain numbers, row after row.
+pub(crate) fn embed_times(timesteps: &[f32], width: usize) -> Vec<f32> {
     let half = width / 2;
     // Products in f32, as everywhere this embedding is used: networks were trained with its roundings.
     let frequencies: Vec<f32> = (0..half)
@@ -57,7 +58,7 @@ mod tests {
 
     #[test]
     fn cosines_come_first_and_odd_widths_end_in_zero() {
-        let row = embed(&[1.0], 5);
+        let row = embed_times(&[1.0], 5);
         let want = [
             1.0_f32.cos(),
             0.01_f32.cos(),
@@ -73,9 +74,9 @@ mod tests {
 
     #[test]
     fn rows_follow_the_times() {
-        let rows = embed(&[0.0, 999.0], 4);
+        let rows = embed_times(&[0.0, 999.0], 4);
         assert_eq!(rows[..4], [1.0, 1.0, 0.0, 0.0]);
         assert!((rows[4] - 999.0_f32.cos()).abs() < 1e-6);
-        assert!(embed(&[], 8).is_empty());
+        assert!(embed_times(&[], 8).is_empty());
     }
 }

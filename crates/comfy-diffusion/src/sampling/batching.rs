@@ -1,155 +1,206 @@
 //! Many conditions in few calls of the network.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 
-use super::{Conditioning, ModelSampling, ProgressRange};
+use super::condition::{Condition, Weight};
+use super::conditioning::Cells;
+use super::{Memory, ModelSampling};
+use crate::Result;
+use crate::models::hooks::{NetworkCall, NetworkHooks};
 use crate::models::{Network, NetworkInput};
-use crate::{Error, Result};
 
 /// Texts of different lengths share a call if repeating the shorter one to a common length makes it at most this many
 /// times as long.
 const MOST_REPEATS: usize = 4;
 
-/// A condition fitted to the batch that is sampled.
-pub(super) struct Condition {
-    /// [batch, tokens, width]
-    context: Tensor<3>,
-    strength: f64,
-    range: ProgressRange,
+/// Stands for the weight where nothing counts, so that the mean is 0 there.
+const NO_WEIGHT: f32 = 1e-37;
+
+/// A network and what is the same in all its calls.
+pub(super) struct Caller<'a> {
+    pub(super) network: &'a dyn Network,
+    pub(super) sampling: &'a ModelSampling,
+    pub(super) memory: &'a Arc<Memory>,
 }
 
 impl Condition {
-    /// Fits a condition to a latent: fewer texts than pictures are repeated, more are cut off.
-    pub(super) fn new(conditioning: &Conditioning, like: &Tensor<4>) -> Result<Self> {
-        let batch = like.dims()[0];
-        let [texts, tokens, width] = conditioning.cond.dims();
-        if texts == 0 || tokens == 0 {
-            return Err(Error::input(format!(
-                "a condition must have at least one text of at least one token, but its shape is [{texts}, {tokens}, {width}]"
-            )));
-        }
-        let context = conditioning.cond.clone().to_device(&like.device());
-        let context = match texts {
-            _ if texts == batch => context,
-            1 => context.repeat_dim(0, batch),
-            _ => context
-                .repeat_dim(0, batch.div_ceil(texts))
-                .narrow(0, 0, batch),
-        };
-        Ok(Self {
-            context,
-            strength: conditioning.strength,
-            range: conditioning.range,
-        })
-    }
-
-    /// The length to which this and another text are repeated in a common call, if they can share one.
-    fn common_tokens(&self, other: &Self) -> Option<usize> {
+    /// Whether a call of the network can compute both.
+    fn can_share(&self, other: &Self) -> bool {
+        let size = |condition: &Self| condition.crop.map(|crop| (crop.height, crop.width));
         let ([_, first, width], [_, second, other_width]) =
-            (self.context.dims(), other.context.dims());
+            (self.reading.context.dims(), other.reading.context.dims());
         let common = least_common_multiple(first, second);
-        (width == other_width && common / first.min(second) <= MOST_REPEATS).then_some(common)
+        size(self) == size(other) && width == other_width && common / first.min(second) <= MOST_REPEATS
     }
 }
 
-/// The clean latent for each list of conditions: the mean over the conditions whose range holds `sigma`, weighted by
-/// their strengths. A list without any gives zeros.
-pub(super) fn predict<const N: usize>(
-    network: &dyn Network,
-    sampling: &ModelSampling,
-    lists: [&[Condition]; N],
-    x: &Tensor<4>,
-    sigma: f32,
-) -> Result<[Tensor<4>; N]> {
-    let mut waiting: Vec<(usize, &Condition)> = lists
-        .iter()
-        .enumerate()
-        .flat_map(|(list, conditions)| conditions.iter().map(move |condition| (list, condition)))
-        .filter(|(_, condition)| condition.range.contains(sigma, sampling))
-        .collect();
-    let mut means: [Mean; N] = std::array::from_fn(|_| Mean::default());
-    while let Some(&(_, first)) = waiting.first() {
-        let (mut together, rest): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .partition(|(_, condition)| first.common_tokens(condition).is_some());
-        waiting = rest;
-        // The last condition comes first: with one of each, the negative one before the positive one.
-        together.reverse();
-        let contexts: Vec<&Tensor<3>> = together
+impl Caller<'_> {
+    /// The clean latent for each list of conditions: the mean over the conditions whose range holds `sigma`, weighted by
+    /// their strengths. A list without any gives zeros.
+    pub(super) fn predict<const N: usize>(
+        &self,
+        hooks: &NetworkHooks,
+        lists: [&[Condition]; N],
+        x: &Tensor<4>,
+        sigma: f32,
+    ) -> Result<[Tensor<4>; N]> {
+        let mut waiting: Vec<(usize, &Condition)> = lists
             .iter()
-            .map(|(_, condition)| &condition.context)
+            .enumerate()
+            .flat_map(|(list, conditions)| conditions.iter().map(move |condition| (list, condition)))
+            .filter(|(_, condition)| condition.range.contains(sigma, self.sampling))
             .collect();
-        let clean = call(network, sampling, &contexts, x, sigma)?;
-        for ((list, condition), x0) in together.iter().zip(clean) {
-            means[*list].add(x0, condition.strength);
+        let mut means: [Mean; N] = std::array::from_fn(|_| Mean::default());
+        while let Some(&(_, first)) = waiting.first() {
+            let (mut together, rest): (Vec<_>, Vec<_>) = waiting
+                .into_iter()
+                .partition(|(_, condition)| first.can_share(condition));
+            waiting = rest;
+            // The last condition comes first: with one of each, the negative one before the positive one.
+            together.reverse();
+            let clean = self.call(hooks, &together, x, sigma)?;
+            for ((list, condition), x0) in together.iter().zip(clean) {
+                means[*list].add(x0, condition, x);
+            }
         }
+        Ok(means.map(|mean| mean.value().unwrap_or_else(|| x.zeros_like())))
     }
-    Ok(means.map(|mean| mean.value().unwrap_or_else(|| x.zeros_like())))
-}
 
-/// One call of the network with `x` under each of the contexts.
-fn call(
-    network: &dyn Network,
-    sampling: &ModelSampling,
-    contexts: &[&Tensor<3>],
-    x: &Tensor<4>,
-    sigma: f32,
-) -> Result<Vec<Tensor<4>>> {
-    let count = contexts.len();
-    let batch = x.dims()[0];
-    let tokens = contexts
-        .iter()
-        .map(|context| context.dims()[1])
-        .fold(1, least_common_multiple);
-    let context = contexts
-        .iter()
-        .map(|context| (*context).clone().repeat_dim(1, tokens / context.dims()[1]))
-        .collect();
-    let timestep = sampling.table.timestep(sigma);
-    let output = network.forward(NetworkInput {
-        x: sampling
-            .network_input(x.clone(), sigma)
-            .repeat_dim(0, count),
-        timesteps: Tensor::full([batch * count], timestep, &x.device()),
-        context: Some(Tensor::cat(context, 0)),
-        label: None,
-    })?;
-    let clean = sampling.clean(x.clone().repeat_dim(0, count), output, sigma);
-    Ok((0..count)
-        .map(|index| clean.clone().narrow(0, index * batch, batch))
-        .collect())
+    /// One call of the network under each of the conditions, whose parts of x have the same size.
+    fn call(
+        &self,
+        hooks: &NetworkHooks,
+        together: &[(usize, &Condition)],
+        x: &Tensor<4>,
+        sigma: f32,
+    ) -> Result<Vec<Tensor<4>>> {
+        let (count, batch) = (together.len(), x.dims()[0]);
+        let readings = || together.iter().map(|(_, condition)| &condition.reading);
+        let tokens = readings()
+            .map(|reading| reading.context.dims()[1])
+            .fold(1, least_common_multiple);
+        let context = readings()
+            .map(|reading| {
+                let repeats = tokens / reading.context.dims()[1];
+                reading.context.clone().repeat_dim(1, repeats)
+            })
+            .collect();
+        let x = Tensor::cat(together.iter().map(|(_, condition)| condition.part(x)).collect(), 0);
+        let input = self.sampling.network_input(x.clone(), sigma);
+        let beside: Option<Vec<_>> = together
+            .iter()
+            .map(|(_, condition)| Some(condition.part(condition.reading.beside.as_ref()?)))
+            .collect();
+        // Conditions of one model all have a label, or none has.
+        let labels: Option<Vec<_>> = readings().map(|reading| reading.label.clone()).collect();
+        let input = match beside {
+            None => input,
+            Some(beside) => Tensor::cat(vec![input, Tensor::cat(beside, 0)], 1),
+        };
+        let timestep = self.sampling.table.timestep(sigma);
+        let output = self.network.forward(NetworkInput {
+            x: input,
+            timesteps: Tensor::full([batch * count], timestep, &x.device()),
+            context: Some(Tensor::cat(context, 0)),
+            label: labels.map(|labels| Tensor::cat(labels, 0)),
+            hooks: Some(NetworkCall {
+                sigma,
+                lists: together.iter().map(|(list, _)| *list).collect(),
+                memory: Arc::clone(self.memory),
+                hooks: hooks.clone(),
+            }),
+        })?;
+        let clean = self.sampling.clean(x, output, sigma);
+        Ok((0..count)
+            .map(|index| clean.clone().narrow(0, index * batch, batch))
+            .collect())
+    }
 }
 
 /// A weighted mean that grows.
 #[derive(Default)]
-struct Mean {
-    sum: Option<Tensor<4>>,
-    weight: f64,
-    terms: usize,
+enum Mean {
+    #[default]
+    Empty,
+    /// Every term counts the same everywhere.
+    Even { sum: Tensor<4>, weight: f64, terms: usize },
+    /// At each place of its own.
+    Uneven { sum: Tensor<4>, weight: Tensor<4> },
 }
 
 impl Mean {
-    fn add(&mut self, value: Tensor<4>, weight: f64) {
-        // The only value stays as it is.
-        let scaled = |value: Tensor<4>, weight: f64| value.mul_scalar(weight);
-        self.sum = Some(match self.sum.take() {
-            None => value,
-            Some(sum) if self.terms == 1 => scaled(sum, self.weight) + scaled(value, weight),
-            Some(sum) => sum + scaled(value, weight),
-        });
-        self.weight += weight;
-        self.terms += 1;
+    /// Adds what the network gave for a condition's part of x.
+    fn add(&mut self, value: Tensor<4>, condition: &Condition, x: &Tensor<4>) {
+        *self = match (std::mem::take(self), &condition.weight) {
+            // The only value stays as it is.
+            (Self::Empty, Weight::Even(weight)) => Self::Even {
+                sum: value,
+                weight: *weight,
+                terms: 1,
+            },
+            (Self::Even { sum, weight: so_far, terms }, Weight::Even(weight)) => {
+                let sum = if terms == 1 { sum.mul_scalar(so_far) } else { sum };
+                Self::Even {
+                    sum: sum + value.mul_scalar(*weight),
+                    weight: so_far + weight,
+                    terms: terms + 1,
+                }
+            }
+            (mean, weight) => {
+                let (sum, so_far) = mean.at_each_place(x);
+                let weight = match weight {
+                    Weight::Even(weight) => value.ones_like().mul_scalar(*weight),
+                    Weight::Uneven(weight) => weight.clone().expand(value.dims()),
+                };
+                Self::Uneven {
+                    sum: add_at(sum, value * weight.clone(), condition.crop),
+                    weight: add_at(so_far, weight, condition.crop),
+                }
+            }
+        };
+    }
+
+    /// Sum and weights, of x's shape.
+    fn at_each_place(self, x: &Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let nothing = || x.zeros_like().add_scalar(NO_WEIGHT);
+        match self {
+            Self::Empty => (x.zeros_like(), nothing()),
+            Self::Even { sum, weight, terms } => {
+                let sum = if terms == 1 { sum.mul_scalar(weight) } else { sum };
+                (sum, nothing().add_scalar(weight))
+            }
+            Self::Uneven { sum, weight } => (sum, weight),
+        }
     }
 
     /// The mean; nothing if nothing has weight.
     fn value(self) -> Option<Tensor<4>> {
-        let sum = self.sum.filter(|_| self.weight != 0.0)?;
-        Some(if self.terms == 1 {
-            sum
-        } else {
-            sum.div_scalar(self.weight)
-        })
+        match self {
+            Self::Empty => None,
+            Self::Even { weight: 0.0, .. } => None,
+            Self::Even { sum, terms: 1, .. } => Some(sum),
+            Self::Even { sum, weight, .. } => Some(sum.div_scalar(weight)),
+            Self::Uneven { sum, weight } => Some(sum / weight),
+        }
     }
+}
+
+/// `part` added to the rectangle `crop` of a tensor, or to all of it.
+fn add_at(whole: Tensor<4>, part: Tensor<4>, crop: Option<Cells>) -> Tensor<4> {
+    let Some(crop) = crop else {
+        return whole + part;
+    };
+    let [batch, channels, ..] = whole.dims();
+    let place = [
+        0..batch,
+        0..channels,
+        crop.top..crop.top + crop.height,
+        crop.left..crop.left + crop.width,
+    ];
+    let sum = whole.clone().slice(place.clone()) + part;
+    whole.slice_assign(place, sum)
 }
 
 fn least_common_multiple(first: usize, second: usize) -> usize {

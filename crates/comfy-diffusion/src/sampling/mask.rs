@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::host::{from_values, values};
+use super::hooks::MaskHook;
+use super::resize::Bilinear;
 use super::{Denoise, Guided, ModelSampling};
 use crate::{Error, Result};
 
@@ -15,34 +17,48 @@ pub(super) struct MaskedModel<'a> {
     pub(super) latent: Tensor<4>,
     /// The noise that the kept part is seen under.
     pub(super) noise: Tensor<4>,
+    /// All noise levels of the run.
+    pub(super) sigmas: &'a [f32],
+    /// What changes the mask from level to level.
+    pub(super) hook: Option<&'a dyn MaskHook>,
 }
 
 impl MaskedModel<'_> {
-    fn blend(&self, sampled: Tensor<4>, kept: Tensor<4>) -> Tensor<4> {
-        sampled * self.mask.clone() + kept * (self.mask.ones_like() - self.mask.clone())
+    /// The mask at a noise level.
+    fn mask_at(&self, sigma: f32) -> Tensor<4> {
+        match self.hook {
+            None => self.mask.clone(),
+            Some(hook) => hook.mask(&self.mask, sigma, self.sigmas, self.model.sampling()),
+        }
     }
 
-    fn with_kept_part(&self, x: &Tensor<4>, sigma: f32) -> Tensor<4> {
+    fn with_kept_part(&self, x: &Tensor<4>, sigma: f32, mask: &Tensor<4>) -> Tensor<4> {
         let kept =
             self.model
                 .sampling()
                 .add_noise(self.latent.clone(), self.noise.clone(), sigma, false);
-        self.blend(x.clone(), kept)
+        blend(x.clone(), kept, mask)
     }
+}
+
+fn blend(sampled: Tensor<4>, kept: Tensor<4>, mask: &Tensor<4>) -> Tensor<4> {
+    sampled * mask.clone() + kept * (mask.ones_like() - mask.clone())
 }
 
 impl Denoise for MaskedModel<'_> {
     fn denoise(&mut self, x: &Tensor<4>, sigma: f32) -> Result<Tensor<4>> {
-        let x = self.with_kept_part(x, sigma);
+        let mask = self.mask_at(sigma);
+        let x = self.with_kept_part(x, sigma, &mask);
         let x0 = self.model.denoise(&x, sigma)?;
-        Ok(self.blend(x0, self.latent.clone()))
+        Ok(blend(x0, self.latent.clone(), &mask))
     }
 
     fn denoise_both(&mut self, x: &Tensor<4>, sigma: f32) -> Result<Guided> {
-        let x = self.with_kept_part(x, sigma);
+        let mask = self.mask_at(sigma);
+        let x = self.with_kept_part(x, sigma, &mask);
         let guided = self.model.denoise_both(&x, sigma)?;
         Ok(Guided {
-            x0: self.blend(guided.x0, self.latent.clone()),
+            x0: blend(guided.x0, self.latent.clone(), &mask),
             negative: guided.negative,
         })
     }
@@ -62,62 +78,16 @@ pub(super) fn fit_mask(mask: &Tensor<4>, like: &Tensor<4>) -> Result<Tensor<4>> 
         )));
     }
     let [batch, channels, height, width] = like.dims();
-    let (rows, columns) = (Taps::new(from[2], height), Taps::new(from[3], width));
     let source = values(mask.clone())?;
+    let bilinear = Bilinear::new([from[2], from[3]], [height, width]);
     let mut fitted = Vec::with_capacity(batch * channels * height * width);
     for member in 0..batch {
         for channel in 0..channels {
             let plane = (member % from[0]) * from[1] + channel % from[1];
-            let plane = &source[plane * from[2] * from[3]..][..from[2] * from[3]];
-            for row in &rows.0 {
-                for column in &columns.0 {
-                    let at = |y: usize, x: usize| plane[y * from[3] + x];
-                    let upper = lerp(
-                        at(row.low, column.low),
-                        at(row.low, column.high),
-                        column.weight,
-                    );
-                    let lower = lerp(
-                        at(row.high, column.low),
-                        at(row.high, column.high),
-                        column.weight,
-                    );
-                    fitted.push(lerp(upper, lower, row.weight));
-                }
-            }
+            fitted.extend(bilinear.plane(&source[plane * from[2] * from[3]..][..from[2] * from[3]]));
         }
     }
     Ok(from_values(fitted, like.dims(), &like.device()))
-}
-
-fn lerp(low: f32, high: f32, weight: f32) -> f32 {
-    low * (1.0 - weight) + high * weight
-}
-
-/// For each place of the result the two places of the source that it lies between.
-struct Taps(Vec<Tap>);
-
-struct Tap {
-    low: usize,
-    high: usize,
-    weight: f32,
-}
-
-impl Taps {
-    /// Pixel centres are aligned, not corners, and nothing is averaged when the result is smaller.
-    fn new(from: usize, to: usize) -> Self {
-        let scale = from as f32 / to as f32;
-        let tap = |index: usize| {
-            let place = (scale * (index as f32 + 0.5) - 0.5).max(0.0);
-            let low = (place as usize).min(from - 1);
-            Tap {
-                low,
-                high: (low + 1).min(from - 1),
-                weight: place - low as f32,
-            }
-        };
-        Self((0..to).map(tap).collect())
-    }
 }
 
 #[cfg(test)]

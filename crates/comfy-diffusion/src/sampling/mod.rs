@@ -3,17 +3,24 @@
 //! A [`Scheduler`] chooses noise levels, a [`Sampler`] goes down them, and asks a [`Denoise`] at each for the clean latent.
 
 mod batching;
+mod beside;
+mod condition;
 mod conditioning;
 mod denoise;
-mod guidance;
+mod fit;
+pub mod guidance;
+pub mod hooks;
 mod host;
 mod ksampler;
+mod label;
 mod latent_format;
 mod mask;
+mod memory;
 mod model_sampling;
 mod noise;
 mod noise_table;
 pub mod preview;
+mod resize;
 mod run;
 mod sample;
 pub mod samplers;
@@ -22,10 +29,15 @@ pub mod schedulers;
 #[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests;
 
-pub use conditioning::{Conditioning, ProgressRange};
+pub use beside::BesideRule;
+pub use conditioning::{Area, Beside, Cells, ConditionMask, Conditioning, ImageHint, LabelHints, ProgressRange};
 pub use denoise::{Denoise, Guided};
+pub use guidance::{ClassifierFree, Guidance, Moment, Predictions};
+pub use hooks::Hooks;
 pub use ksampler::KSamplerSteps;
+pub use label::{AestheticLabel, LabelRule, LabelSource, PictureLabel, SizeLabel};
 pub use latent_format::LatentFormat;
+pub use memory::{Key, Memory};
 pub use model_sampling::{ModelSampling, Prediction};
 pub use noise::{BrownianNoise, StepNoise, prepare_noise};
 pub use noise_table::NoiseTable;

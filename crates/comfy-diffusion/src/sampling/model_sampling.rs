@@ -12,40 +12,77 @@ pub enum Prediction {
     /// The velocity v: x₀ = x/(σ²+1) − v·σ/√(σ²+1) (Salimans and Ho, "Progressive distillation for fast sampling of
     /// diffusion models", 2022).
     Velocity,
+    /// What preconditioning leaves to the network: as the velocity, with the other sign (Karras et al., "Elucidating the design
+    /// space of diffusion-based generative models", 2022).
+    Edm,
+    /// The clean latent itself.
+    Clean,
+    /// The clean latent, from an x that is not scaled.
+    CleanOfUnscaled,
+    /// ε, of which a latent consistency model makes its answer (Luo et al., "Latent consistency models", 2023).
+    Consistency,
+    /// The flow of Cosmos, counted in σ.
+    CosmosFlow,
 }
+
+/// The deviation of the data, and how much time counts, in the boundary condition of consistency models.
+const CONSISTENCY_DATA: f64 = 0.5;
+const CONSISTENCY_TIME: f64 = 10.0;
 
 /// How a model is sampled: its noise levels and its prediction. x is kept unscaled (x = x₀ + σ·ε) everywhere.
 #[derive(Clone, Debug)]
 pub struct ModelSampling {
     /// What the network's output means.
     pub prediction: Prediction,
+    /// The deviation σ_d of clean latents that the network was trained for.
+    pub sigma_data: f64,
     /// The noise levels.
     pub table: NoiseTable,
 }
 
 impl ModelSampling {
-    /// Stable Diffusion 1 and its relatives that predict the noise.
+    /// Stable Diffusion 1 and its relatives.
     pub fn stable_diffusion(prediction: Prediction) -> Self {
         Self {
             prediction,
+            sigma_data: 1.0,
             table: NoiseTable::scaled_linear(0.000_85, 0.012, 1000),
         }
     }
 
-    /// The input the network was trained on, of unit variance: x/√(σ²+1).
+    /// The input the network was trained on, mostly of unit variance: x/√(σ²+σ_d²).
     pub fn network_input(&self, x: Tensor<4>, sigma: f32) -> Tensor<4> {
-        let sigma = f64::from(sigma);
-        x.div_scalar((sigma * sigma + 1.0).sqrt())
+        match self.prediction {
+            Prediction::CleanOfUnscaled => x,
+            Prediction::CosmosFlow => x.mul_scalar(1.0 - noise_share(sigma)),
+            _ => x.div_scalar(self.variance(sigma).sqrt()),
+        }
+    }
+
+    /// σ² + σ_d²
+    fn variance(&self, sigma: f32) -> f64 {
+        f64::from(sigma).powi(2) + self.sigma_data.powi(2)
     }
 
     /// The clean latent x₀ for a network's `output` at `x` and σ.
     pub fn clean(&self, x: Tensor<4>, output: Tensor<4>, sigma: f32) -> Tensor<4> {
-        let sigma = f64::from(sigma);
+        let (level, variance) = (f64::from(sigma), self.variance(sigma));
+        let kept = self.sigma_data.powi(2) / variance;
+        let predicted = level * self.sigma_data / variance.sqrt();
         match self.prediction {
-            Prediction::Epsilon => x - output.mul_scalar(sigma),
-            Prediction::Velocity => {
-                let variance = sigma * sigma + 1.0;
-                x.div_scalar(variance) - output.mul_scalar(sigma / variance.sqrt())
+            Prediction::Epsilon => x - output.mul_scalar(level),
+            Prediction::Velocity => x.mul_scalar(kept) - output.mul_scalar(predicted),
+            Prediction::Edm => x.mul_scalar(kept) + output.mul_scalar(predicted),
+            Prediction::Clean | Prediction::CleanOfUnscaled => output,
+            Prediction::Consistency => {
+                let time = f64::from(self.table.timestep(sigma)) * CONSISTENCY_TIME;
+                let data = CONSISTENCY_DATA * CONSISTENCY_DATA;
+                let clean = x.clone() - output.mul_scalar(level);
+                clean.mul_scalar(time / (time * time + data).sqrt()) + x.mul_scalar(data / (time * time + data))
+            }
+            Prediction::CosmosFlow => {
+                let share = noise_share(sigma);
+                x.mul_scalar(1.0 - share) - output.mul_scalar(share)
             }
         }
     }
@@ -60,7 +97,7 @@ impl ModelSampling {
         from_pure_noise: bool,
     ) -> Tensor<4> {
         let sigma = f64::from(sigma);
-        let scale = if from_pure_noise {
+        let scale = if from_pure_noise && self.prediction != Prediction::CosmosFlow {
             (sigma * sigma + 1.0).sqrt()
         } else {
             sigma
@@ -78,6 +115,12 @@ impl ModelSampling {
     pub fn half_log_snr(&self, sigma: f32) -> f64 {
         -f64::from(sigma).ln()
     }
+}
+
+/// σ/(σ+1), which goes from 0 to 1.
+fn noise_share(sigma: f32) -> f64 {
+    let sigma = f64::from(sigma);
+    sigma / (sigma + 1.0)
 }
 
 #[cfg(test)]
@@ -107,6 +150,8 @@ mod tests {
             for (prediction, output) in [
                 (Prediction::Epsilon, noise),
                 (Prediction::Velocity, velocity),
+                (Prediction::Edm, -velocity),
+                (Prediction::Clean, clean),
             ] {
                 let sampling = ModelSampling::stable_diffusion(prediction);
                 let got = value(sampling.clean(of(x), of(output), sigma));
@@ -118,6 +163,21 @@ mod tests {
                 assert!((input - x / norm).abs() < 1e-6);
             }
         }
+    }
+
+    #[test]
+    fn clean_latents_of_other_deviations_come_back_too() {
+        let sampling = ModelSampling {
+            sigma_data: 0.5,
+            ..ModelSampling::stable_diffusion(Prediction::Edm)
+        };
+        let (clean, x, sigma) = (0.3_f32, -1.1_f32, 2.0_f32);
+        // x₀ = x·σ_d²/(σ²+σ_d²) + F·σ·σ_d/√(σ²+σ_d²), solved for F.
+        let output = (clean - x * 0.25 / 4.25) * 4.25_f32.sqrt() / (sigma * 0.5);
+        let got = value(sampling.clean(of(x), of(output), sigma));
+        assert!((got - clean).abs() < 1e-6, "{got}");
+        let input = value(sampling.network_input(of(x), sigma));
+        assert!((input - x / 4.25_f32.sqrt()).abs() < 1e-6);
     }
 
     #[test]

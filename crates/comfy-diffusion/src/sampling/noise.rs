@@ -10,13 +10,12 @@ const LARGEST_BATCH_INDEX: i64 = 65_535;
 
 /// The initial noise for a latent of `shape`, row by row. One draw covers the whole batch; with `batch_index` each index
 /// has the draw it would have as a member of a larger batch, equal indices share it, and the result has as many
-/// members as there are indices. Of the seed only the low 32 bits count.
+/// members as there are indices. The generator begins at the seed, of which only the low 32 bits count.
 pub fn prepare_noise(
     shape: [usize; 4],
-    seed: u64,
+    generator: &mut TorchGenerator,
     batch_index: Option<&[i64]>,
 ) -> Result<Vec<f32>> {
-    let mut generator = TorchGenerator::new(seed);
     let Some(indices) = batch_index else {
         return Ok(generator.randn(shape.iter().product()));
     };
@@ -105,7 +104,12 @@ impl BrownianNoise {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod tests {
-    use super::prepare_noise;
+    use crate::Result;
+    use crate::random::TorchGenerator;
+
+    fn prepare_noise(shape: [usize; 4], seed: u64, batch_index: Option<&[i64]>) -> Result<Vec<f32>> {
+        super::prepare_noise(shape, &mut TorchGenerator::new(seed), batch_index)
+    }
 
     #[test]
     fn equal_indices_share_their_draw() {

@@ -1,11 +1,13 @@
 //! One run of a sampler: what it is given, and what it tells while it goes on.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use super::noise::{BrownianNoise, StepNoise};
-use super::{Denoise, Guided, ModelSampling};
+use super::{Denoise, Guided, Memory, ModelSampling};
+use crate::random::TorchGenerator;
 use crate::{Error, Result};
 
 /// What an observer sees after each step's first call of the model.
@@ -30,6 +32,7 @@ pub struct Run<'a> {
     observe: &'a mut Observe<'a>,
     sigmas: &'a [f32],
     seed: u64,
+    memory: Arc<Memory>,
 }
 
 impl<'a> Run<'a> {
@@ -46,7 +49,15 @@ impl<'a> Run<'a> {
             observe,
             sigmas,
             seed,
+            memory: Arc::new(Memory::new(TorchGenerator::new(seed))),
         }
+    }
+
+    /// The same run with what hooks of its model remember, and draw from.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Arc<Memory>) -> Self {
+        self.memory = memory;
+        self
     }
 
     /// The noise levels.
@@ -92,6 +103,13 @@ impl<'a> Run<'a> {
     /// initial noise.
     pub fn noise_like(&self, x: &Tensor<4>) -> StepNoise {
         StepNoise::new(self.seed, x)
+    }
+
+    /// Noise of x's shape from the generator that drew the initial noise, which goes on where that ended.
+    pub fn further_noise_like(&self, x: &Tensor<4>) -> Tensor<4> {
+        let shape = x.dims();
+        let values = self.memory.draw(|generator| generator.randn(shape.iter().product()));
+        Tensor::from_data(TensorData::new(values, shape), &x.device())
     }
 
     /// Noise that belongs to the interval between two levels, however the levels are chosen.

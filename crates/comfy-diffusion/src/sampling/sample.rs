@@ -2,11 +2,15 @@
 
 use burn::tensor::Tensor;
 
-use super::guidance::GuidedModel;
+use std::sync::Arc;
+
+use super::guidance::{Guidance, GuidedModel};
+use super::beside::Sampled;
+use super::condition::Fit;
 use super::host::{from_values, values};
 use super::mask::{MaskedModel, fit_mask};
 use super::samplers::Method;
-use super::{Conditioning, Denoise, Observe, Run};
+use super::{Denoise, Memory, Observe, Run};
 
 use crate::random::TorchGenerator;
 use crate::{Error, Model, Result};
@@ -16,16 +20,12 @@ use crate::{Error, Model, Result};
 pub struct SampleRequest<'a> {
     /// The model.
     pub model: &'a Model,
-    /// What the picture is to show.
-    pub positive: &'a [Conditioning],
-    /// What the picture is not to show.
-    pub negative: &'a [Conditioning],
+    /// What the picture is to show, and how the model is held to it.
+    pub guidance: &'a dyn Guidance,
     /// The latent [batch, channels, height, width] to begin with, in the autoencoder's scale; zeros to begin from noise.
     pub latent: Tensor<4>,
     /// Normal noise of the latent's shape, or zeros if the latent has noise in it already.
     pub noise: Tensor<4>,
-    /// The scale of classifier-free guidance. At 1 the negative conditions are not looked at.
-    pub cfg: f64,
     /// The way down the noise levels.
     pub sampler: &'a dyn Method,
     /// The noise levels, descending.
@@ -34,6 +34,8 @@ pub struct SampleRequest<'a> {
     pub noise_mask: Option<Tensor<4>>,
     /// The seed of the noise that the sampler itself adds.
     pub seed: u64,
+    /// What hooks draw from, if they do: the generator that drew the initial noise, as it stands after that.
+    pub generator: TorchGenerator,
 }
 
 /// Samples a latent and returns it in the autoencoder's scale. Without noise levels the latent is returned as it is; with
@@ -52,15 +54,35 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
     let sampling = &request.model.sampling;
     let format = &request.model.latent_format;
     let device = request.model.device.tensor_device();
-    let latent = format.to_network(request.latent.to_device(device));
+    let latent = request.latent.to_device(device);
+    // An empty latent stays empty, whatever zero means to the autoencoder.
+    let moves_zero = format.shift != 0.0 || format.statistics.is_some();
+    let latent = if moves_zero && is_empty(&latent)? {
+        latent
+    } else {
+        format.to_network(latent)
+    };
     let noise = request.noise.to_device(device);
     let from_pure_noise = sampling.starts_from_pure_noise(first);
     let x = sampling.add_noise(latent.clone(), noise.clone(), first, from_pure_noise);
 
-    let conditions = (request.positive, request.negative);
-    let mut model = GuidedModel::new(&*network, sampling, conditions, request.cfg, &x)?;
+    let mask = request
+        .noise_mask
+        .as_ref()
+        .map(|mask| fit_mask(mask, &x))
+        .transpose()?;
+    let fit = Fit {
+        model: request.model,
+        sampled: Sampled {
+            latent: &latent,
+            mask: mask.as_ref(),
+        },
+        seed: request.seed,
+    };
+    let memory = Arc::new(Memory::new(request.generator));
+    let mut model = GuidedModel::new(&*network, request.guidance, Arc::clone(&memory), fit)?;
     let mut masked;
-    let denoiser: &mut dyn Denoise = match &request.noise_mask {
+    let denoiser: &mut dyn Denoise = match &mask {
         None => &mut model,
         Some(mask) => {
             let noise = if request.sampler.renews_mask_noise() {
@@ -69,15 +91,17 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
                 noise
             };
             masked = MaskedModel {
-                mask: fit_mask(mask, &x)?,
+                mask: mask.clone(),
                 model: &mut model,
-                latent,
+                latent: latent.clone(),
                 noise,
+                sigmas: &request.sigmas,
+                hook: request.model.hooks.mask.as_deref(),
             };
             &mut masked
         }
     };
-    let mut run = Run::new(denoiser, &request.sigmas, request.seed, observe);
+    let mut run = Run::new(denoiser, &request.sigmas, request.seed, observe).with_memory(memory);
     let result = format.from_network(request.sampler.run(&mut run, x)?);
     if values(result.clone())?
         .iter()
@@ -101,7 +125,11 @@ fn fresh_noise(seed: u64, like: &Tensor<4>) -> Tensor<4> {
     )
 }
 
-fn check_shapes(request: &SampleRequest<'_>, channels: usize) -> Result<()> {
+fn is_empty(latent: &Tensor<4>) -> Result<bool> {
+    Ok(values(latent.clone())?.iter().all(|value| *value == 0.0))
+}
+
+fn check_shapes(request: &SampleRequest<'_>, inputs: usize) -> Result<()> {
     let (latent, noise) = (request.latent.dims(), request.noise.dims());
     if latent != noise {
         return Err(Error::input(format!(
@@ -113,9 +141,12 @@ fn check_shapes(request: &SampleRequest<'_>, channels: usize) -> Result<()> {
             "the latent must not be empty, but its shape is {latent:?}"
         )));
     }
-    if latent[1] != channels {
+    let model = request.model;
+    let beside = model.beside.channels(model.latent_format.channels);
+    let expected = inputs.saturating_sub(beside);
+    if latent[1] != expected {
         return Err(Error::input(format!(
-            "the model takes latents of {channels} channels, but this one has {}",
+            "the model takes latents of {expected} channels, but this one has {}",
             latent[1]
         )));
     }

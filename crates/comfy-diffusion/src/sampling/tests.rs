@@ -12,6 +12,7 @@ use super::*;
 use crate::device::ComputeDevice;
 use crate::models::unet::UNet;
 use crate::models::{Network, NetworkInput};
+use crate::random::TorchGenerator;
 use crate::residency::Resident;
 use crate::weights::Weights;
 use crate::{Error, Model, Result};
@@ -21,6 +22,9 @@ fn model(network: impl Network + 'static, device: &ComputeDevice) -> Model {
         network: Resident::ready(Arc::new(network)),
         sampling: ModelSampling::stable_diffusion(Prediction::Epsilon),
         latent_format: LatentFormat::SD15,
+        label: None,
+        beside: BesideRule::Nothing,
+        hooks: Hooks::default(),
         device: device.clone(),
     }
 }
@@ -31,20 +35,29 @@ fn recorded<const D: usize>(golden: &Golden, name: &str, device: &ComputeDevice)
 }
 
 /// The checkpoint and the two texts of the recordings.
-fn stable_diffusion() -> (UNet, [Vec<Conditioning>; 2]) {
+fn stable_diffusion() -> (UNet, ClassifierFree) {
     let device = ComputeDevice::cpu();
     let weights = Weights::open(&comfy_fixtures::checkpoint("sd15_tiny")).unwrap();
     let network = UNet::load(&weights.root().enter("model.diffusion_model"), &device).unwrap();
     let contexts: Tensor<3> = recorded(&golden("forward_sd15_tiny"), "fwd.context", &device);
     // The recorded call has the negative text first.
     let texts = [1, 0].map(|row| vec![Conditioning::new(contexts.clone().narrow(0, row, 1), None)]);
-    (network, texts)
+    (network, guided(texts))
+}
+
+/// Positive and negative texts, and the scale of the recordings.
+fn guided([positive, negative]: [Vec<Conditioning>; 2]) -> ClassifierFree {
+    ClassifierFree {
+        positive,
+        negative,
+        scale: 7.0,
+    }
 }
 
 /// A request on an empty latent of one picture, its noise from seed 42.
 fn request<'a>(
     model: &'a Model,
-    texts: &'a [Vec<Conditioning>; 2],
+    guidance: &'a dyn Guidance,
     sampler: &'a dyn Method,
     sigmas: Vec<f32>,
     [height, width]: [usize; 2],
@@ -53,15 +66,14 @@ fn request<'a>(
     let device = model.device.tensor_device();
     SampleRequest {
         model,
-        positive: &texts[0],
-        negative: &texts[1],
+        guidance,
         latent: Tensor::zeros(shape, device),
-        noise: from_values(prepare_noise(shape, 42, None).unwrap(), shape, device),
-        cfg: 7.0,
+        noise: from_values(prepare_noise(shape, &mut TorchGenerator::new(42), None).unwrap(), shape, device),
         sampler,
         sigmas,
         noise_mask: None,
         seed: 42,
+        generator: TorchGenerator::new(42),
     }
 }
 
@@ -199,14 +211,17 @@ fn text(value: f32, batch: usize, tokens: usize) -> Conditioning {
 /// The result of one Euler step from σ = 2 to 0, with and without cfg: x₀ = x − σ·x/√(σ²+1)·text.
 fn one_step(texts: &[Vec<Conditioning>; 2], cfg: f64) -> (Vec<f32>, Vec<[usize; 3]>) {
     let (calls, model) = formula();
+    let guidance = ClassifierFree {
+        scale: cfg,
+        ..guided(texts.clone())
+    };
     let mut request = request(
         &model,
-        texts,
+        &guidance,
         find_sampler("euler").unwrap(),
         vec![2.0, 0.0],
         [2, 2],
     );
-    request.cfg = cfg;
     request.noise = request.noise.ones_like();
     let got = run(request).unwrap();
     let calls = calls.lock().unwrap().clone();
@@ -306,7 +321,7 @@ fn texts_are_fitted_to_the_batch() {
     let device = model.device.tensor_device();
     let values = [vec![0.1; 4], vec![0.2; 4]].concat();
     let two = Conditioning::new(from_values(values, [2, 2, 2], device), None);
-    let texts = [vec![two], vec![]];
+    let texts = ClassifierFree::positive(vec![two]);
     for batch in [1, 2, 5] {
         let shape = [batch, 4, 1, 1];
         let mut request = request(
@@ -318,7 +333,6 @@ fn texts_are_fitted_to_the_batch() {
         );
         request.latent = Tensor::zeros(shape, device);
         request.noise = Tensor::ones(shape, device);
-        request.cfg = 1.0;
         let got = run(request).unwrap();
         for (index, member) in got.chunks(4).enumerate() {
             assert_all(member, expected(if index % 2 == 0 { 0.1 } else { 0.2 }));
@@ -331,7 +345,7 @@ fn masked_parts_stay_as_they_were() {
     for sampler in SAMPLERS {
         let (_, model) = formula();
         let device = model.device.tensor_device();
-        let texts = [vec![text(0.4, 1, 3)], vec![text(0.1, 1, 3)]];
+        let texts = guided([vec![text(0.4, 1, 3)], vec![text(0.1, 1, 3)]]);
         let scheduler = find_scheduler("karras").unwrap();
         let sigmas = KSamplerSteps::new(6)
             .sigmas(&model.sampling, scheduler, sampler)
@@ -359,7 +373,7 @@ fn masked_parts_stay_as_they_were() {
 #[test]
 fn levels_decide_how_much_happens() {
     let (calls, model) = formula();
-    let texts = [vec![text(0.4, 1, 3)], vec![]];
+    let texts = guided([vec![text(0.4, 1, 3)], vec![]]);
     let sampler = find_sampler("euler").unwrap();
     let mut nothing = request(&model, &texts, sampler, vec![], [2, 2]);
     nothing.latent = nothing.latent.add_scalar(5.0);
@@ -378,7 +392,7 @@ fn levels_decide_how_much_happens() {
 fn what_does_not_fit_is_refused() {
     let (_, model) = formula();
     let device = model.device.tensor_device();
-    let texts = [vec![text(0.4, 1, 3)], vec![]];
+    let texts = guided([vec![text(0.4, 1, 3)], vec![]]);
     let sampler = find_sampler("euler").unwrap();
     let plain = || request(&model, &texts, sampler, vec![2.0, 0.0], [2, 2]);
     let message = |request| run(request).unwrap_err().to_string();
@@ -393,7 +407,7 @@ fn what_does_not_fit_is_refused() {
         noise: Tensor::zeros(shape, device),
         ..plain()
     };
-    assert!(message(channels).contains("takes latents of 4 channels, but this one has 16"));
+    assert!(message(channels).contains("takes 4 channels, but this latent has 16"));
     let shape = [1, 4, 0, 2];
     let empty = SampleRequest {
         latent: Tensor::zeros(shape, device),
@@ -401,13 +415,10 @@ fn what_does_not_fit_is_refused() {
         ..plain()
     };
     assert!(message(empty).contains("must not be empty"));
-    let texts = [
-        vec![Conditioning::new(Tensor::zeros([1, 0, 2], device), None)],
-        vec![],
-    ];
+    let nothing = ClassifierFree::positive(vec![Conditioning::new(Tensor::zeros([1, 0, 2], device), None)]);
     assert!(
         message(SampleRequest {
-            positive: &texts[0],
+            guidance: &nothing,
             ..plain()
         })
         .contains("at least one token")
@@ -417,7 +428,7 @@ fn what_does_not_fit_is_refused() {
 #[test]
 fn a_result_that_is_no_number_is_an_error() {
     let (_, model) = formula();
-    let texts = [vec![text(f32::NAN, 1, 3)], vec![]];
+    let texts = guided([vec![text(f32::NAN, 1, 3)], vec![]]);
     let request = request(
         &model,
         &texts,

@@ -76,14 +76,21 @@ pub(super) fn resolve(
     (tokens, following)
 }
 
-/// The vectors of an embedding file, one token each: the tensor called `key` if there is one, else the first by name.
+/// What the names of tensors in the files of the first training programs begin with.
+const OF_STRINGS: &str = "string_to_param.";
+
+/// The vectors of an embedding file, one token each: the tensor called `key` if there is one, else that of the first training programs,
+/// else the first by name.
 fn read(path: &Path, key: &str) -> Result<Vec<Token>> {
     let weights = Weights::open(path)?;
     let root = weights.root();
     let name = if weights.contains(key) {
         Some(key)
     } else {
-        weights.names("").next()
+        weights
+            .names(OF_STRINGS)
+            .next()
+            .or(weights.names("").next())
     };
     let name = name.unwrap_or("emb_params");
     let shape = root.shape(name)?;
@@ -117,6 +124,19 @@ mod tests {
         fn find(&self, _: &str) -> Option<PathBuf> {
             None
         }
+    }
+
+    #[test]
+    fn pickled_embeddings_are_read() {
+        let path = comfy_fixtures::path("pickles/embedding.pt");
+        let tokens = read(&path, "clip_l").expect("PyTorch wrote it");
+        assert_eq!(
+            tokens,
+            [
+                Token::Vector([1.0; 3].into()),
+                Token::Vector([1.0; 3].into())
+            ]
+        );
     }
 
     #[test]

@@ -3,7 +3,10 @@
 mod checkpoint_loader_simple;
 mod clip_set_last_layer;
 mod clip_text_encode;
+mod conditioning;
+mod custom_sampling;
 mod empty_latent_image;
+mod families;
 mod files;
 pub mod image;
 mod input_file;
@@ -11,8 +14,10 @@ mod ksampler;
 mod ksampler_advanced;
 mod latent;
 mod load_image;
+mod loaders;
 pub mod mask;
 mod metadata;
+mod model_patches;
 mod outputs;
 mod preview_any;
 mod preview_image;
@@ -24,18 +29,24 @@ mod text;
 mod vae_decode;
 mod vae_encode;
 mod vae_loader;
+mod vae_tiled;
 
 use comfy_graph::{NodeRegistry, RegistryError};
 
 pub use checkpoint_loader_simple::{CheckpointLoaderSimple, LoadedCheckpoint};
 pub use clip_set_last_layer::{ClipSetLastLayer, LimitedClip};
 pub use clip_text_encode::{ClipTextEncode, EncodedPrompt};
+pub use conditioning::*;
+pub use custom_sampling::*;
 pub use empty_latent_image::{EmptyLatent, EmptyLatentImage};
+pub use families::*;
 pub use files::*;
 pub use ksampler::KSampler;
 pub use ksampler_advanced::{KSamplerAdvanced, Switch, SwitchOff};
 pub use latent::*;
+pub use model_patches::*;
 pub use load_image::{LoadImage, LoadedImage};
+pub use loaders::*;
 pub use outputs::{ImageAndMask, OneImage, OneMask};
 pub use preview_any::PreviewAny;
 pub use preview_image::PreviewImage;
@@ -45,6 +56,7 @@ pub use text::*;
 pub use vae_decode::{DecodedImage, VaeDecode};
 pub use vae_encode::{EncodedImage, VaeEncode};
 pub use vae_loader::{LoadedVae, VaeLoader};
+pub use vae_tiled::{VaeDecodeTiled, VaeEncodeTiled};
 
 /// Registers all built-in node classes.
 pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
@@ -56,15 +68,22 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
         .register::<VaeDecode>()?
         .register::<VaeEncode>()?
         .register::<VaeLoader>()?
+        .register::<VaeDecodeTiled>()?
+        .register::<VaeEncodeTiled>()?
         .register::<EmptyLatentImage>()?
         .register::<SaveImage>()?
         .register::<PreviewImage>()?
         .register::<LoadImage>()?
         .register::<KSamplerAdvanced>()?
         .register::<PreviewAny>()?;
+    loaders::register(registry)?;
+    families::register(registry)?;
     image::register(registry)?;
     mask::register(registry)?;
     latent::register(registry)?;
+    conditioning::register(registry)?;
+    custom_sampling::register(registry)?;
+    model_patches::register(registry)?;
     files::register(registry)?;
     text::register(registry)
 }

@@ -10,12 +10,13 @@ mod latent;
 mod mask;
 mod models;
 mod operation;
+mod sampling;
 mod svg;
 mod transfer;
 
 pub use choices::{
-    CheckpointName, InputFile, InputImage, InputLatent, OutputImage, SamplerName, SchedulerName,
-    VaeName,
+    CheckpointName, DiffusionModelName, InputFile, InputImage, InputLatent, LoraName, OutputImage,
+    SamplerName, SchedulerName, TextEncoderName, VaeName,
 };
 pub use conditioning::Conditioning;
 pub use image::Image;
@@ -23,5 +24,6 @@ pub use latent::Latent;
 pub use mask::Mask;
 pub use models::{Clip, Model, Vae};
 pub use operation::LatentOperation;
+pub use sampling::{Guider, Noise, Sampler, Sigmas};
 pub use svg::Svg;
 pub use transfer::{host_device, on_device, on_host, values_of};

@@ -1,9 +1,9 @@
 //! The stages of the network, and the layers that they are made of.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use super::super::{Activation, Observer};
-use super::Call;
+use super::{Call, Hooking};
 use super::residual::ResidualBlock;
 use super::transformer::SpatialTransformer;
 use crate::device::ComputeDevice;
@@ -72,14 +72,15 @@ impl Stage {
         &self,
         x: Tensor<4>,
         call: &mut Call,
+        at: &Hooking<'_>,
         size: Option<[usize; 2]>,
-    ) -> Tensor<4> {
+    ) -> Result<Tensor<4>> {
         let mut x = x;
         for (name, layer) in &self.layers {
-            x = layer.forward(x, call, size);
+            x = layer.forward(x, call, at, size)?;
             (call.observe)(name, Activation::Image(&x));
         }
-        x
+        Ok(x)
     }
 }
 
@@ -132,40 +133,56 @@ impl Layer {
         }
     }
 
-    fn forward(&self, x: Tensor<4>, call: &mut Call, size: Option<[usize; 2]>) -> Tensor<4> {
-        match self {
+    fn forward(
+        &self,
+        x: Tensor<4>,
+        call: &mut Call,
+        at: &Hooking<'_>,
+        size: Option<[usize; 2]>,
+    ) -> Result<Tensor<4>> {
+        Ok(match self {
             Self::Residual(block) => block.forward(x, &call.embedding),
             Self::Transformer(transformer) => {
                 let observe: Observer = &mut *call.observe;
-                transformer.forward(x, call.context.as_ref(), observe)
+                transformer.forward(x, call.context.as_ref(), at, observe)?
             }
             Self::Convolution(convolution) | Self::Downsample(convolution) => {
                 convolution.forward(x)
             }
             Self::Upsample(convolution, strategies) => {
-                let doubled = upsample_nearest_2x(strategies, x);
-                convolution.forward(cut(doubled, size))
+                let [_, _, height, width] = x.dims();
+                let doubled = [2 * height, 2 * width];
+                let [rows, columns] = size.unwrap_or(doubled);
+                // Where a size was odd on the way down, its double is one too large.
+                let is_double = |size: usize, double: usize| size == double || size + 1 == double;
+                let larger = if is_double(rows, doubled[0]) && is_double(columns, doubled[1]) {
+                    let doubled = upsample_nearest_2x(strategies, x);
+                    first(first(doubled, 2, rows), 3, columns)
+                } else {
+                    nearest(nearest(x, 2, rows), 3, columns)
+                };
+                convolution.forward(larger)
             }
-        }
+        })
     }
 }
 
-/// The first rows and columns, where a doubled odd size is one too large.
-fn cut(x: Tensor<4>, size: Option<[usize; 2]>) -> Tensor<4> {
-    let [_, _, height, width] = x.dims();
-    match size {
-        Some([rows, columns]) if rows <= height && columns <= width => {
-            let x = if rows < height {
-                x.narrow(2, 0, rows)
-            } else {
-                x
-            };
-            if columns < width {
-                x.narrow(3, 0, columns)
-            } else {
-                x
-            }
-        }
-        _ => x,
+/// The first `size` rows or columns.
+fn first(x: Tensor<4>, dimension: usize, size: usize) -> Tensor<4> {
+    if x.dims()[dimension] == size {
+        x
+    } else {
+        x.narrow(dimension, 0, size)
     }
+}
+
+/// `size` rows or columns, each the one of x that lies there.
+fn nearest(x: Tensor<4>, dimension: usize, size: usize) -> Tensor<4> {
+    let present = x.dims()[dimension];
+    let scale = present as f32 / size as f32;
+    let places: Vec<i32> = (0..size)
+        .map(|place| ((place as f32 * scale) as usize).min(present - 1) as i32)
+        .collect();
+    let places = Tensor::<1, Int>::from_data(places.as_slice(), &x.device());
+    x.select(dimension, places)
 }

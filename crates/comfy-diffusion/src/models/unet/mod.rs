@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 
 use self::layer::Stage;
 use super::timestep::timestep_embedding;
+use super::hooks::{NetworkCall, NetworkHook, Part, Place, Site};
 use super::{Activation, Network, NetworkInput, Observer};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
@@ -139,7 +140,16 @@ impl UNet {
             timesteps,
             context,
             label,
+            hooks,
         } = input;
+        let [_, _, height, width] = x.dims();
+        let hooks = hooks.filter(|call| !call.hooks.is_empty());
+        let site = |part, stage| Hooking {
+            call: hooks.as_ref(),
+            place: Place { part, stage },
+            latent: [height, width],
+            base_channels: self.time_embedding.inputs(),
+        };
         let strategies = self.device.strategies();
         let times = timestep_embedding(timesteps, self.time_embedding.inputs(), &self.device)?;
         let mut embedding = self.time_embedding.forward(times);
@@ -155,17 +165,26 @@ impl UNet {
         };
         let mut skips: Vec<Tensor<4>> = Vec::with_capacity(self.down.len());
         let mut x = x;
-        for stage in &self.down {
-            x = stage.forward(x, &mut call, None);
+        for (index, stage) in self.down.iter().enumerate() {
+            let at = site(Part::Input, index);
+            x = stage.forward(x, &mut call, &at, None)?;
+            x = at.ask(x, |hooks, site, x| hooks.after_stage(site, x))?;
             skips.push(x.clone());
+            x = at.ask(x, |hooks, site, x| hooks.after_skip(site, x))?;
         }
-        x = self.middle.forward(x, &mut call, None);
-        for stage in &self.up {
+        let at = site(Part::Middle, 0);
+        x = self.middle.forward(x, &mut call, &at, None)?;
+        x = at.ask(x, |hooks, site, x| hooks.after_stage(site, x))?;
+        for (index, stage) in self.up.iter().enumerate() {
+            let at = site(Part::Output, index);
             let skip = skips.pop().expect("as many stages up as down");
-            x = Tensor::cat(vec![x, skip], 1);
+            let (left, skip) = at.ask((x, skip), |hooks, site, (x, skip)| {
+                joinable(hooks.before_join(site, x, skip)?)
+            })?;
+            x = Tensor::cat(vec![left, skip], 1);
             // Upsampling has to give the size that the next skip connection has: odd sizes were rounded up on the way down.
             let size = skips.last().map(|skip| [skip.dims()[2], skip.dims()[3]]);
-            x = stage.forward(x, &mut call, size);
+            x = stage.forward(x, &mut call, &at, size)?;
         }
         let x = self.output.forward(self.norm.forward_silu(x));
         (call.observe)("out", Activation::Image(&x));
@@ -226,6 +245,44 @@ struct Call<'a> {
     embedding: Tensor<2>,
     context: Option<Tensor<3>>,
     observe: Observer<'a>,
+}
+
+/// A place at which hooks are asked, if there are any.
+#[derive(Clone, Copy)]
+struct Hooking<'a> {
+    call: Option<&'a NetworkCall>,
+    place: Place,
+    latent: [usize; 2],
+    base_channels: usize,
+}
+
+impl<'a> Hooking<'a> {
+    fn site(&self) -> Option<Site<'a>> {
+        self.call.map(|call| Site {
+            call,
+            place: self.place,
+            latent: self.latent,
+            base_channels: self.base_channels,
+        })
+    }
+
+    fn ask<T>(&self, value: T, ask: impl FnOnce(&dyn NetworkHook, &Site<'_>, T) -> Result<T>) -> Result<T> {
+        match self.site() {
+            Some(site) => ask(&site.call.hooks, &site, value),
+            None => Ok(value),
+        }
+    }
+}
+
+/// That what hooks made of the two halves of a stage's input fits together.
+fn joinable((x, skip): (Tensor<4>, Tensor<4>)) -> Result<(Tensor<4>, Tensor<4>)> {
+    let ([batch, _, height, width], [skip_batch, _, skip_height, skip_width]) = (x.dims(), skip.dims());
+    if [batch, height, width] == [skip_batch, skip_height, skip_width] {
+        return Ok((x, skip));
+    }
+    Err(Error::input(format!(
+        "a patch of the model changed the size within the network to {width}x{height} where {skip_width}x{skip_height} is expected"
+    )))
 }
 
 /// Two linear layers with `silu` between them.

@@ -20,6 +20,7 @@ fn input(golden: &comfy_fixtures::Golden) -> NetworkInput {
         timesteps: recorded(golden, "fwd.timesteps", &device),
         context: Some(recorded(golden, "fwd.context", &device)),
         label: None,
+        hooks: None,
     }
 }
 
@@ -54,6 +55,7 @@ fn odd_sizes_come_back_as_they_went_in() {
                 timesteps: Tensor::ones([1], device.tensor_device()),
                 context: Some(context),
                 label: None,
+                hooks: None,
             })
             .unwrap();
         assert_eq!(result.dims(), [1, 4, height, width]);

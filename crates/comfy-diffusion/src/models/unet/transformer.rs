@@ -2,8 +2,9 @@
 
 use burn::tensor::Tensor;
 
+use super::super::hooks::{AttentionInput, AttentionKind, AttentionSite, NetworkHook};
 use super::super::{Activation, Observer};
-use super::GROUPS;
+use super::{GROUPS, Hooking};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{GroupNorm, LayerNorm, Linear, Mask, Strategies, attention, geglu};
@@ -97,8 +98,9 @@ impl SpatialTransformer {
         &self,
         x: Tensor<4>,
         context: Option<&Tensor<3>>,
+        at: &Hooking<'_>,
         observe: Observer,
-    ) -> Tensor<4> {
+    ) -> Result<Tensor<4>> {
         let shape @ [batch, channels, height, width] = x.dims();
         let pixels = height * width;
         let normal: Tensor<3> = self
@@ -106,14 +108,15 @@ impl SpatialTransformer {
             .forward(x.clone())
             .reshape([batch, channels, pixels]);
         let mut tokens = self.project_in.forward(normal.swap_dims(1, 2));
-        for block in &self.blocks {
-            tokens = block.forward(tokens, context);
+        for (index, block) in self.blocks.iter().enumerate() {
+            tokens = block.forward(tokens, context, at, index)?;
             observe(&block.name, Activation::Tokens(&tokens));
         }
         let residual = x.reshape([batch, channels, pixels]);
-        self.project_out
+        Ok(self
+            .project_out
             .forward_to_channels(tokens, Some(residual))
-            .reshape(shape)
+            .reshape(shape))
     }
 }
 
@@ -169,14 +172,31 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: Tensor<3>, context: Option<&Tensor<3>>) -> Tensor<3> {
-        let mut x = self.self_attention.forward(x, None);
+    /// `index` is the block's number within its stage.
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        context: Option<&Tensor<3>>,
+        at: &Hooking<'_>,
+        index: usize,
+    ) -> Result<Tensor<3>> {
+        let site = |kind| {
+            at.site().map(|site| AttentionSite {
+                site,
+                kind,
+                block: index,
+            })
+        };
+        let own = site(AttentionKind::ToItself);
+        let mut x = self.self_attention.forward(x, None, own.as_ref())?;
         if let Some(layer) = &self.cross_attention {
-            x = layer.forward(x, context);
+            let text = site(AttentionKind::ToText);
+            x = layer.forward(x, context, text.as_ref())?;
         }
         let hidden = self.feed_in.forward(self.feed_norm.forward(x.clone()));
-        self.feed_out
-            .forward_add(geglu(&self.strategies, hidden), x)
+        Ok(self
+            .feed_out
+            .forward_add(geglu(&self.strategies, hidden), x))
     }
 }
 
@@ -248,9 +268,17 @@ impl AttentionLayer {
     }
 
     /// Attends to `context`, or to the tokens themselves.
-    fn forward(&self, x: Tensor<3>, context: Option<&Tensor<3>>) -> Tensor<3> {
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        context: Option<&Tensor<3>>,
+        site: Option<&AttentionSite<'_>>,
+    ) -> Result<Tensor<3>> {
         let normal = self.norm.forward(x.clone());
         let read = context.cloned().unwrap_or_else(|| normal.clone());
+        if let Some(site) = site {
+            return Ok(x + self.forward_hooked(normal, read, site)?);
+        }
         let Projections {
             query,
             key,
@@ -260,7 +288,32 @@ impl AttentionLayer {
         let (key, value) = (key.forward(read.clone()), value.forward(read));
         let query = query.forward(normal);
         let result = attention(&self.strategies, query, key, value, self.heads, Mask::None);
-        output.forward_add(result, x)
+        Ok(output.forward_add(result, x))
+    }
+
+    /// What is to be added to the input, with every hook asked.
+    fn forward_hooked(&self, query: Tensor<3>, read: Tensor<3>, site: &AttentionSite<'_>) -> Result<Tensor<3>> {
+        let hooks = &site.site.call.hooks;
+        let input = AttentionInput {
+            query,
+            key: read.clone(),
+            value: read,
+        };
+        let AttentionInput { query, key, value } = hooks.before_attention(site, input)?;
+        let projections = &self.attention;
+        let projected = AttentionInput {
+            query: projections.query.forward(query),
+            key: projections.key.forward(key),
+            value: projections.value.forward(value),
+        };
+        let result = match hooks.attention(site) {
+            Some(function) => function.attend(site, projected, self.heads, &self.strategies)?,
+            None => {
+                let AttentionInput { query, key, value } = projected;
+                attention(&self.strategies, query, key, value, self.heads, Mask::None)
+            }
+        };
+        hooks.after_attention(site, projections.output.forward(result))
     }
 }
 

@@ -13,9 +13,29 @@ use crate::sampling::Run;
 /// Points of the numerical integrals.
 const POINTS: usize = 200;
 
+/// The function φ that says how much noise is renewed between two levels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NoiseFunction {
+    /// That of "ER-SDE 5".
+    Extended,
+    /// σ to a power: 1 renews none, 2 is the reverse-time equation.
+    Power(f64),
+}
+
+impl NoiseFunction {
+    fn at(self, sigma: f64) -> f64 {
+        match self {
+            Self::Extended => sigma * (sigma.powf(0.3).exp() + 10.0),
+            Self::Power(power) => sigma.powf(power),
+        }
+    }
+}
+
 /// One call of the model a step, noise added in each but the last.
 #[derive(Clone, Copy, Debug)]
 pub struct ErSde {
+    /// How much noise is renewed.
+    pub function: NoiseFunction,
     /// A factor on the added noise.
     pub noise_scale: f64,
     /// The highest order, 1 to 3.
@@ -25,19 +45,16 @@ pub struct ErSde {
 impl ErSde {
     /// The settings of the sampler of this name.
     pub const USUAL: Self = Self {
+        function: NoiseFunction::Extended,
         noise_scale: 1.0,
         order: 3,
     };
 }
 
-/// The function that says how much noise is renewed between two levels.
-fn noise_function(sigma: f64) -> f64 {
-    sigma * (sigma.powf(0.3).exp() + 10.0)
-}
-
 impl Method for ErSde {
     fn run(&self, run: &mut Run<'_>, mut x: Tensor<4>) -> Result<Tensor<4>> {
         let mut noise = run.noise_like(&x);
+        let noise_function = |sigma| self.function.at(sigma);
         let sigmas = run.sigmas();
         // x₀ of the step before, and the slope of x₀ over σ there.
         let mut previous: Option<Tensor<4>> = None;
@@ -60,7 +77,7 @@ impl Method for ErSde {
                     (x0.clone() - previous.clone()).div_scalar(sigma - f64::from(sigmas[index - 1]))
                 });
             if let Some(slope) = &slope {
-                let integrals = Integrals::new(sigma, next);
+                let integrals = Integrals::new(self.function, sigma, next);
                 let weight = step + integrals.plain * noise_function(next);
                 x = weighted_sum([(1.0, &x), (weight, slope)]);
                 if let Some(previous_slope) = previous_slope.as_ref().filter(|_| self.order >= 3) {
@@ -74,9 +91,10 @@ impl Method for ErSde {
                 }
             }
             let variance = next * next - (sigma * rest).powi(2);
-            x = x + noise
-                .draw()
-                .mul_scalar(variance.max(0.0).sqrt() * self.noise_scale);
+            if self.noise_scale > 0.0 {
+                let deviation = variance.max(0.0).sqrt() * self.noise_scale;
+                x = x + noise.draw().mul_scalar(deviation);
+            }
             previous_slope = slope;
             previous = Some(x0);
         }
@@ -93,7 +111,7 @@ struct Integrals {
 }
 
 impl Integrals {
-    fn new(sigma: f64, next: f64) -> Self {
+    fn new(function: NoiseFunction, sigma: f64, next: f64) -> Self {
         let width = (sigma - next) / POINTS as f64;
         let mut sums = Self {
             plain: 0.0,
@@ -101,8 +119,8 @@ impl Integrals {
         };
         for point in 0..POINTS {
             let place = next + point as f64 * width;
-            sums.plain += width / noise_function(place);
-            sums.weighted += width * (place - sigma) / noise_function(place);
+            sums.plain += width / function.at(place);
+            sums.weighted += width * (place - sigma) / function.at(place);
         }
         sums
     }

@@ -52,3 +52,20 @@ impl Method for EulerCfgPp {
         Ok(x)
     }
 }
+
+/// Euler's method along a direction that counts the difference of the two predictions twice: x goes by
+/// (x − 2·x₀ + negative)/σ.
+#[derive(Clone, Copy, Debug)]
+pub struct EulerFromNegative;
+
+impl Method for EulerFromNegative {
+    fn run(&self, run: &mut Run<'_>, mut x: Tensor<4>) -> Result<Tensor<4>> {
+        for (index, levels) in run.sigmas().windows(2).enumerate() {
+            let guided = run.denoise_both(&x, levels[0])?;
+            run.report(index, &guided.x0, &x)?;
+            let step = f64::from(levels[1] - levels[0]) / f64::from(levels[0]);
+            x = weighted_sum([(1.0 + step, &x), (-2.0 * step, &guided.x0), (step, &guided.negative)]);
+        }
+        Ok(x)
+    }
+}

@@ -41,7 +41,7 @@ pub use ddim::Ddim;
 pub use ddpm::Ddpm;
 pub use deis::Deis;
 pub use dpm_2::Dpm2;
-pub use dpm_adaptive::DpmAdaptive;
+pub use dpm_adaptive::{Controller, DpmAdaptive};
 pub use dpm_fast::DpmFast;
 pub use dpmpp_2m::Dpmpp2m;
 pub use dpmpp_2m_cfg_pp::Dpmpp2mCfgPp;
@@ -49,10 +49,10 @@ pub use dpmpp_2m_sde::{Correction, Dpmpp2mSde};
 pub use dpmpp_2s_ancestral::{Dpmpp2sAncestral, Dpmpp2sAncestralCfgPp};
 pub use dpmpp_3m_sde::Dpmpp3mSde;
 pub use dpmpp_sde::DpmppSde;
-pub use er_sde::ErSde;
+pub use er_sde::{ErSde, NoiseFunction};
 pub use euler::Euler;
 pub use euler_ancestral::EulerAncestral;
-pub use euler_cfg_pp::EulerCfgPp;
+pub use euler_cfg_pp::{EulerCfgPp, EulerFromNegative};
 pub use gradient_estimation::GradientEstimation;
 pub use heun::Heun;
 pub use heunpp2::Heunpp2;
@@ -60,7 +60,7 @@ pub use ipndm::{Ipndm, IpndmV};
 pub use lcm::Lcm;
 pub use lms::Lms;
 pub use res_multistep::ResMultistep;
-pub use sa_solver::SaSolver;
+pub use sa_solver::{NoisyLevels, SaSolver};
 pub use seeds::{Seeds2, Seeds3};
 pub use uni_pc::{Scaling, UniPc};
 
@@ -85,6 +85,7 @@ pub trait Method: Send + Sync {
 }
 
 /// A method under the name that workflows use, with its usual settings.
+#[derive(Clone, Copy)]
 pub struct Sampler {
     /// The name.
     pub name: &'static str,

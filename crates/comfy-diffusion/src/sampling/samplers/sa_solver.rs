@@ -12,14 +12,26 @@ use super::arithmetic::{half_log_snr, solve_powers};
 use crate::Result;
 use crate::sampling::Run;
 
-/// The part of the way on which noise is added.
-const NOISY_PART: (f64, f64) = (0.2, 0.8);
-const PREDICTOR_ORDER: usize = 3;
-const CORRECTOR_ORDER: usize = 4;
+/// Between which levels noise is added.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NoisyLevels {
+    /// On a part of the way, 0 to 1.
+    Progress(f64, f64),
+    /// From one σ down to another.
+    Sigmas(f64, f64),
+}
 
 /// One call of the model a step, or two.
 #[derive(Clone, Copy, Debug)]
 pub struct SaSolver {
+    /// Between which levels noise is added.
+    pub noisy: NoisyLevels,
+    /// How many calls the predictor uses, at least 1.
+    pub predictor_order: usize,
+    /// How many calls the corrector uses; 0 corrects nothing.
+    pub corrector_order: usize,
+    /// Whether steps of two calls take the paper's simpler coefficients (its appendix D).
+    pub is_simple: bool,
     /// The strength τ of the noise while it is added; 0 for none.
     pub eta: f64,
     /// A factor on the added noise.
@@ -31,6 +43,10 @@ pub struct SaSolver {
 impl SaSolver {
     /// The settings of the sampler `sa_solver`.
     pub const USUAL: Self = Self {
+        noisy: NoisyLevels::Progress(0.2, 0.8),
+        predictor_order: 3,
+        corrector_order: 4,
+        is_simple: false,
         eta: 1.0,
         noise_scale: 1.0,
         evaluates_corrected: false,
@@ -57,10 +73,11 @@ impl Method for SaSolver {
         let steps = run.steps();
         let mut noise = run.noise_like(&x);
         let table = &run.sampling().table;
-        let (first_noisy, last_noisy) = (
-            table.percent_to_sigma(NOISY_PART.0),
-            table.percent_to_sigma(NOISY_PART.1),
-        );
+        let (first_noisy, last_noisy) = match self.noisy {
+            NoisyLevels::Progress(start, end) => (table.percent_to_sigma(start), table.percent_to_sigma(end)),
+            NoisyLevels::Sigmas(first, last) => (first, last),
+        };
+        let predictor_order = self.predictor_order.max(1);
         // Where the levels end at no noise the orders go down before.
         let lowers_order = sigmas.last() == Some(&0.0);
         let mut predicted = x.clone();
@@ -72,7 +89,7 @@ impl Method for SaSolver {
             let mut x0 = run.denoise(&predicted, levels[0])?;
             run.report(index, &x0, &predicted)?;
             calls.push_front((half_log_snr(sigma), x0.clone()));
-            calls.truncate(CORRECTOR_ORDER.max(PREDICTOR_ORDER));
+            calls.truncate(self.corrector_order.max(predictor_order));
             let order = |highest: usize, ahead: usize| {
                 let order = highest.min(calls.len());
                 if lowers_order {
@@ -81,15 +98,15 @@ impl Method for SaSolver {
                     order
                 }
             };
-            let corrector_order = order(CORRECTOR_ORDER, steps - index);
-            let predictor_order = order(PREDICTOR_ORDER, steps - index - 1);
-            match last_step
-                .as_ref()
-                .filter(|_| next != 0.0 || self.evaluates_corrected)
-            {
+            let corrector_order = order(self.corrector_order, steps - index);
+            let predictor_order = order(predictor_order, steps - index - 1);
+            let corrects = corrector_order > 0 && (next != 0.0 || self.evaluates_corrected);
+            match last_step.as_ref().filter(|_| corrects) {
                 None => x = predicted,
                 Some(step) => {
-                    x = step.advance(&x, calls.iter().take(corrector_order));
+                    let used: Vec<_> = calls.iter().take(corrector_order).collect();
+                    let simple = (self.is_simple && used.len() == 2).then(|| step.simple_correction());
+                    x = step.advance(&x, &used, simple);
                     if self.evaluates_corrected {
                         x0 = run.denoise(&x, levels[0])?;
                         calls[0].1 = x0.clone();
@@ -115,7 +132,9 @@ impl Method for SaSolver {
             if deviation > 0.0 {
                 step.noise = Some(noise.draw().mul_scalar(deviation));
             }
-            predicted = step.advance(&x, calls.iter().take(predictor_order));
+            let used: Vec<_> = calls.iter().take(predictor_order).collect();
+            let simple = (self.is_simple && used.len() == 2).then(|| step.simple_prediction(used[1].0));
+            predicted = step.advance(&x, &used, simple);
             last_step = Some(step);
         }
         Ok(predicted)
@@ -132,19 +151,30 @@ impl AdamsStep {
         self.to * (-(-2.0 * self.tau * self.tau * self.length()).exp_m1()).sqrt()
     }
 
-    /// x at the end of the step, with x₀ the polynomial in λ through `calls`.
-    fn advance<'c>(
-        &self,
-        x: &Tensor<4>,
-        calls: impl Iterator<Item = &'c (f64, Tensor<4>)>,
-    ) -> Tensor<4> {
-        let calls: Vec<_> = calls.collect();
+    /// The weights of the call at the end of the step and the one at its beginning, by the simpler corrector.
+    fn simple_correction(&self) -> [f64; 2] {
+        let rate = 1.0 + self.tau * self.tau;
+        let newest = 0.5 * rate * self.length();
+        let all = -(-self.length() * rate).exp_m1();
+        [newest, all - newest]
+    }
+
+    /// The weights of the call at the beginning of the step and one at λ = `earlier` before it, by the simpler predictor.
+    fn simple_prediction(&self, earlier: f64) -> [f64; 2] {
+        let rate = 1.0 + self.tau * self.tau;
+        let length = self.length();
+        let older = 0.5 * rate * length * length / (earlier - half_log_snr(self.from));
+        [-(-length * rate).exp_m1() - older, older]
+    }
+
+    /// x at the end of the step, with x₀ the polynomial in λ through `calls`, latest first, unless weights are given.
+    fn advance(&self, x: &Tensor<4>, calls: &[&(f64, Tensor<4>)], weights: Option<[f64; 2]>) -> Tensor<4> {
         let end = half_log_snr(self.to);
         let nodes: Vec<f64> = calls.iter().map(|(lambda, _)| lambda - end).collect();
-        let weights = solve_powers(&nodes, &self.moments(nodes.len()));
+        let weights = weights.map_or_else(|| solve_powers(&nodes, &self.moments(nodes.len())), Vec::from);
         let decay = (-self.tau * self.tau * self.length()).exp();
         let mut result = x.clone().mul_scalar(self.to / self.from * decay);
-        for ((_, x0), weight) in calls.into_iter().zip(weights) {
+        for ((_, x0), weight) in calls.iter().copied().zip(weights) {
             result = result + x0.clone().mul_scalar(weight);
         }
         match &self.noise {

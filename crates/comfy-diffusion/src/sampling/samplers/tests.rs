@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Dpmpp2mSde, EulerAncestral, Method, SAMPLERS, Sampler, find_sampler};
 use crate::Result;
+use crate::random::TorchGenerator;
 use crate::sampling::{
     Denoise, Guided, ModelSampling, Prediction, Run, find_scheduler, prepare_noise,
 };
@@ -72,7 +73,7 @@ fn run(
     denoiser: &mut Gaussian,
     shape: [usize; 4],
 ) -> (Vec<f32>, usize) {
-    let noise = tensor(prepare_noise(shape, 3, None).unwrap(), shape);
+    let noise = tensor(prepare_noise(shape, &mut TorchGenerator::new(3), None).unwrap(), shape);
     let first = f64::from(sigmas.first().copied().unwrap_or(1.0));
     let x = noise
         .mul_scalar((first * first + denoiser.variance).sqrt())
@@ -139,7 +140,7 @@ fn is_stochastic(sampler: &Sampler) -> bool {
 /// For a Gaussian the equation has a closed solution: x keeps its place in the distribution, so
 /// x(0) = mean + (x(σ) − mean)·√(v/(v+σ²)).
 fn exact(shape: [usize; 4], mean: f64, variance: f64) -> Vec<f32> {
-    let noise = prepare_noise(shape, 3, None).unwrap();
+    let noise = prepare_noise(shape, &mut TorchGenerator::new(3), None).unwrap();
     noise
         .into_iter()
         .map(|value| (mean + variance.sqrt() * f64::from(value)) as f32)

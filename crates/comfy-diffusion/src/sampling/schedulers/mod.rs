@@ -6,10 +6,14 @@ mod exponential;
 mod incomplete_beta;
 mod karras;
 mod kl_optimal;
+mod laplace;
 mod linear_quadratic;
 mod normal;
+mod polyexponential;
 mod sgm_uniform;
 mod simple;
+mod turbo;
+mod variance_preserving;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -17,6 +21,10 @@ pub use beta::beta_with;
 pub use exponential::exponential_between;
 pub use karras::karras_between;
 pub use kl_optimal::kl_optimal_between;
+pub use laplace::laplace_between;
+pub use polyexponential::polyexponential_between;
+pub use turbo::turbo;
+pub use variance_preserving::variance_preserving;
 
 use super::NoiseTable;
 

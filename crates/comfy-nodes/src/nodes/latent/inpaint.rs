@@ -58,44 +58,8 @@ impl Node for VaeEncodeForInpaint {
     type Output = ChangedLatent;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedLatent, NodeError> {
-        let ratio = self.vae.ratio()?;
-        let [batch, height, width, channels] = self.pixels.shape();
-        let mask = self.mask.planes()?.stretched(height, width)?;
-        let [top, left] = [height, width].map(|side| side % ratio / 2);
-        let [rows, columns] = [height, width].map(|side| side - side % ratio);
-        let mask = mask
-            .narrow(Axis::Height, top, rows)?
-            .narrow(Axis::Width, left, columns)?;
-        let masks = mask.size(Axis::Batch);
-        if masks != 1 && masks != batch {
-            return Err(NodeError::value(format_args!(
-                "expected one mask or as many as there are pictures ({batch}), got {masks}"
-            )));
-        }
-
-        let rounded = mask.clone().map(f32::round_ties_even);
-        let mut values = self.pixels.values()?;
-        let mut grey = Vec::with_capacity(batch * rows * columns * channels);
-        for (index, row) in values
-            .chunks_exact_mut((width * channels).max(1))
-            .enumerate()
-        {
-            let (member, y) = (index / height, index % height);
-            if y < top || y >= top + rows {
-                continue;
-            }
-            for (x, pixel) in row[left * channels..][..columns * channels]
-                .chunks_exact_mut(channels)
-                .enumerate()
-            {
-                let kept = 1.0 - rounded.at([member, 0, y - top, x]);
-                for value in pixel.iter_mut().take(3) {
-                    *value = (*value - 0.5) * kept + 0.5;
-                }
-                grey.extend_from_slice(pixel);
-            }
-        }
-        let grey = Image::from_values(grey, [batch, rows, columns, channels])?;
+        let (grey, mask) = greyed(&self.pixels, &self.mask, self.vae.ratio()?)?;
+        let rounded = mask.map(f32::round_ties_even);
         let samples = self.vae.encode(&grey)?;
         let noise_mask = match self.grow_mask_by {
             0 => rounded,
@@ -107,6 +71,48 @@ impl Node for VaeEncodeForInpaint {
         }
         .into())
     }
+}
+
+/// Pictures whose part under a mask is grey, and the mask in their size; both cut at the sides to a multiple of `ratio` pixels.
+pub(in crate::nodes) fn greyed(pixels: &Image, mask: &Mask, ratio: usize) -> Result<(Image, Planes), NodeError> {
+    let [batch, height, width, channels] = pixels.shape();
+    let mask = mask.planes()?.stretched(height, width)?;
+    let [top, left] = [height, width].map(|side| side % ratio / 2);
+    let [rows, columns] = [height, width].map(|side| side - side % ratio);
+    let mask = mask
+        .narrow(Axis::Height, top, rows)?
+        .narrow(Axis::Width, left, columns)?;
+    let masks = mask.size(Axis::Batch);
+    if masks != 1 && masks != batch {
+        return Err(NodeError::value(format_args!(
+            "expected one mask or as many as there are pictures ({batch}), got {masks}"
+        )));
+    }
+
+    let rounded = mask.clone().map(f32::round_ties_even);
+    let mut values = pixels.values()?;
+    let mut grey = Vec::with_capacity(batch * rows * columns * channels);
+    for (index, row) in values
+        .chunks_exact_mut((width * channels).max(1))
+        .enumerate()
+    {
+        let (member, y) = (index / height, index % height);
+        if y < top || y >= top + rows {
+            continue;
+        }
+        for (x, pixel) in row[left * channels..][..columns * channels]
+            .chunks_exact_mut(channels)
+            .enumerate()
+        {
+            let kept = 1.0 - rounded.at([member, 0, y - top, x]);
+            for value in pixel.iter_mut().take(3) {
+                *value = (*value - 0.5) * kept + 0.5;
+            }
+            grey.extend_from_slice(pixel);
+        }
+    }
+    let grey = Image::from_values(grey, [batch, rows, columns, channels])?;
+    Ok((grey, mask))
 }
 
 /// A mask of zeros and ones in which a square of `side` cells around each 1 is 1. An even square reaches one cell further down and

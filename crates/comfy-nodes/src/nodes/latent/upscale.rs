@@ -40,6 +40,70 @@ impl From<LatentUpscaleMethod> for PlaneMethod {
     }
 }
 
+/// The same, bislerp first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
+pub enum BislerpFirst {
+    /// Along the arc between the neighbours' vectors.
+    #[choice("bislerp")]
+    Bislerp,
+    /// The nearest cell.
+    #[choice("nearest-exact")]
+    NearestExact,
+    /// Linear between neighbours.
+    #[choice("bilinear")]
+    Bilinear,
+    /// The average of what a new cell covers.
+    #[choice("area")]
+    Area,
+    /// Cubic between neighbours.
+    #[choice("bicubic")]
+    Bicubic,
+}
+
+impl From<BislerpFirst> for PlaneMethod {
+    fn from(method: BislerpFirst) -> Self {
+        Self::from(match method {
+            BislerpFirst::Bislerp => LatentUpscaleMethod::Bislerp,
+            BislerpFirst::NearestExact => LatentUpscaleMethod::NearestExact,
+            BislerpFirst::Bilinear => LatentUpscaleMethod::Bilinear,
+            BislerpFirst::Area => LatentUpscaleMethod::Area,
+            BislerpFirst::Bicubic => LatentUpscaleMethod::Bicubic,
+        })
+    }
+}
+
+/// The same, bicubic first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
+pub enum BicubicFirst {
+    /// Cubic between neighbours.
+    #[choice("bicubic")]
+    Bicubic,
+    /// The nearest cell.
+    #[choice("nearest-exact")]
+    NearestExact,
+    /// Linear between neighbours.
+    #[choice("bilinear")]
+    Bilinear,
+    /// The average of what a new cell covers.
+    #[choice("area")]
+    Area,
+    /// Along the arc between the neighbours' vectors.
+    #[choice("bislerp")]
+    Bislerp,
+}
+
+impl From<BicubicFirst> for PlaneMethod {
+    fn from(method: BicubicFirst) -> Self {
+        Self::from(match method {
+            BicubicFirst::Bicubic => LatentUpscaleMethod::Bicubic,
+            BicubicFirst::NearestExact => LatentUpscaleMethod::NearestExact,
+            BicubicFirst::Bilinear => LatentUpscaleMethod::Bilinear,
+            BicubicFirst::Area => LatentUpscaleMethod::Area,
+            BicubicFirst::Bislerp => LatentUpscaleMethod::Bislerp,
+        })
+    }
+}
+
 /// Scales latents to the size of a picture, up or down. Sample them again afterwards, with a denoise below 1: a scaled latent by
 /// itself decodes to a blurred picture.
 #[derive(Debug, NodeSpec)]

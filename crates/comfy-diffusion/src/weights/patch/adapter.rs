@@ -1,0 +1,443 @@
+//! The kinds of changes: LoRA (Hu et al. 2022), LoHa and LoKr (Yeh et al. 2024, "LyCORIS"), GLoRA (Chavan et al. 2023), OFT (Qiu et
+//! al. 2023) and BOFT (Liu et al. 2024), each with or without the decomposition of DoRA (Liu et al. 2024); and plain differences.
+
+use super::butterfly;
+use super::matrix::{Array, Misfit};
+use crate::error::Result;
+use crate::weights::Weights;
+
+/// Endings of tensors that belong to a change.
+pub(super) const ENDINGS: [&str; 34] = [
+    ".lora_up.weight",
+    ".lora_down.weight",
+    ".lora_mid.weight",
+    "_lora.up.weight",
+    "_lora.down.weight",
+    ".lora_B.weight",
+    ".lora_A.weight",
+    ".lora_B.default.weight",
+    ".lora_A.default.weight",
+    ".lora.up.weight",
+    ".lora.down.weight",
+    ".lora_linear_layer.up.weight",
+    ".lora_linear_layer.down.weight",
+    ".lora_B",
+    ".lora_A",
+    ".hada_w1_a",
+    ".hada_w1_b",
+    ".lokr_w1",
+    ".lokr_w2",
+    ".lokr_w1_a",
+    ".lokr_w2_a",
+    ".a1.weight",
+    ".a2.weight",
+    ".oft_blocks",
+    ".rescale",
+    ".diff",
+    ".diff_b",
+    ".w_norm",
+    ".b_norm",
+    ".set_weight",
+    ".alpha",
+    ".dora_scale",
+    ".lokr_t2",
+    ".hada_t1",
+];
+
+/// Names of the two factors of a plain LoRA: those of its outputs and of its inputs.
+const FACTORS: [[&str; 2]; 7] = [
+    [".lora_up.weight", ".lora_down.weight"],
+    ["_lora.up.weight", "_lora.down.weight"],
+    [".lora_B.weight", ".lora_A.weight"],
+    [".lora.up.weight", ".lora.down.weight"],
+    [".lora_B", ".lora_A"],
+    [
+        ".lora_linear_layer.up.weight",
+        ".lora_linear_layer.down.weight",
+    ],
+    [".lora_B.default.weight", ".lora_A.default.weight"],
+];
+
+/// Added to norms, so that rows of zeros do no harm.
+const EPSILON: f32 = f32::EPSILON;
+
+/// One change of one tensor.
+#[derive(Debug, Clone)]
+pub(super) struct Adapter {
+    kind: Kind,
+    /// What the difference is multiplied with before its strength.
+    scale: f32,
+    /// Lengths for the rows or the columns of the result (DoRA).
+    lengths: Option<Array>,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// A difference that does not depend on what is changed.
+    Difference(Difference),
+    /// What takes the tensor's place.
+    Replacement(Array),
+    /// Products with the tensor itself, and a difference: a₁, a₂, b₁, b₂.
+    Products(Box<[Array; 4]>),
+    /// Rotations of groups of rows.
+    Rotations {
+        blocks: Array,
+        rescale: Option<Array>,
+        /// The largest norm of the generator; 0 for no bound.
+        bound: f32,
+    },
+}
+
+#[derive(Debug, Clone)]
+enum Difference {
+    Whole(Array),
+    Factors(Array, Array),
+    Hadamard([Array; 2], [Array; 2]),
+    Kronecker(Array, Array),
+}
+
+impl Adapter {
+    /// The changes that a file has below a name: of `weight`, and of `bias`.
+    pub(super) fn read(file: &Weights, base: &str) -> Result<Vec<(&'static str, Self)>> {
+        let array = |ending: &str| -> Result<Option<Array>> {
+            let name = format!("{base}{ending}");
+            let Some(shape) = file.shape(&name).map(<[usize]>::to_vec) else {
+                return Ok(None);
+            };
+            let values = file.values(&name)?;
+            Ok(Some(Array { shape, values }))
+        };
+        let alpha = array(".alpha")?.and_then(|alpha| alpha.values.first().copied());
+        let lengths = array(".dora_scale")?;
+        let mut found = Vec::new();
+        let mut add = |ending, kind, scale| {
+            let lengths = lengths.clone();
+            found.push((
+                ending,
+                Self {
+                    kind,
+                    scale,
+                    lengths,
+                },
+            ));
+        };
+        let by_rank = |rank: usize| alpha.map_or(1.0, |alpha| alpha / rank as f32);
+        for [up, down] in FACTORS {
+            let (Some(up), Some(down)) = (array(up)?, array(down)?) else {
+                continue;
+            };
+            let scale = by_rank(down.dimension(0));
+            let down = match array(".lora_mid.weight")? {
+                // [rank, rank, …] and [rank, inputs, 1, 1]
+                Some(middle) => match inner(&middle, &down) {
+                    Ok(down) => down,
+                    Err(reason) => {
+                        tracing::warn!(name = base, "a change is left out: {reason}");
+                        break;
+                    }
+                },
+                None => down,
+            };
+            add(
+                "weight",
+                Kind::Difference(Difference::Factors(up, down)),
+                scale,
+            );
+            break;
+        }
+        if let (Some(a1), Some(b1), Some(a2), Some(b2)) = (
+            array(".hada_w1_a")?,
+            array(".hada_w1_b")?,
+            array(".hada_w2_a")?,
+            array(".hada_w2_b")?,
+        ) {
+            let scale = by_rank(b1.dimension(0));
+            match (array(".hada_t1")?, array(".hada_t2")?) {
+                (Some(t1), Some(t2)) => {
+                    let both = t1
+                        .expanded(&a1, &b1)
+                        .and_then(|first| first.multiplied(&t2.expanded(&a2, &b2)?));
+                    match both {
+                        Ok(whole) => {
+                            add("weight", Kind::Difference(Difference::Whole(whole)), scale)
+                        }
+                        Err(reason) => {
+                            tracing::warn!(name = base, "a change is left out: {reason}")
+                        }
+                    }
+                }
+                _ => {
+                    let kind = Kind::Difference(Difference::Hadamard([a1, b1], [a2, b2]));
+                    add("weight", kind, scale);
+                }
+            }
+        }
+        if let Some((first, second, rank)) = kronecker(&array)? {
+            let scale = rank.map_or(1.0, by_rank);
+            add(
+                "weight",
+                Kind::Difference(Difference::Kronecker(first, second)),
+                scale,
+            );
+        }
+        if let (Some(a1), Some(a2), Some(b1), Some(b2)) = (
+            array(".a1.weight")?,
+            array(".a2.weight")?,
+            array(".b1.weight")?,
+            array(".b2.weight")?,
+        ) {
+            // The rank depends on which of two orders the tensor has room for.
+            add(
+                "weight",
+                Kind::Products(Box::new([a1, a2, b1, b2])),
+                alpha.unwrap_or(f32::NAN),
+            );
+        }
+        if let Some(blocks) = array(".oft_blocks")? {
+            let rotations = Kind::Rotations {
+                blocks,
+                rescale: array(".rescale")?,
+                bound: alpha.unwrap_or(0.0),
+            };
+            add("weight", rotations, 1.0);
+        }
+        for (name, ending) in [
+            (".w_norm", "weight"),
+            (".b_norm", "bias"),
+            (".diff", "weight"),
+            (".diff_b", "bias"),
+        ] {
+            if let Some(whole) = array(name)? {
+                add(ending, Kind::Difference(Difference::Whole(whole)), 1.0);
+            }
+        }
+        if let Some(whole) = array(".set_weight")? {
+            add("weight", Kind::Replacement(whole), 1.0);
+        }
+        Ok(found)
+    }
+
+    /// Changes the values of a tensor of this shape.
+    pub(super) fn apply(
+        &self,
+        shape: &[usize],
+        values: &mut [f32],
+        strength: f32,
+    ) -> std::result::Result<(), Misfit> {
+        let mut scale = self.scale;
+        let difference = match &self.kind {
+            Kind::Replacement(whole) => {
+                if whole.values.len() != values.len() {
+                    return Err(format!("{:?} is to replace {shape:?}", whole.shape));
+                }
+                values.copy_from_slice(&whole.values);
+                return Ok(());
+            }
+            Kind::Difference(difference) => difference.whole()?,
+            Kind::Products(parts) => {
+                let weight = Array {
+                    shape: shape.to_vec(),
+                    values: values.to_vec(),
+                };
+                let (difference, rank) = products(parts, &weight)?;
+                scale = if scale.is_nan() {
+                    1.0
+                } else {
+                    scale / rank as f32
+                };
+                difference
+            }
+            Kind::Rotations {
+                blocks,
+                rescale,
+                bound,
+            } => {
+                let weight = Array {
+                    shape: shape.to_vec(),
+                    values: values.to_vec(),
+                };
+                butterfly::difference(blocks, rescale.as_ref(), *bound, strength, &weight)?
+            }
+        };
+        if difference.values.len() != values.len() {
+            return Err(format!(
+                "{:?} is to be added to {shape:?}",
+                difference.shape
+            ));
+        }
+        match &self.lengths {
+            Some(lengths) => decompose(lengths, shape, values, &difference.values, scale, strength),
+            None => {
+                for (value, change) in values.iter_mut().zip(&difference.values) {
+                    *value += strength * scale * change;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Difference {
+    fn whole(&self) -> std::result::Result<Array, Misfit> {
+        match self {
+            Self::Whole(whole) => Ok(whole.clone()),
+            Self::Factors(up, down) => up.times(down),
+            Self::Hadamard([a1, b1], [a2, b2]) => a1.times(b1)?.multiplied(&a2.times(b2)?),
+            Self::Kronecker(first, second) => Ok(first.kronecker(second)),
+        }
+    }
+}
+
+/// The inputs' factor of a convolution with a core between: Σₙ core[m, n, …] · down[n, i] as [m, i, …].
+fn inner(core: &Array, down: &Array) -> std::result::Result<Array, Misfit> {
+    Ok(down.exchanged().times(&core.exchanged())?.exchanged())
+}
+
+/// The two factors of a Kronecker product, and the rank if one of them is itself a product.
+fn kronecker(
+    array: &dyn Fn(&str) -> Result<Option<Array>>,
+) -> Result<Option<(Array, Array, Option<usize>)>> {
+    let mut rank = None;
+    let mut factor = |number: u8| -> Result<Option<Array>> {
+        if let Some(whole) = array(&format!(".lokr_w{number}"))? {
+            return Ok(Some(whole));
+        }
+        let (Some(a), Some(b)) = (
+            array(&format!(".lokr_w{number}_a"))?,
+            array(&format!(".lokr_w{number}_b"))?,
+        ) else {
+            return Ok(None);
+        };
+        rank = Some(b.dimension(0));
+        let core = if number == 2 {
+            array(".lokr_t2")?
+        } else {
+            None
+        };
+        Ok(match core {
+            Some(core) => core.expanded(&a, &b).ok(),
+            None => a.times(&b).ok(),
+        })
+    };
+    let (first, second) = (factor(1)?, factor(2)?);
+    Ok(first
+        .zip(second)
+        .map(|(first, second)| (first, second, rank)))
+}
+
+/// W·a₁·a₂ + b₁·b₂, or as older files have it W·a₂·a₁ + b₂·b₁; and the rank.
+fn products(
+    [a1, a2, b1, b2]: &[Array; 4],
+    weight: &Array,
+) -> std::result::Result<(Array, usize), Misfit> {
+    let all = |values: [usize; 4]| values.iter().all(|value| *value == values[0]);
+    let is_old = all([
+        b2.dimension(1),
+        b1.dimension(0),
+        a1.dimension(0),
+        a2.dimension(1),
+    ]);
+    let is_new = all([
+        b2.dimension(0),
+        b1.dimension(1),
+        a1.dimension(1),
+        a2.dimension(0),
+    ]);
+    let is_square =
+        weight.dimension(0) == weight.dimension(1) && a2.dimension(0) == weight.dimension(0);
+    let (product, own) = if is_old && (!is_new || is_square) {
+        (b2.times(b1)?, weight_times(weight, a2, a1, true)?)
+    } else if is_new {
+        (b1.times(b2)?, weight_times(weight, a1, a2, false)?)
+    } else {
+        return Err("its four parts do not agree on a rank".to_owned());
+    };
+    let rank = if is_old && (!is_new || is_square) {
+        a1.dimension(0)
+    } else {
+        a2.dimension(0)
+    };
+    if product.values.len() != own.values.len() {
+        return Err(format!(
+            "{:?} is to be added to {:?}",
+            product.shape, own.shape
+        ));
+    }
+    let values = product.values.iter().zip(&own.values);
+    Ok((
+        Array {
+            shape: own.shape,
+            values: values.map(|(a, b)| a + b).collect(),
+        },
+        rank,
+    ))
+}
+
+/// A tensor times two matrices, over all of its inputs or over its input channels alone.
+fn weight_times(
+    weight: &Array,
+    first: &Array,
+    second: &Array,
+    over_all: bool,
+) -> std::result::Result<Array, Misfit> {
+    if over_all || weight.shape.len() <= 2 {
+        let [rows, columns] = weight.flat();
+        let flat = Array {
+            shape: vec![rows, columns],
+            values: weight.values.clone(),
+        };
+        return flat.times(first)?.times(second);
+    }
+    // Channels first, then all else as columns.
+    let channels = weight.exchanged();
+    let changed = second
+        .exchanged()
+        .times(&first.exchanged().times(&channels)?)?;
+    Ok(changed.exchanged())
+}
+
+/// Gives the rows, or the columns, of the changed tensor the lengths that were trained.
+fn decompose(
+    lengths: &Array,
+    shape: &[usize],
+    values: &mut [f32],
+    difference: &[f32],
+    scale: f32,
+    strength: f32,
+) -> std::result::Result<(), Misfit> {
+    let rows = shape.first().copied().unwrap_or(1);
+    let columns = shape.get(1).copied().unwrap_or(1);
+    let rest = values.len() / (rows * columns).max(1);
+    let changed: Vec<f32> = values
+        .iter()
+        .zip(difference)
+        .map(|(value, change)| value + scale * change)
+        .collect();
+    let by_row = lengths.dimension(0) == rows;
+    let count = if by_row { rows } else { columns };
+    if lengths.values.len() != count {
+        return Err(format!("{:?} are no lengths for {shape:?}", lengths.shape));
+    }
+    let place = |index: usize| {
+        if by_row {
+            index / (columns * rest)
+        } else {
+            index / rest % columns
+        }
+    };
+    // Rows are measured before the change, columns after it, as the networks were trained.
+    let measured = if by_row { &*values } else { &changed };
+    let mut norms = vec![0.0_f64; count];
+    for (index, value) in measured.iter().enumerate() {
+        norms[place(index)] += f64::from(*value).powi(2);
+    }
+    let factors: Vec<f32> = norms
+        .iter()
+        .zip(&lengths.values)
+        .map(|(norm, length)| length / (norm.sqrt() as f32 + EPSILON))
+        .collect();
+    for (index, (value, changed)) in values.iter_mut().zip(changed).enumerate() {
+        *value += strength * (changed * factors[place(index)] - *value);
+    }
+    Ok(())
+}
