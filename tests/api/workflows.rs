@@ -1,8 +1,12 @@
 //! Whole workflows: the same pictures and the same history entries as recorded.
 
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
 use comfy_fixtures::{assert_same_picture, compare_pictures};
 use comfy_tests::difference::{Rule, differences};
 use comfy_tests::picture;
+use comfy_tests::server::{TestServer, place};
 use serde_json::{Value, json};
 
 use crate::shared::shared;
@@ -13,6 +17,7 @@ const BESIDE_WHOLE_NUMBERS: [&str; 1] = ["img_sharpen"];
 /// Runs a recorded workflow and compares its history entry and its pictures.
 fn check(name: &str) {
     let server = shared();
+    place_models(&server, name);
     let client = server.client();
     let prompt = comfy_fixtures::json(&format!("workflows/{name}/prompt.json"));
     let recorded = comfy_fixtures::json(&format!("workflows/{name}/history.json"));
@@ -84,6 +89,34 @@ fn check(name: &str) {
             want.texts["prompt"].contains("\": \""),
             "spaces in the text chunk as Python writes them"
         );
+    }
+}
+
+/// Puts the files that a recorded workflow names into the server's model folders.
+fn place_models(server: &TestServer, name: &str) {
+    let prompt = comfy_fixtures::json(&format!("workflows/{name}/prompt.json"));
+    for node in prompt.as_object().expect("nodes").values() {
+        let input = |key: &str| node["inputs"][key].as_str();
+        if let Some(file) = input("ckpt_name") {
+            let checkpoint = file.trim_end_matches(".safetensors");
+            let target = server.path(&format!("models/checkpoints/{file}"));
+            place_once(&comfy_fixtures::checkpoint(checkpoint), &target);
+        }
+        if input("vae_name") == Some("taesd") {
+            for part in ["taesd_encoder", "taesd_decoder"] {
+                let target = server.path(&format!("models/vae_approx/{part}.safetensors"));
+                place_once(&comfy_fixtures::checkpoint(part), &target);
+            }
+        }
+    }
+}
+
+/// Tests run beside each other, and two of them may need the same file.
+fn place_once(from: &Path, to: &Path) {
+    static PLACING: Mutex<()> = Mutex::new(());
+    let _placing = PLACING.lock().unwrap_or_else(PoisonError::into_inner);
+    if !to.exists() {
+        place(from, to);
     }
 }
 
@@ -197,6 +230,16 @@ workflows! {
     img_quantize_fs: "img_quantize_fs",
     img_rgb_to_yuv: "img_rgb_to_yuv",
     img_rotate: "img_rotate",
+    sd2_eps: "sd2_eps",
+    sd2_vpred: "sd2_vpred",
+    sd2_vpred_karras_dpmpp2m: "sd2_vpred_karras_dpmpp2m",
+    sdxl_txt2img: "sdxl_txt2img",
+    sdxl_textencode_sdxl: "sdxl_textencode_sdxl",
+    inpaint_model_9ch: "inpaint_model_9ch",
+    inpaint_model_cond: "inpaint_model_cond",
+    taesd_decode: "taesd_decode",
+    taesd_roundtrip: "taesd_roundtrip",
+    vae_decode_tiled: "vae_decode_tiled",
     img_scale_by: "img_scale_by",
     img_sharpen: "img_sharpen",
     img_stitch: "img_stitch",

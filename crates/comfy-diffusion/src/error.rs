@@ -17,21 +17,37 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The file is something else than a safetensors file.
-    #[error("{} is not a safetensors file: {reason}", path.display())]
+    /// The file is something else than a file of weights.
+    #[error("{} is no file of weights that is known here: {reason}", path.display())]
     NotSafetensors {
         /// The file.
         path: PathBuf,
         /// What was seen, and what it looks like.
         reason: String,
     },
-    /// The file is a safetensors file whose header contradicts itself or the length of the file.
+    /// The file contradicts itself or its length.
     #[error("{} is damaged: {reason}", path.display())]
     DamagedWeights {
         /// The file.
         path: PathBuf,
-        /// Which statement of the header cannot be true, and why.
+        /// Which statement of the file cannot be true, and why.
         reason: String,
+    },
+    /// A pickled file wants to use something that weights have no need of. Nothing of it was run.
+    #[error("{} is a Python pickle that asks for `{name}`, which weights have no need of; it may be harmful and is not read", path.display())]
+    RefusedPickle {
+        /// The file.
+        path: PathBuf,
+        /// The name, with its module.
+        name: String,
+    },
+    /// A tensor has values that are not numbers.
+    #[error("tensor `{name}` of {} has values that are not numbers; the file is damaged or was saved wrongly", path.display())]
+    NotNumbers {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's full name.
+        name: String,
     },
     /// A tensor that the model needs is not in the file.
     #[error("{} has no tensor `{name}`{nearby}", path.display())]

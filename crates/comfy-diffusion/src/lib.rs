@@ -13,6 +13,9 @@ pub mod sampling;
 pub mod text;
 pub mod weights;
 
-pub use checkpoint::{Checkpoint, Vae, open_checkpoint};
+pub use checkpoint::{
+    Checkpoint, Vae, open_checkpoint, open_diffusers_folder, open_diffusion_model,
+    open_text_encoder,
+};
 pub use error::{Error, Result};
 pub use model::Model;

@@ -6,6 +6,7 @@
 //! This crate knows no HTTP and no queue. Files are reached through [`folders`] alone, so that no name from a client leaves its
 //! directory.
 
+mod embeddings;
 pub mod errors;
 pub mod folders;
 pub mod nodes;
@@ -17,6 +18,7 @@ pub mod resize;
 pub mod runtime;
 pub mod sockets;
 pub mod text;
+mod tiny;
 
 pub use comfy_diffusion::device;
 pub use nodes::register;

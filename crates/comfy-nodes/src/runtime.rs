@@ -152,6 +152,7 @@ impl Catalog for Runtime {
                 .input_files(|name| name.ends_with(".latent")),
             "vae" => {
                 let mut names = self.files("vae");
+                names.extend(crate::tiny::installed(&self.files("vae_approx")));
                 names.push(crate::sockets::Vae::PIXEL_SPACE.to_owned());
                 names
             }

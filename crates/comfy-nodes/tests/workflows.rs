@@ -71,7 +71,8 @@ impl Workshop {
     fn new(preview: PreviewMethod) -> Self {
         let base = tempfile::tempdir().unwrap();
         let checkpoint = comfy_fixtures::checkpoint("sd15_tiny");
-        let paths = json!({"fixtures": {"checkpoints": checkpoint.parent().unwrap()}});
+        let folder = checkpoint.parent().unwrap();
+        let paths = json!({"fixtures": {"checkpoints": folder, "vae_approx": folder}});
         std::fs::write(
             base.path().join("extra_model_paths.yaml"),
             paths.to_string(),
@@ -168,6 +169,14 @@ fn pixels(path: &Path) -> Vec<u8> {
         .rgb
 }
 
+/// Runs a recorded workflow that needs these files besides the usual checkpoint, and compares each picture.
+fn check_with(name: &str, files: &[&str]) {
+    for file in files {
+        comfy_fixtures::checkpoint(file);
+    }
+    check(name);
+}
+
 /// Runs a recorded workflow and compares each picture.
 fn check(name: &str) {
     let workshop = Workshop::new(PreviewMethod::None);
@@ -226,7 +235,6 @@ fn prompts_are_changed_and_joined() {
     for name in ["area", "area_pct", "average", "combine", "concat", "mask", "timestep_range", "zero_out"] {
         check(&format!("cond_{name}"));
     }
-    check("inpaint_model_cond");
 }
 
 #[test]
@@ -265,6 +273,29 @@ fn samplers_have_settings() {
     for name in ["dpm_adaptive", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "er_sde", "euler_anc", "lms"] {
         check(&format!("sampler_node_{name}"));
     }
+}
+
+#[test]
+fn every_family_makes_its_picture() {
+    check_with("sd2_eps", &["sd2_tiny"]);
+    check_with("sd2_vpred", &["sd2_v_tiny"]);
+    check_with("sd2_vpred_karras_dpmpp2m", &["sd2_v_tiny"]);
+    check_with("sdxl_txt2img", &["sdxl_tiny"]);
+    check_with("sdxl_textencode_sdxl", &["sdxl_tiny"]);
+}
+
+#[test]
+fn inpainting_models_see_what_is_kept() {
+    check_with("inpaint_model_9ch", &["sd15_inpaint_tiny"]);
+    check("inpaint_model_cond");
+}
+
+#[test]
+fn tiny_and_tiled_autoencoders() {
+    let files = ["taesd_encoder", "taesd_decoder"];
+    check_with("taesd_decode", &files);
+    check_with("taesd_roundtrip", &files);
+    check("vae_decode_tiled");
 }
 
 #[test]

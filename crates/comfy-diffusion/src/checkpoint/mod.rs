@@ -1,17 +1,19 @@
 //! Checkpoints: files that hold a diffusion network, its text encoder and its autoencoder together.
 //!
-//! Opening one reads the header, finds the [family](family::Family) by names and shapes, and gives handles. Weights are read when a
+//! Opening one reads the header, finds the [family](families::Family) by names and shapes, and gives handles. Weights are read when a
 //! handle is first used, and again after [`Residency::unload_all`](crate::residency::Residency::unload_all).
 
-mod diffusers_vae;
-mod family;
-mod sd1;
+mod families;
+mod layout;
+mod text;
+mod tiled;
 mod unet;
 mod vae;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use text::open_text_encoder;
 pub use vae::Vae;
 
 use crate::Model;
@@ -20,8 +22,9 @@ use crate::error::{Error, Result};
 use crate::residency::Resident;
 use crate::sampling::Hooks;
 use crate::text::Clip;
-use crate::weights::{Scope, Weights};
-use family::{FAMILIES, Family};
+use crate::weights::{Rounding, Weights};
+use families::{Family, Marks};
+use layout::in_original_layout;
 
 /// What a checkpoint holds.
 #[derive(Debug, Clone)]
@@ -50,17 +53,91 @@ const AUTOENCODER_PREFIXES: [&str; 2] = ["first_stage_model", "vae"];
 ///
 /// If the file cannot be read, or its diffusion network is of no known family.
 pub fn open_checkpoint(path: &Path, device: &ComputeDevice) -> Result<Checkpoint> {
-    let weights = Arc::new(Weights::open(path)?);
+    let weights = Arc::new(in_original_layout(Weights::open(path)?));
     let prefix = diffusion_prefix(&weights);
-    let family = family_of(&weights.root().enter(prefix))?;
+    let found = Family::of(&weights.root().enter(prefix));
+    let (prefix, (family, facts)) = match found {
+        Ok(found) => (prefix, found),
+        // Nothing but a diffusion network, perhaps.
+        Err(error) => ("", Family::of(&weights.root()).map_err(|_| error)?),
+    };
     let vae = AUTOENCODER_PREFIXES
         .iter()
         .find_map(|prefix| Vae::at(&weights, prefix, device));
     tracing::info!(file = %path.display(), family = family.name, "checkpoint opened");
+    let marks = Marks {
+        network: weights.root().enter(prefix),
+        root: weights.root(),
+        facts,
+    };
     Ok(Checkpoint {
-        model: Some(model(&weights, prefix, family, device)),
-        clip: (family.text_encoder)(&weights, device),
+        model: Some(model(&weights, &marks, family, Rounding::None, device)?),
+        clip: family.text_encoder(&weights, device),
         vae,
+    })
+}
+
+/// Opens the diffusion network of a file, alone or in a checkpoint, in the original layout or that of diffusers. Its weights are
+/// rounded as they would be if they were stored so.
+///
+/// # Errors
+///
+/// If the file cannot be read, or its diffusion network is of no known family.
+pub fn open_diffusion_model(
+    path: &Path,
+    rounding: Rounding,
+    device: &ComputeDevice,
+) -> Result<Model> {
+    let weights = Arc::new(in_original_layout(Weights::open(path)?));
+    let prefix = diffusion_prefix(&weights);
+    let is_there = weights.root().has_scope(prefix);
+    let network = weights.root().enter(if is_there { prefix } else { "" });
+    let (family, facts) = Family::of(&network)?;
+    // What marks the kind of training stands beside the network's own tensors here.
+    let marks = Marks {
+        root: network.clone(),
+        network,
+        facts,
+    };
+    model(&weights, &marks, family, rounding, device)
+}
+
+/// Opens a folder as diffusers saves pipelines, with a folder for each part.
+///
+/// # Errors
+///
+/// If a file cannot be read, or there is no diffusion network of a known family.
+pub fn open_diffusers_folder(folder: &Path, device: &ComputeDevice) -> Result<Checkpoint> {
+    const NETWORKS: [&str; 4] = [
+        "diffusion_pytorch_model.fp16.safetensors",
+        "diffusion_pytorch_model.safetensors",
+        "diffusion_pytorch_model.fp16.bin",
+        "diffusion_pytorch_model.bin",
+    ];
+    const TEXT_ENCODERS: [&str; 4] = [
+        "model.fp16.safetensors",
+        "model.safetensors",
+        "pytorch_model.fp16.bin",
+        "pytorch_model.bin",
+    ];
+    let first = |part: &str, names: &[&str]| {
+        let paths = names.iter().map(|name| folder.join(part).join(name));
+        paths.into_iter().find(|path| path.is_file())
+    };
+    let network = first("unet", &NETWORKS).ok_or_else(|| Error::UnknownModel {
+        path: folder.to_owned(),
+        reason: format!("a folder of diffusers has one of {NETWORKS:?} in its folder `unet`"),
+    })?;
+    let texts: Vec<_> = ["text_encoder", "text_encoder_2"]
+        .iter()
+        .filter_map(|part| first(part, &TEXT_ENCODERS))
+        .collect();
+    let clip = (!texts.is_empty()).then(|| open_text_encoder(&texts, "stable_diffusion", device));
+    let vae = first("vae", &NETWORKS).map(|path| Vae::open(&path, device));
+    Ok(Checkpoint {
+        model: Some(open_diffusion_model(&network, Rounding::None, device)?),
+        clip: clip.transpose()?,
+        vae: vae.transpose()?,
     })
 }
 
@@ -74,45 +151,31 @@ fn diffusion_prefix(weights: &Weights) -> &'static str {
         .unwrap_or(DIFFUSION_FALLBACK)
 }
 
-fn family_of(network: &Scope) -> Result<&'static Family> {
-    FAMILIES
-        .iter()
-        .find(|family| (family.matches)(network))
-        .ok_or_else(|| {
-            let names: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
-            Error::UnknownModel {
-                path: network.weights().path().to_owned(),
-                reason: format!(
-                    "{}, and that is none of the known families ({})",
-                    unet::describe(network),
-                    names.join(", ")
-                ),
-            }
-        })
-}
-
 fn model(
     weights: &Arc<Weights>,
-    prefix: &'static str,
+    marks: &Marks,
     family: &'static Family,
+    rounding: Rounding,
     device: &ComputeDevice,
-) -> Model {
+) -> Result<Model> {
     let (source, target) = (Arc::clone(weights), device.clone());
     let name = format!("{} network of {}", family.name, weights.path().display());
+    let prefix = marks.network.prefix().to_owned();
     let load = move || {
-        let network = (family.network)(&source.root().enter(prefix), &target)?;
-        report_unused(&source, prefix);
+        let scope = source.root().enter(&prefix).rounded(rounding);
+        let network = Family::network(&scope, &target)?;
+        report_unused(&source, &prefix);
         Ok(network)
     };
-    Model {
+    Ok(Model {
         network: Resident::new(device.residency(), name, load),
-        sampling: (family.sampling)(&weights.root().enter(prefix)),
-        latent_format: family.latent_format,
-        label: None,
-        beside: crate::sampling::BesideRule::Nothing,
+        sampling: (family.sampling)(marks)?,
+        latent_format: (family.latent_format)(marks),
+        label: (family.label)(marks),
+        beside: (family.beside)(marks),
         hooks: Hooks::default(),
         device: device.clone(),
-    }
+    })
 }
 
 /// Logs the tensors below `prefix` that a freshly built network did not ask for: they hint at a model that is not what it was taken

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use comfy_fixtures::{TensorEntry, assert_close, checkpoint, checkpoint_with, golden};
 
 use super::*;
+use crate::error::Error;
 use crate::sampling::Prediction;
 
 fn opened(change: impl FnOnce(&mut Vec<TensorEntry>)) -> Result<Checkpoint> {
@@ -56,8 +57,16 @@ fn a_checkpoint_is_opened_without_loading_and_unloads() {
 fn nothing_of_the_tiny_checkpoint_is_left_unused() {
     let weights = Arc::new(Weights::open(&checkpoint("sd15_tiny")).unwrap());
     let device = ComputeDevice::cpu();
-    let family = family_of(&weights.root().enter(diffusion_prefix(&weights))).unwrap();
-    model(&weights, diffusion_prefix(&weights), family, &device)
+    let prefix = diffusion_prefix(&weights);
+    let (family, facts) = Family::of(&weights.root().enter(prefix)).unwrap();
+    let network = weights.root().enter(prefix);
+    let marks = Marks {
+        root: weights.root(),
+        network,
+        facts,
+    };
+    model(&weights, &marks, family, Rounding::None, &device)
+        .unwrap()
         .network
         .get()
         .unwrap();
@@ -65,7 +74,8 @@ fn nothing_of_the_tiny_checkpoint_is_left_unused() {
         .unwrap()
         .decode(Tensor::zeros([1, 4, 1, 1], device.tensor_device()))
         .unwrap();
-    (family.text_encoder)(&weights, &device)
+    family
+        .text_encoder(&weights, &device)
         .unwrap()
         .encode("")
         .unwrap();
@@ -140,9 +150,9 @@ fn other_models_are_described() {
     };
     let text = message(reshape(
         "model.diffusion_model.input_blocks.0.0.weight",
-        &[32, 9, 3, 3],
+        &[32, 7, 3, 3],
     ));
-    assert!(text.contains("9 input"), "{text}");
+    assert!(text.contains("7 input"), "{text}");
     let text = message(opened(|tensors| {
         tensors.retain(|tensor| tensor.name.starts_with("first_stage_model."));
     }));
@@ -276,4 +286,220 @@ fn pictures_that_cannot_be_encoded_are_refused() {
     }
     let text = message(vae.decode(Tensor::full([1, 4, 2, 2], f32::NAN, device.tensor_device())));
     assert!(text.contains("not finite"), "{text}");
+}
+
+/// Writes tensors of a file below a prefix, in diffusers' layout or as they are, into a file of their own.
+fn part_of(source: &str, prefix: &str, target: &Path, rename: impl Fn(&str) -> String) {
+    let bytes = std::fs::read(checkpoint(source)).unwrap();
+    let length = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let data = &bytes[8 + length..];
+    let (mut entries, mut kept) = (serde_json::Map::new(), Vec::new());
+    for (name, tensor) in header.as_object().unwrap() {
+        let Some(rest) = name.strip_prefix(prefix) else {
+            continue;
+        };
+        let offset = |index: usize| tensor["data_offsets"][index].as_u64().unwrap() as usize;
+        let mut tensor = tensor.clone();
+        tensor["data_offsets"] =
+            serde_json::json!([kept.len(), kept.len() + offset(1) - offset(0)]);
+        kept.extend_from_slice(&data[offset(0)..offset(1)]);
+        entries.insert(rename(rest), tensor);
+    }
+    let header = serde_json::to_vec(&entries).unwrap();
+    let length = (header.len() as u64).to_le_bytes();
+    std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+    std::fs::write(target, [&length, header.as_slice(), &kept].concat()).unwrap();
+}
+
+/// The name of a UNet's tensor in diffusers' layout, for networks of two residual blocks a level.
+fn diffusers_unet_name(name: &str, levels: usize) -> String {
+    let parts: Vec<&str> = name.split('.').collect();
+    let number = |text: &str| text.parse::<usize>().unwrap();
+    let layer = |kind: &str| if kind == "0" { "resnets" } else { "attentions" };
+    let place = match parts.as_slice() {
+        ["input_blocks", "0", "0", rest @ ..] => format!("conv_in.{}", rest.join(".")),
+        ["input_blocks", stage, "0", "op", rest @ ..] => {
+            format!(
+                "down_blocks.{}.downsamplers.0.conv.{}",
+                number(stage) / 3 - 1,
+                rest.join(".")
+            )
+        }
+        ["input_blocks", stage, kind, rest @ ..] => {
+            let (level, block) = ((number(stage) - 1) / 3, (number(stage) - 1) % 3);
+            format!(
+                "down_blocks.{level}.{}.{block}.{}",
+                layer(kind),
+                rest.join(".")
+            )
+        }
+        ["middle_block", "1", rest @ ..] => format!("mid_block.attentions.0.{}", rest.join(".")),
+        ["middle_block", stage, rest @ ..] => {
+            format!("mid_block.resnets.{}.{}", number(stage) / 2, rest.join("."))
+        }
+        ["output_blocks", stage, _, "conv", rest @ ..] => {
+            format!(
+                "up_blocks.{}.upsamplers.0.conv.{}",
+                number(stage) / 3,
+                rest.join(".")
+            )
+        }
+        ["output_blocks", stage, kind, rest @ ..] => {
+            let (level, block) = (number(stage) / 3, number(stage) % 3);
+            format!(
+                "up_blocks.{level}.{}.{block}.{}",
+                layer(kind),
+                rest.join(".")
+            )
+        }
+        _ => name.to_owned(),
+    };
+    assert!(levels > 0);
+    [
+        ("in_layers.0", "norm1"),
+        ("in_layers.2", "conv1"),
+        ("emb_layers.1", "time_emb_proj"),
+        ("out_layers.0", "norm2"),
+        ("out_layers.3", "conv2"),
+        ("skip_connection", "conv_shortcut"),
+        ("time_embed.0", "time_embedding.linear_1"),
+        ("time_embed.2", "time_embedding.linear_2"),
+        ("label_emb.0.0", "add_embedding.linear_1"),
+        ("label_emb.0.2", "add_embedding.linear_2"),
+        ("out.0.", "conv_norm_out."),
+        ("out.2.", "conv_out."),
+    ]
+    .iter()
+    .fold(place, |name, (original, diffusers)| {
+        // `to_out.0.weight` is the same in both.
+        if name.contains("to_out") {
+            name
+        } else {
+            name.replace(original, diffusers)
+        }
+    })
+}
+
+#[test]
+fn a_diffusers_folder_is_the_same_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |part: &str| folder.path().join(part);
+    for (source, levels) in [("sd15_tiny", 4), ("sdxl_tiny", 3)] {
+        part_of(
+            source,
+            "model.diffusion_model.",
+            &at("unet/diffusion_pytorch_model.safetensors"),
+            |name| diffusers_unet_name(name, levels),
+        );
+        let device = ComputeDevice::cpu();
+        let whole = open_checkpoint(&checkpoint(source), &device)
+            .unwrap()
+            .model
+            .unwrap();
+        let model = open_diffusion_model(
+            &at("unet/diffusion_pytorch_model.safetensors"),
+            Rounding::None,
+            &device,
+        )
+        .unwrap();
+        assert_eq!(model.latent_format, whole.latent_format);
+        let [_, network] = [&whole, &model].map(|model| model.network.get().unwrap());
+        assert_eq!(network.in_channels(), 4);
+        let original = Weights::open(&checkpoint(source)).unwrap();
+        let converted = in_original_layout(
+            Weights::open(&at("unet/diffusion_pytorch_model.safetensors")).unwrap(),
+        );
+        let prefix = "model.diffusion_model.";
+        let names = |weights: &Weights, prefix: &str| -> Vec<String> {
+            weights
+                .names(prefix)
+                .map(|name| name[prefix.len()..].to_owned())
+                .collect()
+        };
+        assert_eq!(names(&converted, ""), names(&original, prefix), "{source}");
+    }
+    part_of(
+        "sd15_tiny",
+        "first_stage_model.",
+        &at("vae/diffusion_pytorch_model.safetensors"),
+        diffusers_name,
+    );
+    part_of(
+        "sd15_tiny",
+        "cond_stage_model.transformer.",
+        &at("text_encoder/model.safetensors"),
+        str::to_owned,
+    );
+    let opened = open_diffusers_folder(folder.path(), &ComputeDevice::cpu()).unwrap();
+    assert!(opened.clip.unwrap().encode("cat").is_ok() && opened.vae.is_some());
+    let error = open_diffusers_folder(&at("vae"), &ComputeDevice::cpu()).unwrap_err();
+    assert!(error.to_string().contains("unet"), "{error}");
+}
+
+#[test]
+fn text_encoders_of_their_own_are_those_of_the_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |part: &str| folder.path().join(part);
+    part_of(
+        "sd15_tiny",
+        "cond_stage_model.transformer.",
+        &at("l.safetensors"),
+        str::to_owned,
+    );
+    part_of(
+        "sd2_tiny",
+        "cond_stage_model.model.",
+        &at("h.safetensors"),
+        str::to_owned,
+    );
+    part_of(
+        "sdxl_tiny",
+        "conditioner.embedders.0.transformer.",
+        &at("xl.safetensors"),
+        str::to_owned,
+    );
+    part_of(
+        "sdxl_tiny",
+        "conditioner.embedders.1.model.",
+        &at("g.safetensors"),
+        str::to_owned,
+    );
+    let device = ComputeDevice::cpu();
+    for (source, files, purpose) in [
+        ("sd15_tiny", vec!["l"], "stable_diffusion"),
+        ("sd2_tiny", vec!["h"], "stable_diffusion"),
+        ("sdxl_tiny", vec!["xl", "g"], "sdxl"),
+        ("sdxl_tiny", vec!["g", "xl"], "sdxl"),
+    ] {
+        let paths: Vec<_> = files
+            .iter()
+            .map(|name| at(&format!("{name}.safetensors")))
+            .collect();
+        let alone = open_text_encoder(&paths, purpose, &device).unwrap();
+        let whole = open_checkpoint(&checkpoint(source), &device)
+            .unwrap()
+            .clip
+            .unwrap();
+        let [alone, whole] = [alone, whole].map(|clip| clip.encode("a (cat:1.2)").unwrap());
+        assert_eq!(alone.cond.into_data(), whole.cond.into_data(), "{source}");
+        assert_eq!(
+            alone.pooled.unwrap().into_data(),
+            whole.pooled.unwrap().into_data()
+        );
+    }
+    let text = |files: &[&str], purpose| {
+        let paths: Vec<_> = files
+            .iter()
+            .map(|name| at(&format!("{name}.safetensors")))
+            .collect();
+        open_text_encoder(&paths, purpose, &device)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(text(&["l", "h"], "sdxl").contains("ClipH"));
+    assert!(text(&["l", "g"], "flux").contains("flux"));
+    assert!(text(&["g"], "sd3").contains("sd3"));
+    let unet = open_text_encoder(&[checkpoint("taesd_decoder")], "sdxl", &device);
+    assert!(message(unet).contains("text_model.encoder"));
 }

@@ -1,6 +1,16 @@
 //! What the tensors of a UNet of latent diffusion tell about it.
 
+use crate::sampling::BesideRule;
 use crate::weights::Scope;
+
+/// Channels of the latents of all these families.
+const LATENT_CHANNELS: usize = 4;
+
+/// A latent, a mask and another latent.
+const INPAINTING_CHANNELS: usize = 9;
+
+/// A latent and another latent.
+const INSTRUCTED_CHANNELS: usize = 8;
 
 /// The facts by which families of UNets differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +27,10 @@ pub(super) struct UnetFacts {
     pub(super) label_width: Option<usize>,
     /// Whether it has layers along time, as networks for videos have.
     pub(super) is_temporal: bool,
+    /// Transformer blocks of the first residual block on the way down, at full resolution.
+    pub(super) first_depth: usize,
+    /// Transformer blocks of the last residual block on the way down, at the lowest resolution.
+    pub(super) last_depth: usize,
 }
 
 impl UnetFacts {
@@ -32,6 +46,11 @@ impl UnetFacts {
                 .find(|name| name.ends_with(ending))
                 .and_then(|name| weights.shape(name))
         };
+        let depths: Vec<usize> = (0..scope.count("input_blocks"))
+            .map(|index| scope.enter("input_blocks").enter(index))
+            .filter(|block| block.has_scope("0.in_layers"))
+            .map(|block| block.enter(1).count("transformer_blocks"))
+            .collect();
         Some(Self {
             in_channels,
             out_channels,
@@ -46,7 +65,26 @@ impl UnetFacts {
             is_temporal: weights
                 .names(scope.prefix())
                 .any(|name| name.contains(".time_stack.")),
+            first_depth: depths.first().copied().unwrap_or_default(),
+            last_depth: depths.last().copied().unwrap_or_default(),
         })
+    }
+
+    /// Whether it turns latents of four channels into such, conditioned on a text, with what [`UnetFacts::beside`] knows beside them.
+    pub(super) fn is_conditioned_latent_model(&self) -> bool {
+        self.out_channels == LATENT_CHANNELS
+            && self.context_width.is_some()
+            && !self.is_temporal
+            && self.in_channels == LATENT_CHANNELS + self.beside().channels(LATENT_CHANNELS)
+    }
+
+    /// What stands in the input channels that the latent does not take.
+    pub(super) fn beside(&self) -> BesideRule {
+        match self.in_channels {
+            INPAINTING_CHANNELS => BesideRule::MaskAndLatent,
+            INSTRUCTED_CHANNELS => BesideRule::Latent { scale: 1.0 },
+            _ => BesideRule::Nothing,
+        }
     }
 }
 

@@ -5,17 +5,22 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::{AUTOENCODER_PREFIXES, diffusers_vae, report_unused, unet};
+use super::layout::in_original_layout;
+use super::tiled::{Resizing, Tiling};
+use super::{AUTOENCODER_PREFIXES, report_unused, unet};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
+use crate::models::Autoencoder;
 use crate::models::autoencoder::AutoencoderKl;
+use crate::models::tiny_autoencoder::TinyAutoencoder;
 use crate::residency::Resident;
+use crate::sampling::LatentFormat;
 use crate::weights::Weights;
 
 /// An autoencoder, loaded when first used. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Vae {
-    network: Resident<AutoencoderKl>,
+    network: Resident<dyn Autoencoder>,
     device: ComputeDevice,
 }
 
@@ -53,11 +58,46 @@ impl Vae {
         let name = format!("autoencoder of {}", weights.path().display());
         let load = move || {
             let scope = source.root().enter(prefix);
-            let network = Arc::new(AutoencoderKl::load(&scope, &target)?);
+            let network: Arc<dyn Autoencoder> = Arc::new(AutoencoderKl::load(&scope, &target)?);
             report_unused(&source, scope.prefix());
             Ok(network)
         };
         Some(Self {
+            network: Resident::new(device.residency(), name, load),
+            device: device.clone(),
+        })
+    }
+
+    /// A tiny autoencoder in files of its own: an encoder, a decoder, or both. It takes and gives latents in the autoencoder's scale of
+    /// the family that `format` belongs to; without a format, in the network's.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    pub fn open_tiny(
+        encoder: Option<&Path>,
+        decoder: Option<&Path>,
+        format: Option<&LatentFormat>,
+        device: &ComputeDevice,
+    ) -> Result<Self> {
+        let open = |path: &Path| Weights::open(path).map(Arc::new);
+        let (encoder, decoder) = (
+            encoder.map(open).transpose()?,
+            decoder.map(open).transpose()?,
+        );
+        let path = decoder.as_ref().or(encoder.as_ref());
+        let name = path.map_or_else(String::new, |weights| {
+            format!("tiny autoencoder of {}", weights.path().display())
+        });
+        let scale = format.map_or([1.0, 0.0], |format| [format.scale, format.shift]);
+        let target = device.clone();
+        let load = move || {
+            let [encoder, decoder] =
+                [&encoder, &decoder].map(|part| part.as_ref().map(|part| part.root()));
+            let tiny = TinyAutoencoder::load(encoder.as_ref(), decoder.as_ref(), scale, &target)?;
+            Ok(Arc::new(tiny) as Arc<dyn Autoencoder>)
+        };
+        Ok(Self {
             network: Resident::new(device.residency(), name, load),
             device: device.clone(),
         })
@@ -80,18 +120,58 @@ impl Vae {
     /// [`Error::NotFinite`] if a picture is not made of numbers; or if the latents do not fit the network or it cannot be loaded.
     pub fn decode(&self, latents: Tensor<4>) -> Result<Tensor<4>> {
         let network = self.network.get()?;
+        self.each(latents, |latent| to_picture(network.decode(latent)?))
+    }
+
+    /// As [`Vae::decode`], in tiles of `tile` latent cells that overlap by `overlap`: the mean over square, flat and tall tiles, so
+    /// that no edge shows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vae::decode`]; or if half a tile is no larger than the overlap.
+    pub fn decode_tiled(
+        &self,
+        latents: Tensor<4>,
+        tile: usize,
+        overlap: usize,
+    ) -> Result<Tensor<4>> {
+        let network = self.network.get()?;
+        let resizing = Resizing::Up(network.ratio());
+        let square = Tiling {
+            tile: [tile, tile],
+            overlap,
+        };
         self.each(latents, |latent| {
-            let picture = network.decode(latent)?;
-            // One value that is no number makes the sum none.
-            if !picture.clone().sum().into_scalar::<f32>().is_finite() {
-                return Err(Error::NotFinite {
-                    what: "decoding a latent".to_owned(),
-                    dtype: "f32".to_owned(),
-                });
-            }
-            Ok(((picture + 1.0) / 2.0)
-                .clamp(0.0, 1.0)
-                .permute([0, 2, 3, 1]))
+            let run =
+                |tiling: Tiling| tiling.run(&latent, resizing, &mut |part| network.decode(part));
+            let sum = run(square.tall())? + run(square.flat())? + run(square)?;
+            to_picture(sum / 3.0)
+        })
+    }
+
+    /// As [`Vae::encode`], in tiles of `tile` pixels that overlap by `overlap`: the mean over square, flat and tall tiles.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vae::encode`]; or if half a tile is no larger than the overlap.
+    pub fn encode_tiled(
+        &self,
+        images: Tensor<4>,
+        tile: usize,
+        overlap: usize,
+    ) -> Result<Tensor<4>> {
+        let network = self.network.get()?;
+        let resizing = Resizing::Down(network.ratio());
+        let square = Tiling {
+            tile: [tile, tile],
+            overlap,
+        };
+        let cropped = cropped(images, &*network)?;
+        self.each(cropped, |image| {
+            let pixels = image.permute([0, 3, 1, 2]) * 2.0 - 1.0;
+            let run =
+                |tiling: Tiling| tiling.run(&pixels, resizing, &mut |part| network.encode(part));
+            Ok((run(square)? + run(square.flat())? + run(square.tall())?) / 3.0)
         })
     }
 
@@ -103,16 +183,7 @@ impl Vae {
     /// If the pictures are smaller than one latent cell or have fewer than three channels, or the network cannot be loaded.
     pub fn encode(&self, images: Tensor<4>) -> Result<Tensor<4>> {
         let network = self.network.get()?;
-        let [batch, height, width, channels] = images.dims();
-        let (ratio, wanted) = (network.ratio(), network.image_channels());
-        if channels < wanted || height < ratio || width < ratio {
-            return Err(Error::input(format!(
-                "expected pictures of at least {ratio} by {ratio} pixels and {wanted} channels, got {height} by {width} and {channels}"
-            )));
-        }
-        let [top, left] = [height, width].map(|side| (side % ratio) / 2);
-        let [height, width] = [height, width].map(|side| side - side % ratio);
-        let cropped = images.slice([0..batch, top..top + height, left..left + width, 0..wanted]);
+        let cropped = cropped(images, &*network)?;
         self.each(cropped, |image| {
             network.encode(image.permute([0, 3, 1, 2]) * 2.0 - 1.0)
         })
@@ -138,14 +209,33 @@ impl Vae {
     }
 }
 
+/// The middle of pictures `[batch, height, width, channels]` that the network can encode, of as many channels as it takes.
+fn cropped(images: Tensor<4>, network: &dyn Autoencoder) -> Result<Tensor<4>> {
+    let [batch, height, width, channels] = images.dims();
+    let (ratio, wanted) = (network.ratio(), network.image_channels());
+    if channels < wanted || height < ratio || width < ratio {
+        return Err(Error::input(format!(
+            "expected pictures of at least {ratio} by {ratio} pixels and {wanted} channels, got {height} by {width} and {channels}"
+        )));
+    }
+    let [top, left] = [height, width].map(|side| (side % ratio) / 2);
+    let [height, width] = [height, width].map(|side| side - side % ratio);
+    Ok(images.slice([0..batch, top..top + height, left..left + width, 0..wanted]))
+}
+
+/// What a decoder gave as a picture `[1, height, width, channels]` in 0..1.
+fn to_picture(decoded: Tensor<4>) -> Result<Tensor<4>> {
+    // One value that is no number makes the sum none.
+    if !decoded.clone().sum().into_scalar::<f32>().is_finite() {
+        return Err(Error::NotFinite {
+            what: "decoding a latent".to_owned(),
+            dtype: "f32".to_owned(),
+        });
+    }
+    Ok(((decoded + 1.0) / 2.0)
+        .clamp(0.0, 1.0)
+        .permute([0, 2, 3, 1]))
+}
+
 /// The tensor by which an autoencoder is recognised.
 const MARK: &str = "decoder.conv_in.weight";
-
-/// The same weights under the names of the original files.
-fn in_original_layout(weights: Weights) -> Weights {
-    if !weights.contains(diffusers_vae::MARK) {
-        return weights;
-    }
-    let levels = weights.root().count("decoder.up_blocks");
-    weights.renamed(|name| diffusers_vae::original_name(name, levels))
-}

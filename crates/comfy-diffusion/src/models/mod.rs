@@ -4,8 +4,9 @@ pub mod autoencoder;
 pub mod hooks;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failing test may panic")]
-mod testing;
+pub(crate) mod testing;
 pub mod timestep;
+pub mod tiny_autoencoder;
 pub mod unet;
 
 use burn::tensor::Tensor;
@@ -24,6 +25,29 @@ pub trait Network: Send + Sync {
 
     /// How many channels `input.x` must have.
     fn in_channels(&self) -> usize;
+}
+
+/// A network between pictures and latents.
+pub trait Autoencoder: Send + Sync {
+    /// How many pixels in each direction one latent cell stands for.
+    fn ratio(&self) -> usize;
+
+    /// How many channels a picture has.
+    fn image_channels(&self) -> usize;
+
+    /// The latents of pictures `[batch, channels, height, width]` with values from -1 to 1, whose sides are multiples of the ratio.
+    ///
+    /// # Errors
+    ///
+    /// If the pictures do not fit the network.
+    fn encode(&self, pixels: Tensor<4>) -> Result<Tensor<4>>;
+
+    /// The pictures of latents `[batch, channels, height, width]`, with values from about -1 to 1.
+    ///
+    /// # Errors
+    ///
+    /// If the latents do not fit the network.
+    fn decode(&self, latent: Tensor<4>) -> Result<Tensor<4>>;
 }
 
 /// What a network is called with.

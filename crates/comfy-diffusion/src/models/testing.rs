@@ -8,15 +8,15 @@ use crate::device::ComputeDevice;
 use crate::weights::Weights;
 
 /// The largest relative difference that counts as the same.
-pub(super) const TOLERANCE: f64 = 1e-4;
+pub(crate) const TOLERANCE: f64 = 1e-4;
 
 /// The tensors of a synthetic checkpoint.
-pub(super) fn weights(name: &str) -> Weights {
+pub(crate) fn weights(name: &str) -> Weights {
     Weights::open(&checkpoint(name)).unwrap()
 }
 
 /// A recorded tensor, on the device.
-pub(super) fn recorded<const D: usize>(
+pub(crate) fn recorded<const D: usize>(
     golden: &Golden,
     name: &str,
     device: &ComputeDevice,
@@ -27,7 +27,7 @@ pub(super) fn recorded<const D: usize>(
 }
 
 /// Compares what a network computes with what was recorded under a prefix.
-pub(super) struct Comparison<'a> {
+pub(crate) struct Comparison<'a> {
     golden: &'a Golden,
     prefix: &'a str,
     seen: Vec<String>,
@@ -35,7 +35,7 @@ pub(super) struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    pub(super) fn new(golden: &'a Golden, prefix: &'a str) -> Self {
+    pub(crate) fn new(golden: &'a Golden, prefix: &'a str) -> Self {
         Self {
             golden,
             prefix,
@@ -44,7 +44,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    pub(super) fn observe(&mut self, name: &str, activation: Activation) {
+    pub(crate) fn observe(&mut self, name: &str, activation: Activation) {
         match activation {
             Activation::Rows(rows) => self.compare(name, rows.clone()),
             Activation::Tokens(tokens) => self.compare(name, tokens.clone()),
@@ -52,7 +52,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    pub(super) fn compare<const D: usize>(&mut self, name: &str, got: Tensor<D>) {
+    pub(crate) fn compare<const D: usize>(&mut self, name: &str, got: Tensor<D>) {
         let recorded = format!("{}{name}", self.prefix);
         if !self.golden.has(&recorded) {
             return;
@@ -69,7 +69,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// That every recorded part but `except` was seen, and right. Parts that were not recorded are not compared.
-    pub(super) fn finish(self, except: &[&str]) {
+    pub(crate) fn finish(self, except: &[&str]) {
         assert!(self.wrong.is_empty(), "{:#?}", self.wrong);
         let missed: Vec<String> = self
             .golden

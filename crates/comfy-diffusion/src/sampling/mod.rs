@@ -35,7 +35,7 @@ pub use denoise::{Denoise, Guided};
 pub use guidance::{ClassifierFree, Guidance, Moment, Predictions};
 pub use hooks::Hooks;
 pub use ksampler::KSamplerSteps;
-pub use label::{AestheticLabel, LabelRule, LabelSource, SizeLabel};
+pub use label::{AestheticLabel, LabelRule, LabelSource, PictureLabel, SizeLabel};
 pub use latent_format::LatentFormat;
 pub use memory::{Key, Memory};
 pub use model_sampling::{ModelSampling, Prediction};

@@ -62,6 +62,25 @@ impl NoiseTable {
         Self::from_sigmas(sigmas, Clock::Steps { stride: 1 })
     }
 
+    /// The squared cosine of A. Nichol and P. Dhariwal, "Improved denoising diffusion probabilistic models" (2021): ᾱ falls as
+    /// cos², and no β is above 0.999.
+    pub fn squared_cosine(steps: usize) -> Self {
+        let steps = steps.max(2);
+        let alpha_bar = |step: usize| {
+            let time = step as f64 / steps as f64;
+            ((time + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2)
+                .cos()
+                .powi(2)
+        };
+        let mut cumulative = 1.0;
+        let sigmas = (0..steps).map(|step| {
+            let beta = (1.0 - alpha_bar(step + 1) / alpha_bar(step)).min(0.999);
+            cumulative *= 1.0 - beta;
+            ((1.0 - cumulative) / cumulative).sqrt()
+        });
+        Self::from_sigmas(sigmas, Clock::Steps)
+    }
+
     /// The same schedule, bent so that its last step has no signal left while its first stays as it is: √ᾱ is shifted and scaled
     /// (Lin et al., "Common diffusion noise schedules and sample steps are flawed", 2024). Time is a step afterwards.
     #[must_use]

@@ -141,10 +141,12 @@ fn check_shapes(request: &SampleRequest<'_>, inputs: usize) -> Result<()> {
             "the latent must not be empty, but its shape is {latent:?}"
         )));
     }
-    let beside = request.model.beside.channels(latent[1]);
-    if latent[1] + beside != inputs {
+    let model = request.model;
+    let beside = model.beside.channels(model.latent_format.channels);
+    let expected = inputs.saturating_sub(beside);
+    if latent[1] != expected {
         return Err(Error::input(format!(
-            "the model takes {inputs} channels, but this latent has {}, and {beside} are put beside it",
+            "the model takes latents of {expected} channels, but this one has {}",
             latent[1]
         )));
     }

@@ -407,7 +407,7 @@ fn what_does_not_fit_is_refused() {
         noise: Tensor::zeros(shape, device),
         ..plain()
     };
-    assert!(message(channels).contains("takes 4 channels, but this latent has 16"));
+    assert!(message(channels).contains("takes latents of 4 channels, but this one has 16"));
     let shape = [1, 4, 0, 2];
     let empty = SampleRequest {
         latent: Tensor::zeros(shape, device),

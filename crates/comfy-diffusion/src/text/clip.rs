@@ -3,14 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::clip_model::{Activation, ClipTextModel, HiddenChoice};
 use super::embedding::EmbeddingFiles;
-use super::encode::{self, EncodedText};
-use super::token::{CLIP_L, Chunk, ChunkRules, chunks_of_prompt};
-use crate::device::ComputeDevice;
+use super::encode::EncodedText;
+use super::token::Chunk;
 use crate::error::Result;
-use crate::residency::Resident;
-use crate::weights::Weights;
+
+/// The chunks of tokens for each network of a text encoder, by the network's name.
+pub type Tokens = Vec<(&'static str, Vec<Chunk>)>;
 
 /// The text encoder of a model, as one thing, however many networks it consists of. Cheap to clone and to change.
 #[derive(Clone)]
@@ -31,14 +30,10 @@ pub struct TextOptions {
 /// The text side of a family of models.
 pub trait TextEncoder: fmt::Debug + Send + Sync {
     /// The chunks of tokens for each of its networks, by name.
-    fn tokenize(
-        &self,
-        prompt: &str,
-        options: &TextOptions,
-    ) -> Result<Vec<(&'static str, Vec<Chunk>)>>;
+    fn tokenize(&self, prompt: &str, options: &TextOptions) -> Result<Tokens>;
 
-    /// The vectors of a prompt.
-    fn encode(&self, prompt: &str, options: &TextOptions) -> Result<EncodedText>;
+    /// The vectors of a prompt's tokens.
+    fn encode(&self, tokens: &Tokens, options: &TextOptions) -> Result<EncodedText>;
 }
 
 impl Clip {
@@ -78,13 +73,35 @@ impl Clip {
     }
 
     /// The chunks of tokens for each network, by name.
-    pub fn tokenize(&self, prompt: &str) -> Result<Vec<(&'static str, Vec<Chunk>)>> {
+    pub fn tokenize(&self, prompt: &str) -> Result<Tokens> {
         self.encoder.tokenize(prompt, &self.options)
     }
 
     /// The vectors of a prompt. Loads the encoder if it is not loaded.
     pub fn encode(&self, prompt: &str) -> Result<EncodedText> {
-        self.encoder.encode(prompt, &self.options)
+        self.encoder.encode(&self.tokenize(prompt)?, &self.options)
+    }
+
+    /// The vectors of several prompts at once, each for the network of this name; a network that is not named reads nothing. Empty
+    /// chunks follow the shorter prompts, so that all are of the same length.
+    pub fn encode_each(&self, prompts: &[(&str, &str)]) -> Result<EncodedText> {
+        let empty = self.tokenize("")?;
+        let mut tokens = empty.clone();
+        for (network, prompt) in prompts {
+            let own = self.tokenize(prompt)?;
+            for (place, (name, chunks)) in tokens.iter_mut().zip(own) {
+                if name == *network {
+                    place.1 = chunks;
+                }
+            }
+        }
+        let longest = tokens.iter().map(|(_, chunks)| chunks.len()).max();
+        for ((_, chunks), (_, padding)) in tokens.iter_mut().zip(empty) {
+            let missing = longest.unwrap_or_default() - chunks.len();
+            let padding = padding.iter().cycle().take(missing);
+            chunks.extend(padding.cloned());
+        }
+        self.encoder.encode(&tokens, &self.options)
     }
 }
 
@@ -95,63 +112,5 @@ impl fmt::Debug for Clip {
             .field("encoder", &self.encoder)
             .field("options", &self.options)
             .finish()
-    }
-}
-
-/// The text side of Stable Diffusion 1: CLIP-L alone, its last layer, normalised.
-#[derive(Debug)]
-pub struct SingleClip {
-    model: Resident<ClipTextModel>,
-    rules: ChunkRules,
-    device: ComputeDevice,
-}
-
-impl SingleClip {
-    /// The model at `prefix` of a file, loaded when first used.
-    pub fn clip_l(weights: &Arc<Weights>, prefix: &'static str, device: &ComputeDevice) -> Self {
-        let (weights, target) = (Arc::clone(weights), device.clone());
-        let name = format!("text encoder of {}", weights.path().display());
-        let load = move || {
-            ClipTextModel::load(&weights, prefix, Activation::QuickGelu, &target).map(Arc::new)
-        };
-        Self {
-            model: Resident::new(device.residency(), name, load),
-            rules: CLIP_L,
-            device: device.clone(),
-        }
-    }
-}
-
-impl TextEncoder for SingleClip {
-    fn tokenize(
-        &self,
-        prompt: &str,
-        options: &TextOptions,
-    ) -> Result<Vec<(&'static str, Vec<Chunk>)>> {
-        let chunks = chunks_of_prompt(prompt, self.rules, options.embeddings.as_deref())?;
-        Ok(vec![(self.rules.embedding_key, chunks)])
-    }
-
-    fn encode(&self, prompt: &str, options: &TextOptions) -> Result<EncodedText> {
-        let chunks = chunks_of_prompt(prompt, self.rules, options.embeddings.as_deref())?;
-        let choice = HiddenChoice {
-            skipped_layers: skipped_layers(options.last_layer),
-            normalised: true,
-        };
-        encode::encode(
-            &*self.model.get()?,
-            &chunks,
-            self.rules.padding,
-            choice,
-            &self.device,
-        )
-    }
-}
-
-/// How many layers −1, −2, … leave out; other numbers leave out none.
-fn skipped_layers(last_layer: Option<i32>) -> usize {
-    match last_layer {
-        Some(layer @ ..=-1) => layer.unsigned_abs() as usize - 1,
-        _ => 0,
     }
 }

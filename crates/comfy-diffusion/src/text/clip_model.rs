@@ -34,7 +34,7 @@ pub enum Activation {
 /// Which layer's output is the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HiddenChoice {
-    /// Layers left out at the end: 0 for the last one's output. More than there are count as none.
+    /// Layers left out at the end: 0 for the last one's output. If no layer is left, it is the last one's, normalised.
     pub skipped_layers: usize,
     /// Whether the last norm is applied to it.
     pub normalised: bool,
@@ -176,10 +176,10 @@ impl ClipTextModel {
         observe: &mut dyn FnMut(usize, &Tensor<3>),
     ) -> (Tensor<3>, Tensor<3>) {
         let depth = self.layers.len();
-        let skipped = if choice.skipped_layers < depth {
-            choice.skipped_layers
+        let (skipped, normalised) = if choice.skipped_layers < depth {
+            (choice.skipped_layers, choice.normalised)
         } else {
-            0
+            (0, true)
         };
         let mut chosen = None;
         for (index, layer) in self.layers.iter().enumerate() {
@@ -192,7 +192,7 @@ impl ClipTextModel {
         let chosen =
             chosen.expect("a model has at least one layer, and fewer are skipped than there are");
         let last = self.final_norm.forward(x);
-        let chosen = match (choice.normalised, skipped) {
+        let chosen = match (normalised, skipped) {
             (true, 0) => last.clone(),
             (true, _) => self.final_norm.forward(chosen),
             (false, _) => chosen,

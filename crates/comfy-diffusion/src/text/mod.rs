@@ -5,6 +5,7 @@
 //! weights are applied to these. [`Clip`] is the whole of it for one model.
 
 mod clip;
+mod clip_encoder;
 pub mod clip_model;
 pub mod clip_tokenizer;
 pub mod embedding;
@@ -16,6 +17,9 @@ pub mod weighting;
 #[cfg(test)]
 mod tests;
 
-pub use clip::{Clip, SingleClip, TextEncoder, TextOptions};
+pub use clip::{Clip, TextEncoder, TextOptions, Tokens};
+pub use clip_encoder::{
+    CLIP_G_PENULTIMATE, CLIP_H_PENULTIMATE, CLIP_L_LAST, CLIP_L_PENULTIMATE, ClipEncoder, ClipKind,
+};
 pub use embedding::EmbeddingFiles;
 pub use encode::EncodedText;

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::clip_model::{Activation, ClipTextModel};
 use super::embedding::EmbeddingFiles;
-use super::token::{CLIP_L, Chunk, ChunkRules, Token, chunks_of_prompt};
-use super::{Clip, SingleClip};
+use super::token::{CLIP_G, CLIP_L, Chunk, Token, chunks_of_prompt};
+use super::{CLIP_L_LAST, Clip, ClipEncoder};
 use crate::device::ComputeDevice;
 use crate::weights::Weights;
 
@@ -57,20 +57,16 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 fn tiny_clip() -> Clip {
     let weights = Arc::new(Weights::open(&checkpoint("sd15_tiny")).unwrap());
-    let encoder = SingleClip::clip_l(&weights, PREFIX, &ComputeDevice::cpu());
+    let encoder = ClipEncoder::new(&ComputeDevice::cpu()).with(CLIP_L_LAST, &weights, PREFIX);
     Clip::new(Arc::new(encoder)).with_embeddings(Arc::new(RecordedEmbeddings))
 }
 
 #[test]
 fn tokens_are_the_recorded_ones() {
-    let clip_g = ChunkRules {
-        padding: 0,
-        embedding_key: "clip_g",
-    };
     let encoders = [
         ("sd15", "l", CLIP_L),
         ("sdxl", "l", CLIP_L),
-        ("sdxl", "g", clip_g),
+        ("sdxl", "g", CLIP_G),
     ];
     let mut failures = Vec::new();
     let lines = json_lines("golden/tokens.jsonl");

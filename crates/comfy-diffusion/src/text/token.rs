@@ -52,7 +52,7 @@ pub type Chunk = Vec<WeightedToken>;
 pub struct ChunkRules {
     /// The id that fills a chunk behind the end mark.
     pub padding: u32,
-    /// The encoder's name for its vectors in embedding files made for several encoders.
+    /// The encoder's name, also for its vectors in embedding files made for several encoders.
     pub embedding_key: &'static str,
 }
 
@@ -60,6 +60,18 @@ pub struct ChunkRules {
 pub const CLIP_L: ChunkRules = ChunkRules {
     padding: END,
     embedding_key: "clip_l",
+};
+
+/// OpenCLIP's bigG.
+pub const CLIP_G: ChunkRules = ChunkRules {
+    padding: 0,
+    embedding_key: "clip_g",
+};
+
+/// OpenCLIP's H.
+pub const CLIP_H: ChunkRules = ChunkRules {
+    padding: 0,
+    embedding_key: "clip_h",
 };
 
 /// The chunks of a prompt; at least one.

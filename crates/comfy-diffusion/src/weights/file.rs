@@ -2,22 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::Mmap;
+use rayon::prelude::*;
 use safetensors::Dtype;
 
 use super::element;
-use super::header::{Declaration, Fault, Header};
+use super::header::{self, Declaration, Fault, Header};
+use super::pickle::{self, Found};
+use super::scale;
 use super::scope::Scope;
 use crate::error::{Error, Result};
 
-/// A safetensors file, mapped into memory. Its header is read and checked; tensors are read when asked for.
+/// A file of weights, mapped into memory: safetensors, or what PyTorch pickled. What it says of its tensors is read and checked; they
+/// themselves are read when asked for.
 pub struct Weights {
     path: PathBuf,
     content: Content,
+    /// What could not be read in place.
+    buffers: Vec<Vec<u8>>,
     tensors: BTreeMap<String, Tracked>,
     metadata: BTreeMap<String, String>,
 }
@@ -28,10 +34,51 @@ enum Content {
     Owned(Vec<u8>),
 }
 
+/// What a file says of itself.
+struct Parsed {
+    tensors: BTreeMap<String, Tracked>,
+    buffers: Vec<Vec<u8>>,
+    metadata: BTreeMap<String, String>,
+}
+
+fn parse(file: &[u8]) -> Result<Parsed, Fault> {
+    if pickle::is_pickled(file) && !header::is_json(file) {
+        let contents = pickle::read(file)?;
+        let track = |found: Found| (found.name, Tracked::new(found.declaration, found.buffer));
+        return Ok(Parsed {
+            tensors: contents.tensors.into_iter().map(track).collect(),
+            buffers: contents.buffers,
+            metadata: BTreeMap::new(),
+        });
+    }
+    let header = Header::read(file)?;
+    let track = |(name, declaration)| (name, Tracked::new(declaration, None));
+    Ok(Parsed {
+        tensors: header.tensors.into_iter().map(track).collect(),
+        buffers: Vec::new(),
+        metadata: header.metadata,
+    })
+}
+
 /// A tensor, and whether anything has asked for it.
 struct Tracked {
     declaration: Declaration,
+    /// Which of the buffers its bytes are in; none for the file itself.
+    buffer: Option<usize>,
+    /// Whether it is read with its two dimensions exchanged.
+    is_transposed: bool,
     used: AtomicBool,
+}
+
+/// How a tensor is read in [another arrangement](Weights::arranged).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum View {
+    /// As it is.
+    Whole,
+    /// Some of its rows: a range of the first dimension.
+    Rows(Range<usize>),
+    /// With its two dimensions exchanged.
+    Transposed,
 }
 
 impl Weights {
@@ -65,39 +112,39 @@ impl Weights {
 
     fn read(path: &Path, content: Content) -> Result<Self> {
         let path = path.to_owned();
-        match Header::read(content.bytes()) {
-            Ok(header) => {
-                let track = |(name, declaration)| {
-                    (
-                        name,
-                        Tracked {
-                            declaration,
-                            used: AtomicBool::new(false),
-                        },
-                    )
-                };
-                Ok(Self {
-                    path,
-                    content,
-                    tensors: header.tensors.into_iter().map(track).collect(),
-                    metadata: header.metadata,
-                })
-            }
+        match parse(content.bytes()) {
+            Ok(parsed) => Ok(Self {
+                path,
+                content,
+                buffers: parsed.buffers,
+                tensors: parsed.tensors,
+                metadata: parsed.metadata,
+            }),
             Err(Fault::NotSafetensors(reason)) => Err(Error::NotSafetensors { path, reason }),
             Err(Fault::Damaged(reason)) => Err(Error::DamagedWeights { path, reason }),
+            Err(Fault::Refused(name)) => Err(Error::RefusedPickle { path, name }),
         }
     }
 
     /// The same tensors under other names. Where two get the same one, the last by its old name is kept.
     #[must_use]
     pub fn renamed(self, rename: impl Fn(&str) -> String) -> Self {
-        let tensors = self.tensors.into_iter();
-        Self {
-            tensors: tensors
-                .map(|(name, tensor)| (rename(&name), tensor))
-                .collect(),
-            ..self
+        self.arranged(|name, _| vec![(rename(name), View::Whole)])
+    }
+
+    /// The same tensors in another arrangement: `place` gives for a name and a shape the names and the views that take the tensor's
+    /// place. A view that the shape does not allow is left out.
+    #[must_use]
+    pub fn arranged(self, place: impl Fn(&str, &[usize]) -> Vec<(String, View)>) -> Self {
+        let mut tensors = BTreeMap::new();
+        for (name, tensor) in &self.tensors {
+            for (name, view) in place(name, &tensor.declaration.shape) {
+                if let Some(tensor) = tensor.view(view) {
+                    tensors.insert(name, tensor);
+                }
+            }
         }
+        Self { tensors, ..self }
     }
 
     /// The file.
@@ -157,8 +204,11 @@ impl Weights {
         };
         tensor.used.store(true, Ordering::Relaxed);
         let declaration = &tensor.declaration;
-        let stored = &self.content.bytes()[declaration.bytes.clone()];
-        self.decode(name, declaration.element, stored)
+        let values = self.decode(name, declaration.element, self.stored(tensor))?;
+        Ok(match *declaration.shape.as_slice() {
+            [rows, columns] if tensor.is_transposed => transposed(&values, rows, columns),
+            _ => values,
+        })
     }
 
     /// Some rows of a tensor of two dimensions, one after the other, as [`Weights::values`] would give them; the rest is not read.
@@ -168,10 +218,11 @@ impl Weights {
         };
         tensor.used.store(true, Ordering::Relaxed);
         let declaration = &tensor.declaration;
-        let [count, _] = *declaration.shape.as_slice() else {
-            return Err(self.shape_error(name, "two dimensions"));
+        let ([count, _], false) = (declaration.shape.as_slice(), tensor.is_transposed) else {
+            return Err(self.shape_error(name, "two dimensions, stored by rows"));
         };
-        let stored = &self.content.bytes()[declaration.bytes.clone()];
+        let count = *count;
+        let stored = self.stored(tensor);
         let row_bytes = stored.len() / count.max(1);
         let mut picked = Vec::with_capacity(row_bytes * rows.len());
         for &row in rows {
@@ -183,12 +234,32 @@ impl Weights {
         self.decode(name, declaration.element, &picked)
     }
 
+    fn stored(&self, tensor: &Tracked) -> &[u8] {
+        let whole = match tensor.buffer {
+            None => self.content.bytes(),
+            Some(index) => &self.buffers[index],
+        };
+        &whole[tensor.declaration.bytes.clone()]
+    }
+
     fn decode(&self, name: &str, element: Dtype, bytes: &[u8]) -> Result<Vec<f32>> {
-        element::decode(element, bytes).ok_or_else(|| Error::TensorElement {
+        let mut values = element::decode(element, bytes).ok_or_else(|| Error::TensorElement {
             path: self.path.clone(),
             name: name.to_owned(),
             element: element.to_string(),
-        })
+        })?;
+        if let Some(scale) = scale::name_for(self, name, element) {
+            let scale = self.values(&scale)?.first().copied().unwrap_or(1.0);
+            values.iter_mut().for_each(|value| *value *= scale);
+        }
+        // One value that is none would make every picture black, without a word on where it came from.
+        if values.par_iter().any(|value| value.is_nan()) {
+            return Err(Error::NotNumbers {
+                path: self.path.clone(),
+                name: name.to_owned(),
+            });
+        }
+        Ok(values)
     }
 
     /// The error for a tensor whose shape breaks a rule.
@@ -270,6 +341,58 @@ impl Content {
             Self::Owned(bytes) => bytes,
         }
     }
+}
+
+impl Tracked {
+    fn new(declaration: Declaration, buffer: Option<usize>) -> Self {
+        Self {
+            declaration,
+            buffer,
+            is_transposed: false,
+            used: AtomicBool::new(false),
+        }
+    }
+
+    /// The tensor as the view shows it; nothing where its shape does not allow the view.
+    fn view(&self, view: View) -> Option<Self> {
+        let mut declaration = self.declaration.clone();
+        let mut is_transposed = self.is_transposed;
+        match view {
+            View::Whole => {}
+            View::Rows(rows) => {
+                let count = *declaration.shape.first()?;
+                if is_transposed || rows.start > rows.end || rows.end > count || count == 0 {
+                    return None;
+                }
+                let row_bytes = declaration.bytes.len() / count;
+                let start = declaration.bytes.start + rows.start * row_bytes;
+                declaration.bytes = start..start + rows.len() * row_bytes;
+                declaration.shape[0] = rows.len();
+            }
+            View::Transposed => {
+                let [_, _] = *declaration.shape.as_slice() else {
+                    return None;
+                };
+                declaration.shape.reverse();
+                is_transposed = !is_transposed;
+            }
+        }
+        Some(Self {
+            declaration,
+            buffer: self.buffer,
+            is_transposed,
+            used: AtomicBool::new(self.used.load(Ordering::Relaxed)),
+        })
+    }
+}
+
+/// `[rows, columns]` in C order, from what is stored as `[columns, rows]`.
+fn transposed(stored: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut values = Vec::with_capacity(stored.len());
+    for row in 0..rows {
+        values.extend((0..columns).map(|column| stored[column * rows + row]));
+    }
+    values
 }
 
 #[expect(

@@ -41,6 +41,8 @@ pub(super) enum Fault {
     NotSafetensors(String),
     /// The right format, untrue.
     Damaged(String),
+    /// A pickle that wants to use this name of Python's.
+    Refused(String),
 }
 
 impl Header {
@@ -95,17 +97,15 @@ fn json_of(file: &[u8]) -> Result<&[u8], Fault> {
     })
 }
 
+/// Whether JSON stands where a header has it. The first bytes of other formats could be the low bytes of a true length; the opening
+/// brace settles it.
+pub(super) fn is_json(file: &[u8]) -> bool {
+    file.get(LENGTH_BYTES) == Some(&b'{')
+}
+
 /// Formats that often lie where weights are looked for.
 fn recognise_other_format(file: &[u8]) -> Option<&'static str> {
-    const FORMATS: [(&[u8], &str); 8] = [
-        (
-            b"PK\x03\x04",
-            "it is a zip archive, most likely a pickled PyTorch checkpoint",
-        ),
-        (
-            b"\x80\x02",
-            "it is a Python pickle, most likely an old PyTorch checkpoint",
-        ),
+    const FORMATS: [(&[u8], &str); 6] = [
         (b"GGUF", "it is a GGUF file"),
         (
             b"version https://git-lfs",
@@ -125,8 +125,7 @@ fn recognise_other_format(file: &[u8]) -> Option<&'static str> {
         ),
         (b"\x89HDF", "it is an HDF5 file"),
     ];
-    // A pickle's first bytes could be the low bytes of a true length; the opening brace of the JSON settles it.
-    let is_json = file.get(LENGTH_BYTES) == Some(&b'{');
+    let is_json = is_json(file);
     FORMATS
         .iter()
         .find(|(start, _)| !is_json && file.starts_with(start))

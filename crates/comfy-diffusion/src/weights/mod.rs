@@ -1,4 +1,5 @@
-//! Reading weights: one memory-mapped safetensors file, names, shapes and element types first, tensors when asked for.
+//! Reading weights: one memory-mapped file, safetensors or pickled by PyTorch; names, shapes and element types first, tensors when
+//! asked for.
 //!
 //! Opening a file reads its header and nothing else, and the header is checked as a whole against the file's length, so that
 //! whatever [`Weights`] lists can be read. Models are built from a [`Scope`], a place within the file's names; widths come from
@@ -7,9 +8,13 @@
 mod element;
 mod file;
 mod header;
+mod pickle;
+mod rounding;
+mod scale;
 mod scope;
 
-pub use file::Weights;
+pub use file::{View, Weights};
+pub use rounding::Rounding;
 pub use safetensors::Dtype;
 pub use scope::Scope;
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use burn::tensor::{Tensor, TensorData};
-use half::f16;
 use safetensors::Dtype;
 
 use super::Weights;
+use super::rounding::Rounding;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 
@@ -19,8 +19,7 @@ pub struct Scope<'a> {
     weights: &'a Weights,
     /// Empty, or ending in a dot.
     prefix: String,
-    /// Whether values are rounded to 16-bit floats.
-    rounds_to_half: bool,
+    rounding: Rounding,
 }
 
 impl<'a> Scope<'a> {
@@ -28,7 +27,7 @@ impl<'a> Scope<'a> {
         Self {
             weights,
             prefix: String::new(),
-            rounds_to_half: false,
+            rounding: Rounding::None,
         }
     }
 
@@ -51,8 +50,14 @@ impl<'a> Scope<'a> {
     /// visibly less from other programs' when the weights do not differ.
     #[must_use]
     pub fn rounded_to_half(&self) -> Self {
+        self.rounded(Rounding::Half)
+    }
+
+    /// The same place, with values rounded as they are read.
+    #[must_use]
+    pub fn rounded(&self, rounding: Rounding) -> Self {
         Self {
-            rounds_to_half: true,
+            rounding,
             ..self.clone()
         }
     }
@@ -158,23 +163,16 @@ impl<'a> Scope<'a> {
 
     /// The values of a tensor in C order, converted to `f32`.
     pub fn values(&self, name: &str) -> Result<Vec<f32>> {
-        let values = self.weights.values(&self.full_name(name))?;
-        Ok(self.rounded(values))
+        let mut values = self.weights.values(&self.full_name(name))?;
+        self.rounding.apply(&mut values);
+        Ok(values)
     }
 
     /// Some rows of a tensor of two dimensions, one after the other; the rest is not read.
     pub fn rows(&self, name: &str, rows: &[usize]) -> Result<Vec<f32>> {
-        let values = self.weights.rows(&self.full_name(name), rows)?;
-        Ok(self.rounded(values))
-    }
-
-    fn rounded(&self, mut values: Vec<f32>) -> Vec<f32> {
-        if self.rounds_to_half {
-            for value in &mut values {
-                *value = f16::from_f32(*value).to_f32();
-            }
-        }
-        values
+        let mut values = self.weights.rows(&self.full_name(name), rows)?;
+        self.rounding.apply(&mut values);
+        Ok(values)
     }
 
     /// Says that a tensor is known but its values are not needed, so that it is not reported as unused.

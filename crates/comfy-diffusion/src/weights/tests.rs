@@ -7,8 +7,8 @@ use half::{bf16, f16};
 use proptest::prelude::*;
 use safetensors::Dtype;
 
-use super::Weights;
 use super::header::{Header, MAX_HEADER_BYTES};
+use super::{View, Weights};
 use crate::device::ComputeDevice;
 use crate::error::Error;
 
@@ -149,11 +149,11 @@ fn other_formats_are_recognised() {
     assert!(seen(b"").contains("0 bytes"));
     assert!(seen(b"1234567").contains("7 bytes"));
     assert!(seen(b"PK\x03\x04 and the archive").contains("zip archive"));
-    assert!(seen(b"\x80\x02}q\x00X\x06\x00 pickle").contains("pickle"));
+    assert!(seen(b"\x80\x02}q\x00.").contains("pickle"));
     assert!(seen(b"version https://git-lfs.github.com/spec/v1\n").contains("Git LFS"));
     assert!(seen(b"<!DOCTYPE html><html></html>").contains("web page"));
     assert!(seen(b"GGUF\x03\0\0\0\0\0\0\0").contains("GGUF"));
-    assert!(seen(b"just a text that is long enough").contains("is not a safetensors file"));
+    assert!(seen(b"just a text that is long enough").contains("is no file of weights"));
     assert!(message(open("[1]", b"")).contains("JSON"));
     assert!(message(open(r#"{"a":1}"#, b"")).contains("JSON"));
     assert!(
@@ -293,11 +293,10 @@ fn every_number_format_is_decoded() {
         values("F8_E5M2", &[0x7b, 0x04, 0x01, 0x3c, 0xbc], 5),
         [57344.0, 0.000_061_035_156, 0.000_015_258_789, 1.0, -1.0]
     );
-    assert!(
-        values("F8_E4M3", &[0x7f, 0xff], 2)
-            .iter()
-            .all(|value| value.is_nan())
-    );
+    for (element, byte) in [("F8_E4M3", 0x7f), ("F8_E4M3", 0xff), ("F8_E4M3FNUZ", 0x80)] {
+        let error = single(element, &[1], &[byte]).values("t").unwrap_err();
+        assert!(matches!(error, Error::NotNumbers { .. }), "{error}");
+    }
     assert_eq!(
         values("F8_E5M2", &[0x7c, 0xfc], 2),
         [f32::INFINITY, f32::NEG_INFINITY]
@@ -307,7 +306,6 @@ fn every_number_format_is_decoded() {
         [240.0, 1.0, 0.000_976_562_5]
     );
     assert_eq!(values("F8_E5M2FNUZ", &[0x7f, 0x40], 2), [57344.0, 1.0]);
-    assert!(values("F8_E4M3FNUZ", &[0x80], 1)[0].is_nan());
     assert_eq!(
         values("F8_E8M0", &[127, 130, 0], 3),
         [1.0, 8.0, 2.0_f32.powi(-127)]
@@ -406,4 +404,42 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn eight_bits_are_scaled_where_the_file_says_so() {
+    let header = |mark: &str| {
+        format!(
+            r#"{{"p.{mark}":{{"dtype":"F8_E4M3","shape":[0],"data_offsets":[0,0]}},
+                "p.a.scale_weight":{{"dtype":"F32","shape":[],"data_offsets":[0,4]}},
+                "p.a.weight":{{"dtype":"F8_E4M3","shape":[2],"data_offsets":[4,6]}}}}"#
+        )
+    };
+    let mut data = 2.5_f32.to_le_bytes().to_vec();
+    data.extend([0x38, 0xb8]);
+    for (mark, expected) in [("scaled_fp8", [2.5, -2.5]), ("other", [1.0, -1.0])] {
+        let weights = open(&header(mark), &data).unwrap();
+        assert_eq!(weights.values("p.a.weight").unwrap(), expected);
+    }
+}
+
+#[test]
+fn tensors_are_seen_in_another_arrangement() {
+    let data: Vec<u8> = (0..6).flat_map(|n| (n as f32).to_le_bytes()).collect();
+    let weights = single("F32", &[3, 2], &data).arranged(|name, shape| {
+        assert_eq!((name, shape), ("t", &[3, 2][..]));
+        vec![
+            ("rows".to_owned(), View::Rows(1..3)),
+            ("turned".to_owned(), View::Transposed),
+            ("beyond".to_owned(), View::Rows(2..4)),
+        ]
+    });
+    assert_eq!(weights.names("").collect::<Vec<_>>(), ["rows", "turned"]);
+    assert_eq!(weights.shape("rows"), Some(&[2, 2][..]));
+    assert_eq!(weights.values("rows").unwrap(), [2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(weights.shape("turned"), Some(&[2, 3][..]));
+    assert_eq!(
+        weights.values("turned").unwrap(),
+        [0.0, 2.0, 4.0, 1.0, 3.0, 5.0]
+    );
 }

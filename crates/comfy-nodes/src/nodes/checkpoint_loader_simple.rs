@@ -1,14 +1,12 @@
 //! `CheckpointLoaderSimple`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use comfy_diffusion::open_checkpoint;
-use comfy_diffusion::text::EmbeddingFiles;
 use comfy_graph::{Node, NodeContext, NodeError, NodeSpec, Outputs};
 
+use crate::embeddings::EmbeddingFolder;
 use crate::errors::{from_diffusion, from_folders};
-use crate::folders::Folders;
 use crate::runtime::Runtime;
 use crate::sockets::{CheckpointName, Clip, Model, Vae};
 
@@ -50,7 +48,7 @@ impl Node for CheckpointLoaderSimple {
             .find("checkpoints", &self.ckpt_name.0)
             .map_err(from_folders)?;
         let checkpoint = open_checkpoint(&path, &runtime.device()?).map_err(from_diffusion)?;
-        let embeddings = Arc::new(EmbeddingFolder(Arc::clone(runtime.folders())));
+        let embeddings = Arc::new(EmbeddingFolder::new(runtime.folders()));
         let name = self.ckpt_name.0;
         Ok(LoadedCheckpoint {
             model: Model::new(checkpoint.model, &name),
@@ -60,21 +58,5 @@ impl Node for CheckpointLoaderSimple {
             ),
             vae: Vae::new(checkpoint.vae, &name),
         })
-    }
-}
-
-/// Finds the files that prompts name as `embedding:name`.
-#[derive(Debug)]
-struct EmbeddingFolder(Arc<Folders>);
-
-impl EmbeddingFiles for EmbeddingFolder {
-    fn find(&self, name: &str) -> Option<PathBuf> {
-        ["", ".safetensors", ".pt", ".bin"]
-            .iter()
-            .find_map(|extension| {
-                self.0
-                    .find("embeddings", &format!("{name}{extension}"))
-                    .ok()
-            })
     }
 }

@@ -29,6 +29,12 @@ pub struct EncodedPrompt {
     conditioning: Conditioning,
 }
 
+impl From<Conditioning> for EncodedPrompt {
+    fn from(conditioning: Conditioning) -> Self {
+        Self { conditioning }
+    }
+}
+
 impl Node for ClipTextEncode {
     type Output = EncodedPrompt;
 

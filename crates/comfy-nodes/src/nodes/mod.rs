@@ -6,6 +6,7 @@ mod clip_text_encode;
 mod conditioning;
 mod custom_sampling;
 mod empty_latent_image;
+mod families;
 mod files;
 pub mod image;
 mod input_file;
@@ -13,6 +14,7 @@ mod ksampler;
 mod ksampler_advanced;
 mod latent;
 mod load_image;
+mod loaders;
 pub mod mask;
 mod metadata;
 mod model_patches;
@@ -27,6 +29,7 @@ mod text;
 mod vae_decode;
 mod vae_encode;
 mod vae_loader;
+mod vae_tiled;
 
 use comfy_graph::{NodeRegistry, RegistryError};
 
@@ -36,12 +39,14 @@ pub use clip_text_encode::{ClipTextEncode, EncodedPrompt};
 pub use conditioning::*;
 pub use custom_sampling::*;
 pub use empty_latent_image::{EmptyLatent, EmptyLatentImage};
+pub use families::*;
 pub use files::*;
 pub use ksampler::KSampler;
 pub use ksampler_advanced::{KSamplerAdvanced, Switch, SwitchOff};
 pub use latent::*;
 pub use model_patches::*;
 pub use load_image::{LoadImage, LoadedImage};
+pub use loaders::*;
 pub use outputs::{ImageAndMask, OneImage, OneMask};
 pub use preview_any::PreviewAny;
 pub use preview_image::PreviewImage;
@@ -51,6 +56,7 @@ pub use text::*;
 pub use vae_decode::{DecodedImage, VaeDecode};
 pub use vae_encode::{EncodedImage, VaeEncode};
 pub use vae_loader::{LoadedVae, VaeLoader};
+pub use vae_tiled::{VaeDecodeTiled, VaeEncodeTiled};
 
 /// Registers all built-in node classes.
 pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
@@ -62,12 +68,16 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
         .register::<VaeDecode>()?
         .register::<VaeEncode>()?
         .register::<VaeLoader>()?
+        .register::<VaeDecodeTiled>()?
+        .register::<VaeEncodeTiled>()?
         .register::<EmptyLatentImage>()?
         .register::<SaveImage>()?
         .register::<PreviewImage>()?
         .register::<LoadImage>()?
         .register::<KSamplerAdvanced>()?
         .register::<PreviewAny>()?;
+    loaders::register(registry)?;
+    families::register(registry)?;
     image::register(registry)?;
     mask::register(registry)?;
     latent::register(registry)?;

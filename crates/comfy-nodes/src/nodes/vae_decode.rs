@@ -24,7 +24,7 @@ pub struct VaeDecode {
 pub struct DecodedImage {
     /// The pictures.
     #[output(name = "IMAGE")]
-    image: Image,
+    pub(super) image: Image,
 }
 
 impl Node for VaeDecode {

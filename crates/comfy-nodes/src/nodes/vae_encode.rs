@@ -24,7 +24,7 @@ pub struct VaeEncode {
 pub struct EncodedImage {
     /// The latents.
     #[output(name = "LATENT")]
-    latent: Latent,
+    pub(super) latent: Latent,
 }
 
 impl Node for VaeEncode {

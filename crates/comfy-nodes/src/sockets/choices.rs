@@ -33,6 +33,18 @@ choice!(
     VaeName, "vae"
 );
 choice!(
+    /// The name of a file in the model folder `diffusion_models`.
+    DiffusionModelName, "diffusion_models"
+);
+choice!(
+    /// The name of a file in the model folder `text_encoders`.
+    TextEncoderName, "text_encoders"
+);
+choice!(
+    /// The name of a file in the model folder `loras`.
+    LoraName, "loras"
+);
+choice!(
     /// The name of a sampler.
     SamplerName, "samplers"
 );

@@ -15,8 +15,8 @@ mod svg;
 mod transfer;
 
 pub use choices::{
-    CheckpointName, InputFile, InputImage, InputLatent, OutputImage, SamplerName, SchedulerName,
-    VaeName,
+    CheckpointName, DiffusionModelName, InputFile, InputImage, InputLatent, LoraName, OutputImage,
+    SamplerName, SchedulerName, TextEncoderName, VaeName,
 };
 pub use conditioning::Conditioning;
 pub use image::Image;

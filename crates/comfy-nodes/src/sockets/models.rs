@@ -141,15 +141,34 @@ impl Vae {
     /// Pictures from latents `[batch, channel, height, width]`. Values that are not numbers are an error, as they would become
     /// black pixels.
     pub fn decode(&self, latents: Tensor<4>) -> Result<Image, NodeError> {
+        self.decode_with(latents, |vae, latents| vae.decode(latents))
+    }
+
+    /// As [`Vae::decode`], in tiles of `tile` latent cells that overlap by `overlap`.
+    pub fn decode_tiled(
+        &self,
+        latents: Tensor<4>,
+        tile: usize,
+        overlap: usize,
+    ) -> Result<Image, NodeError> {
+        self.decode_with(latents, |vae, latents| {
+            vae.decode_tiled(latents, tile, overlap)
+        })
+    }
+
+    fn decode_with(
+        &self,
+        latents: Tensor<4>,
+        decode: impl FnOnce(&comfy_diffusion::Vae, Tensor<4>) -> comfy_diffusion::Result<Tensor<4>>,
+    ) -> Result<Image, NodeError> {
         let pictures = match &self.0 {
             Coder::PixelSpace => {
                 let pictures = on_host(latents)?.add_scalar(1.0).div_scalar(2.0);
                 pictures.clamp(0.0, 1.0).permute([0, 2, 3, 1])
             }
-            Coder::Autoencoder(part) => part
-                .get("an autoencoder")?
-                .decode(latents)
-                .map_err(from_diffusion)?,
+            Coder::Autoencoder(part) => {
+                decode(part.get("an autoencoder")?, latents).map_err(from_diffusion)?
+            }
         };
         let (shape, kind) = (pictures.dims(), pictures.dtype());
         let values = values_of(pictures)?;
@@ -165,6 +184,26 @@ impl Vae {
 
     /// Latents `[batch, channel, height, width]` from pictures, wherever they were computed.
     pub fn encode(&self, pictures: &Image) -> Result<Tensor<4>, NodeError> {
+        self.encode_with(pictures, |vae, pictures| vae.encode(pictures))
+    }
+
+    /// As [`Vae::encode`], in tiles of `tile` pixels that overlap by `overlap`.
+    pub fn encode_tiled(
+        &self,
+        pictures: &Image,
+        tile: usize,
+        overlap: usize,
+    ) -> Result<Tensor<4>, NodeError> {
+        self.encode_with(pictures, |vae, pictures| {
+            vae.encode_tiled(pictures, tile, overlap)
+        })
+    }
+
+    fn encode_with(
+        &self,
+        pictures: &Image,
+        encode: impl FnOnce(&comfy_diffusion::Vae, Tensor<4>) -> comfy_diffusion::Result<Tensor<4>>,
+    ) -> Result<Tensor<4>, NodeError> {
         let [batch, height, width, channels] = pictures.shape();
         if batch == 0 || channels < 3 {
             return Err(NodeError::value(format_args!(
@@ -182,10 +221,9 @@ impl Vae {
                     .mul_scalar(2.0)
                     .sub_scalar(1.0))
             }
-            Coder::Autoencoder(part) => part
-                .get("an autoencoder")?
-                .encode(pictures.tensor())
-                .map_err(from_diffusion),
+            Coder::Autoencoder(part) => {
+                encode(part.get("an autoencoder")?, pictures.tensor()).map_err(from_diffusion)
+            }
         }
     }
 }

@@ -170,5 +170,23 @@ impl AutoencoderKl {
     }
 }
 
+impl super::Autoencoder for AutoencoderKl {
+    fn ratio(&self) -> usize {
+        self.ratio()
+    }
+
+    fn image_channels(&self) -> usize {
+        self.image_channels()
+    }
+
+    fn encode(&self, pixels: Tensor<4>) -> Result<Tensor<4>> {
+        self.encode(pixels)
+    }
+
+    fn decode(&self, latent: Tensor<4>) -> Result<Tensor<4>> {
+        self.decode(latent)
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -73,8 +73,13 @@ impl Node for VaeEncodeForInpaint {
     }
 }
 
-/// Pictures whose part under a mask is grey, and the mask in their size; both cut at the sides to a multiple of `ratio` pixels.
-pub(in crate::nodes) fn greyed(pixels: &Image, mask: &Mask, ratio: usize) -> Result<(Image, Planes), NodeError> {
+/// Pictures whose masked pixels are grey, and their mask, both cut to multiples of `ratio` pixels. The mask keeps its values; from one
+/// half on they count as 1.
+pub(in crate::nodes) fn greyed(
+    pixels: &Image,
+    mask: &Mask,
+    ratio: usize,
+) -> Result<(Image, Planes), NodeError> {
     let [batch, height, width, channels] = pixels.shape();
     let mask = mask.planes()?.stretched(height, width)?;
     let [top, left] = [height, width].map(|side| side % ratio / 2);
@@ -88,7 +93,6 @@ pub(in crate::nodes) fn greyed(pixels: &Image, mask: &Mask, ratio: usize) -> Res
             "expected one mask or as many as there are pictures ({batch}), got {masks}"
         )));
     }
-
     let rounded = mask.clone().map(f32::round_ties_even);
     let mut values = pixels.values()?;
     let mut grey = Vec::with_capacity(batch * rows * columns * channels);

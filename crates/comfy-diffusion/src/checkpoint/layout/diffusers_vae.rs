@@ -1,11 +1,22 @@
 //! Names of an autoencoder's tensors in Hugging Face's diffusers (`AutoencoderKL`) and in the original files.
 
+use crate::weights::Weights;
+
 /// A tensor that only autoencoders in diffusers' layout have.
-pub(super) const MARK: &str = "decoder.up_blocks.0.resnets.0.norm1.weight";
+const MARK: &str = "decoder.up_blocks.0.resnets.0.norm1.weight";
+
+/// The same weights; an autoencoder, which must be alone in its file, under the names of the original files.
+pub(super) fn in_original_layout(weights: Weights) -> Weights {
+    if !weights.contains(MARK) {
+        return weights;
+    }
+    let levels = weights.root().count("decoder.up_blocks");
+    weights.renamed(|name| original_name(name, levels))
+}
 
 /// The original name of a tensor; names that are the same in both layouts, or in neither, stay. `levels` is how many resolutions the
 /// decoder has: diffusers counts them from the smallest, the original from the largest.
-pub(super) fn original_name(name: &str, levels: usize) -> String {
+fn original_name(name: &str, levels: usize) -> String {
     let parts: Vec<&str> = name.split('.').collect();
     let from_largest = |index: &str| {
         index

@@ -1,8 +1,12 @@
 //! The vector that conditions some networks as a whole: what the text says in one vector, and what was known of the picture's size.
 
+mod pictures;
+
 use std::fmt;
 
 use burn::tensor::Tensor;
+
+pub use pictures::PictureLabel;
 
 use super::LabelHints;
 use super::host::from_values;
@@ -90,15 +94,23 @@ impl LabelSource<'_> {
         ]
     }
 
-    /// The summary of the text, followed by the waves of each number.
-    fn pooled_and(&self, numbers: &[f64]) -> Result<Tensor<2>> {
-        let pooled = self.pooled.ok_or_else(|| {
+    /// The summary of the pictures to resemble, if there are any, else that of the text.
+    fn summary(&self) -> Result<Tensor<2>> {
+        if let Some(picture) = self.hints.images.first() {
+            let [_, width] = picture.embedding.dims();
+            return Ok(PictureLabel::new(width).label(self)?.narrow(1, 0, width));
+        }
+        self.pooled.cloned().ok_or_else(|| {
             Error::input(
                 "the model wants a text in one vector beside its tokens, and this condition has none: encode it with the model's own text encoder",
             )
-        })?;
+        })
+    }
+
+    /// The summary, followed by the waves of each number.
+    fn pooled_and(&self, numbers: &[f64]) -> Result<Tensor<2>> {
         let device = self.device.tensor_device();
-        let pooled = pooled.clone().to_device(device);
+        let pooled = self.summary()?.to_device(device);
         let numbers: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
         let waves = embed_times(&numbers, NUMBER_WIDTH);
         let width = waves.len();

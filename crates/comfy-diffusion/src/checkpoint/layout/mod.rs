@@ -1,0 +1,14 @@
+//! Other arrangements of the same tensors, turned into the one that networks are built from.
+
+mod diffusers_unet;
+mod diffusers_vae;
+mod open_clip;
+
+use crate::weights::Weights;
+
+/// The same weights, every part of them in the arrangement of the original files: text encoders as Hugging Face's `CLIPTextModel`,
+/// autoencoders and UNets as in latent diffusion.
+pub(super) fn in_original_layout(weights: Weights) -> Weights {
+    let weights = open_clip::in_original_layout(weights);
+    diffusers_unet::in_original_layout(diffusers_vae::in_original_layout(weights))
+}

@@ -1,0 +1,140 @@
+//! Names of a text encoder's tensors in OpenCLIP and in Hugging Face's `CLIPTextModel`.
+
+use crate::weights::{View, Weights};
+
+/// What the name of a tensor ends with that every OpenCLIP text encoder has.
+const MARK: &str = "transformer.resblocks.0.ln_1.weight";
+
+/// The table that only encoders of text have, and encoders of images have not.
+const TOKENS: &str = "token_embedding.weight";
+
+/// A matrix behind the summary of a text.
+const PROJECTION: &str = "text_projection";
+
+/// The same weights, with text encoders of OpenCLIP as `CLIPTextModel`, wherever they lie.
+pub(super) fn in_original_layout(weights: Weights) -> Weights {
+    let prefixes: Vec<String> = weights
+        .names("")
+        .filter_map(|name| name.strip_suffix(MARK))
+        .filter(|prefix| weights.contains(&format!("{prefix}{TOKENS}")))
+        .map(str::to_owned)
+        .collect();
+    if prefixes.is_empty() {
+        return with_projection_of_old_files(weights);
+    }
+    weights.arranged(|name, shape| {
+        prefixes
+            .iter()
+            .find_map(|prefix| Some((prefix, name.strip_prefix(prefix.as_str())?)))
+            .and_then(|(prefix, rest)| Some((prefix, original(rest, shape)?)))
+            .map_or_else(
+                || vec![(name.to_owned(), View::Whole)],
+                |(prefix, places)| {
+                    places
+                        .into_iter()
+                        .map(|(name, view)| (format!("{prefix}{name}"), view))
+                        .collect()
+                },
+            )
+    })
+}
+
+/// Text encoders alone in a file that are as `CLIPTextModel` but for the projection, which is as in OpenCLIP.
+fn with_projection_of_old_files(weights: Weights) -> Weights {
+    if !weights.contains(PROJECTION) || weights.names("text_model.").next().is_none() {
+        return weights;
+    }
+    weights.arranged(|name, _| {
+        if name == PROJECTION {
+            vec![(format!("{PROJECTION}.weight"), View::Transposed)]
+        } else {
+            vec![(name.to_owned(), View::Whole)]
+        }
+    })
+}
+
+/// Where a tensor of an OpenCLIP text encoder belongs; nothing for what has no place.
+fn original(name: &str, shape: &[usize]) -> Option<Vec<(String, View)>> {
+    let whole = |name: &str| Some(vec![(name.to_owned(), View::Whole)]);
+    match name {
+        "positional_embedding" => {
+            return whole("text_model.embeddings.position_embedding.weight");
+        }
+        TOKENS => return whole("text_model.embeddings.token_embedding.weight"),
+        // What multiplies from the right is stored as a matrix, not as a layer.
+        "text_projection" => {
+            return Some(vec![(
+                "text_projection.weight".to_owned(),
+                View::Transposed,
+            )]);
+        }
+        _ => {}
+    }
+    if let Some(part) = name.strip_prefix("ln_final.") {
+        return whole(&format!("text_model.final_layer_norm.{part}"));
+    }
+    let (layer, part) = name
+        .strip_prefix("transformer.resblocks.")?
+        .split_once('.')?;
+    let layer = format!("text_model.encoder.layers.{layer}");
+    if let Some(kind) = part.strip_prefix("attn.in_proj_") {
+        // Query, key and value lie one below the other.
+        let rows = shape.first()? / 3;
+        let places = ["q", "k", "v"].iter().enumerate().map(|(index, part)| {
+            let name = format!("{layer}.self_attn.{part}_proj.{kind}");
+            (name, View::Rows(index * rows..(index + 1) * rows))
+        });
+        return Some(places.collect());
+    }
+    let renamed = [
+        ("attn.out_proj.", "self_attn.out_proj."),
+        ("ln_1.", "layer_norm1."),
+        ("ln_2.", "layer_norm2."),
+        ("mlp.c_fc.", "mlp.fc1."),
+        ("mlp.c_proj.", "mlp.fc2."),
+    ];
+    let (rest, place) = renamed
+        .iter()
+        .find_map(|(from, to)| Some((part.strip_prefix(from)?, to)))?;
+    whole(&format!("{layer}.{place}{rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(name: &str) -> Vec<String> {
+        let places = original(name, &[12, 4]).unwrap_or_default();
+        places
+            .into_iter()
+            .map(|(name, view)| format!("{name} {view:?}"))
+            .collect()
+    }
+
+    #[test]
+    fn every_tensor_has_its_place() {
+        assert_eq!(
+            names("transformer.resblocks.7.attn.in_proj_weight"),
+            [
+                "text_model.encoder.layers.7.self_attn.q_proj.weight Rows(0..4)",
+                "text_model.encoder.layers.7.self_attn.k_proj.weight Rows(4..8)",
+                "text_model.encoder.layers.7.self_attn.v_proj.weight Rows(8..12)",
+            ]
+        );
+        for (from, to) in [
+            (
+                "transformer.resblocks.0.mlp.c_proj.bias",
+                "text_model.encoder.layers.0.mlp.fc2.bias Whole",
+            ),
+            (
+                "transformer.resblocks.10.attn.out_proj.weight",
+                "text_model.encoder.layers.10.self_attn.out_proj.weight Whole",
+            ),
+            ("ln_final.bias", "text_model.final_layer_norm.bias Whole"),
+            ("text_projection", "text_projection.weight Transposed"),
+        ] {
+            assert_eq!(names(from), [to]);
+        }
+        assert!(names("logit_scale").is_empty());
+    }
+}

@@ -1,0 +1,160 @@
+//! Text encoders that consist of CLIP networks, described by data.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use super::clip::{TextEncoder, TextOptions, Tokens};
+use super::clip_model::{Activation, ClipTextModel, HiddenChoice};
+use super::encode::{self, EncodedText};
+use super::token::{CLIP_G, CLIP_H, CLIP_L, ChunkRules, chunks_of_prompt};
+use crate::device::ComputeDevice;
+use crate::error::{Error, Result};
+use crate::residency::Resident;
+use crate::weights::Weights;
+
+/// One CLIP network as a family of models uses it.
+#[derive(Debug, Clone, Copy)]
+pub struct ClipKind {
+    /// How it wants its prompts.
+    pub rules: ChunkRules,
+    /// What its perceptrons compute.
+    pub activation: Activation,
+    /// The layer that is taken unless the user chooses another.
+    pub hidden: HiddenChoice,
+}
+
+/// CLIP-L as Stable Diffusion 1 uses it: its last layer, normalised.
+pub const CLIP_L_LAST: ClipKind = ClipKind {
+    rules: CLIP_L,
+    activation: Activation::QuickGelu,
+    hidden: HiddenChoice {
+        skipped_layers: 0,
+        normalised: true,
+    },
+};
+
+/// CLIP-L as Stable Diffusion XL uses it: the layer before the last, as it is.
+pub const CLIP_L_PENULTIMATE: ClipKind = ClipKind {
+    hidden: PENULTIMATE,
+    ..CLIP_L_LAST
+};
+
+/// OpenCLIP's bigG, which XL uses: the layer before the last, as it is.
+pub const CLIP_G_PENULTIMATE: ClipKind = ClipKind {
+    rules: CLIP_G,
+    activation: Activation::Gelu,
+    hidden: PENULTIMATE,
+};
+
+/// OpenCLIP's H, which Stable Diffusion 2 uses: the layer before the last, normalised.
+pub const CLIP_H_PENULTIMATE: ClipKind = ClipKind {
+    rules: CLIP_H,
+    activation: Activation::Gelu,
+    hidden: HiddenChoice {
+        skipped_layers: 1,
+        normalised: true,
+    },
+};
+
+const PENULTIMATE: HiddenChoice = HiddenChoice {
+    skipped_layers: 1,
+    normalised: false,
+};
+
+/// One or several CLIP networks. Their vectors for the same token are put beside each other, and the last network gives the summary.
+#[derive(Debug)]
+pub struct ClipEncoder {
+    networks: Vec<Network>,
+    device: ComputeDevice,
+}
+
+#[derive(Debug)]
+struct Network {
+    kind: ClipKind,
+    model: Resident<ClipTextModel>,
+}
+
+impl ClipEncoder {
+    /// An encoder without networks, which are [added](ClipEncoder::with).
+    pub fn new(device: &ComputeDevice) -> Self {
+        Self {
+            networks: Vec::new(),
+            device: device.clone(),
+        }
+    }
+
+    /// One more network: the one at `prefix` of a file, loaded when first used.
+    #[must_use]
+    pub fn with(mut self, kind: ClipKind, weights: &Arc<Weights>, prefix: &str) -> Self {
+        let name = format!(
+            "text encoder {} of {}",
+            kind.rules.embedding_key,
+            weights.path().display()
+        );
+        let (weights, prefix) = (Arc::clone(weights), prefix.to_owned());
+        let target = self.device.clone();
+        let load =
+            move || ClipTextModel::load(&weights, &prefix, kind.activation, &target).map(Arc::new);
+        let model = Resident::new(self.device.residency(), name, load);
+        self.networks.push(Network { kind, model });
+        self
+    }
+}
+
+impl TextEncoder for ClipEncoder {
+    fn tokenize(&self, prompt: &str, options: &TextOptions) -> Result<Tokens> {
+        let embeddings = options.embeddings.as_deref();
+        self.networks
+            .iter()
+            .map(|Network { kind, .. }| {
+                let chunks = chunks_of_prompt(prompt, kind.rules, embeddings)?;
+                Ok((kind.rules.embedding_key, chunks))
+            })
+            .collect()
+    }
+
+    fn encode(&self, tokens: &Tokens, options: &TextOptions) -> Result<EncodedText> {
+        let encoded = self
+            .networks
+            .iter()
+            .map(|Network { kind, model }| {
+                let key = kind.rules.embedding_key;
+                let chunks = tokens.iter().find(|(name, _)| *name == key);
+                let (_, chunks) = chunks.ok_or_else(|| {
+                    Error::input(format!("expected tokens for the text encoder {key}"))
+                })?;
+                let hidden = HiddenChoice {
+                    skipped_layers: options
+                        .last_layer
+                        .map_or(kind.hidden.skipped_layers, skipped_layers),
+                    ..kind.hidden
+                };
+                let padding = kind.rules.padding;
+                encode::encode(&*model.get()?, chunks, padding, hidden, &self.device)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let tokens = encoded.iter().map(|text| text.cond.dims()[1]).min();
+        let tokens = tokens
+            .ok_or_else(|| Error::input("expected a text encoder of at least one network"))?;
+        let pooled = encoded.last().and_then(|text| text.pooled.clone());
+        let conds = encoded
+            .into_iter()
+            .map(|text| text.cond.narrow(1, 0, tokens))
+            .collect();
+        Ok(EncodedText {
+            cond: Tensor::cat(conds, 2),
+            pooled,
+        })
+    }
+}
+
+/// How many layers −1, −2, … leave out. Other numbers name no layer, as does one that counts beyond the first: the last layer is
+/// taken then.
+fn skipped_layers(last_layer: i32) -> usize {
+    if last_layer < 0 {
+        last_layer.unsigned_abs() as usize - 1
+    } else {
+        usize::MAX
+    }
+}
