@@ -78,7 +78,7 @@ impl NoiseTable {
             cumulative *= 1.0 - beta;
             ((1.0 - cumulative) / cumulative).sqrt()
         });
-        Self::from_sigmas(sigmas, Clock::Steps)
+        Self::from_sigmas(sigmas, Clock::Steps { stride: 1 })
     }
 
     /// The same schedule, bent so that its last step has no signal left while its first stays as it is: √ᾱ is shifted and scaled

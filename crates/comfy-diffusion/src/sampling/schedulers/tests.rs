@@ -115,7 +115,7 @@ fn changed_tables_equal_the_recorded_ones() {
         }
     }
     let name = "ModelSamplingContinuousEDM.pg.karras.20";
-    let table = NoiseTable::continuous_edm(0.002, 80.0);
+    let table = NoiseTable::continuous_edm(0.002, 120.0);
     let karras = find_scheduler("karras").expect("it is listed");
     assert_levels(name, &karras.sigmas(&table, 20), &golden.tensor(name).1);
 }
