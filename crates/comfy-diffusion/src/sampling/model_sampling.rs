@@ -78,7 +78,8 @@ impl ModelSampling {
                 let time = f64::from(self.table.timestep(sigma)) * CONSISTENCY_TIME;
                 let data = CONSISTENCY_DATA * CONSISTENCY_DATA;
                 let clean = x.clone() - output.mul_scalar(level);
-                clean.mul_scalar(time / (time * time + data).sqrt()) + x.mul_scalar(data / (time * time + data))
+                clean.mul_scalar(time / (time * time + data).sqrt())
+                    + x.mul_scalar(data / (time * time + data))
             }
             Prediction::CosmosFlow => {
                 let share = noise_share(sigma);

@@ -216,7 +216,11 @@ impl NoiseTable {
             Clock::NoiseShare => {
                 let largest = self.sigma_max();
                 let is_beyond = timestep >= largest / (largest + 1.0);
-                return if is_beyond { largest } else { timestep / (1.0 - timestep) };
+                return if is_beyond {
+                    largest
+                } else {
+                    timestep / (1.0 - timestep)
+                };
             }
         };
         let timestep = place.clamp(0.0, self.last_index() as f32);
@@ -305,7 +309,10 @@ mod tests {
     fn distilled_networks_know_every_twentieth_step() {
         let (all, some) = (table(), table().distilled(50));
         assert_eq!(some.sigmas().len(), 50);
-        assert_eq!((some.sigmas()[49], some.sigmas()[0]), (all.sigmas()[999], all.sigmas()[19]));
+        assert_eq!(
+            (some.sigmas()[49], some.sigmas()[0]),
+            (all.sigmas()[999], all.sigmas()[19])
+        );
         assert_eq!((some.timestep(20.0), some.timestep(0.0)), (999.0, 19.0));
         assert!((some.sigma(519.0) - all.sigmas()[519]).abs() < 1e-5);
     }

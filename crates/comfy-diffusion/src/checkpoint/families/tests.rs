@@ -17,8 +17,8 @@ use crate::models::NetworkInput;
 use crate::models::testing::Comparison;
 use crate::random::TorchGenerator;
 use crate::sampling::{
-    ClassifierFree, Conditioning, KSamplerSteps, LabelSource, Prediction, SAMPLERS, SampleRequest, find_sampler,
-    find_scheduler, prepare_noise, sample,
+    ClassifierFree, Conditioning, KSamplerSteps, LabelSource, Prediction, SAMPLERS, SampleRequest,
+    find_sampler, find_scheduler, prepare_noise, sample,
 };
 
 const TOLERANCE: f64 = 1e-4;

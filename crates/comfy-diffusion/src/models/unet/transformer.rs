@@ -292,7 +292,12 @@ impl AttentionLayer {
     }
 
     /// What is to be added to the input, with every hook asked.
-    fn forward_hooked(&self, query: Tensor<3>, read: Tensor<3>, site: &AttentionSite<'_>) -> Result<Tensor<3>> {
+    fn forward_hooked(
+        &self,
+        query: Tensor<3>,
+        read: Tensor<3>,
+        site: &AttentionSite<'_>,
+    ) -> Result<Tensor<3>> {
         let hooks = &site.site.call.hooks;
         let input = AttentionInput {
             query,

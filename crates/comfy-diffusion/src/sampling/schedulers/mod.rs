@@ -12,10 +12,10 @@ mod normal;
 mod polyexponential;
 mod sgm_uniform;
 mod simple;
-mod turbo;
-mod variance_preserving;
 #[cfg(test)]
 pub(crate) mod tests;
+mod turbo;
+mod variance_preserving;
 
 pub use beta::beta_with;
 pub use exponential::exponential_between;

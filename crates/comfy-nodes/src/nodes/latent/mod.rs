@@ -38,7 +38,9 @@ pub use operations::{
 };
 pub use rebatch::{RebatchLatents, RebatchedLatents};
 pub use transform::{FlipMethod, LatentCrop, LatentFlip, LatentRotate, Rotation};
-pub use upscale::{BicubicFirst, BislerpFirst, LatentUpscale, LatentUpscaleBy, LatentUpscaleMethod};
+pub use upscale::{
+    BicubicFirst, BislerpFirst, LatentUpscale, LatentUpscaleBy, LatentUpscaleMethod,
+};
 
 /// The result of a node that changes a latent.
 #[derive(Debug, Outputs)]
