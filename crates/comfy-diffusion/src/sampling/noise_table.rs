@@ -6,6 +6,8 @@
 use std::f32::consts::PI;
 use std::sync::Arc;
 
+use super::schedulers::linspace;
+
 /// σ that stands for "before the first step": larger than any noise level of a model.
 const ABOVE_ALL_SIGMAS: f64 = 999_999_999.9;
 /// Percentages are spread over this many time steps whatever the table's length.
@@ -145,9 +147,15 @@ impl NoiseTable {
     }
 
     fn log_linear(smallest: f64, largest: f64, clock: Clock) -> Self {
-        let (low, high) = (smallest.ln(), largest.ln());
-        let increment = (high - low) / (CONTINUOUS_LEVELS - 1) as f64;
-        let sigmas = (0..CONTINUOUS_LEVELS).map(|index| (low + increment * index as f64).exp());
+        // In f32, as the levels were made that recordings have.
+        let logarithms = linspace(
+            smallest.ln() as f32,
+            largest.ln() as f32,
+            CONTINUOUS_LEVELS,
+        );
+        let sigmas = logarithms
+            .into_iter()
+            .map(|logarithm| f64::from(logarithm.exp()));
         Self::from_sigmas(sigmas, clock)
     }
 
