@@ -30,7 +30,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The same model with the changes of a file of LoRA or of one of its relatives, merged into its weights when they are loaded.
+    /// The same model with the changes of a file of `LoRA` or of one of its relatives, merged into its weights when they are loaded.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ struct Origin<T: ?Sized> {
     residency: Residency,
     name: String,
     names: Box<dyn Fn() -> NameMap + Send + Sync>,
-    load: Box<dyn Fn(&Patches) -> Result<Arc<T>> + Send + Sync>,
+    load: PatchedLoad<T>,
     /// Those that were made, so that the same changes are merged once.
     made: Mutex<Vec<(Patches, Weak<Slot<T>>)>>,
 }
@@ -36,6 +36,7 @@ struct Slot<T: ?Sized> {
 }
 
 type Load<T> = Box<dyn Fn() -> Result<Arc<T>> + Send + Sync>;
+type PatchedLoad<T> = Box<dyn Fn(&Patches) -> Result<Arc<T>> + Send + Sync>;
 
 impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
     /// A value called `name` in logs, which `load` makes, listed in `residency`.

@@ -262,14 +262,29 @@ fn tiny_and_tiled_autoencoders() {
 
 #[test]
 fn prompts_are_changed_and_joined() {
-    for name in ["area", "area_pct", "average", "combine", "concat", "mask", "timestep_range", "zero_out"] {
+    for name in [
+        "area",
+        "area_pct",
+        "average",
+        "combine",
+        "concat",
+        "mask",
+        "timestep_range",
+        "zero_out",
+    ] {
         check(&format!("cond_{name}"));
     }
 }
 
 #[test]
 fn samplers_are_put_together_from_parts() {
-    for name in ["basic_sched", "denoised_out", "disable_noise", "dual_cfg", "karras"] {
+    for name in [
+        "basic_sched",
+        "denoised_out",
+        "disable_noise",
+        "dual_cfg",
+        "karras",
+    ] {
         check(&format!("custom_adv_{name}"));
     }
     for name in ["custom_basic_guider", "custom_perpneg", "sampler_custom"] {
@@ -279,14 +294,31 @@ fn samplers_are_put_together_from_parts() {
 
 #[test]
 fn models_are_guided_in_other_ways() {
-    for name in ["apg", "cfg_zero_star", "fresca", "mahiro", "pag", "rescale_cfg", "sag", "tcfg"] {
+    for name in [
+        "apg",
+        "cfg_zero_star",
+        "fresca",
+        "mahiro",
+        "pag",
+        "rescale_cfg",
+        "sag",
+        "tcfg",
+    ] {
         check(&format!("model_{name}"));
     }
 }
 
 #[test]
 fn models_are_changed_inside() {
-    for name in ["downscale", "freeu", "freeu_v2", "hypertile", "tome", "unet_cross_attn_mult", "unet_self_attn_mult"] {
+    for name in [
+        "downscale",
+        "freeu",
+        "freeu_v2",
+        "hypertile",
+        "tome",
+        "unet_cross_attn_mult",
+        "unet_self_attn_mult",
+    ] {
         check(&format!("model_{name}"));
     }
 }
@@ -300,7 +332,15 @@ fn levels_and_predictions_mean_something_else() {
 
 #[test]
 fn samplers_have_settings() {
-    for name in ["dpm_adaptive", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "er_sde", "euler_anc", "lms"] {
+    for name in [
+        "dpm_adaptive",
+        "dpmpp_2m_sde_heun",
+        "dpmpp_3m_sde",
+        "dpmpp_sde",
+        "er_sde",
+        "euler_anc",
+        "lms",
+    ] {
         check(&format!("sampler_node_{name}"));
     }
 }

@@ -1,4 +1,4 @@
-//! The AsyncAPI document: what is said over the websocket, in both directions.
+//! The `AsyncAPI` document: what is said over the websocket, in both directions.
 //!
 //! The schemas of text messages are those of the OpenAPI document; what a schema cannot say, the layout of binary messages, is said here.
 

@@ -94,7 +94,11 @@ pub struct AttentionInput {
 /// Changes what passes through a network. Every method does nothing unless it is written.
 pub trait NetworkHook: Debug + Send + Sync {
     /// Changes what attention reads, before it is projected.
-    fn before_attention(&self, site: &AttentionSite<'_>, input: AttentionInput) -> Result<AttentionInput> {
+    fn before_attention(
+        &self,
+        site: &AttentionSite<'_>,
+        input: AttentionInput,
+    ) -> Result<AttentionInput> {
         let _ = site;
         Ok(input)
     }
@@ -119,7 +123,12 @@ pub trait NetworkHook: Debug + Send + Sync {
 
     /// Changes what a stage of the way up is made of: x from the stage before it, and what its counterpart on the way down
     /// has left for it. Both must have the same size afterwards.
-    fn before_join(&self, site: &Site<'_>, x: Tensor<4>, skip: Tensor<4>) -> Result<(Tensor<4>, Tensor<4>)> {
+    fn before_join(
+        &self,
+        site: &Site<'_>,
+        x: Tensor<4>,
+        skip: Tensor<4>,
+    ) -> Result<(Tensor<4>, Tensor<4>)> {
         let _ = site;
         Ok((x, skip))
     }
@@ -165,7 +174,11 @@ impl NetworkHooks {
 
     /// With another formula for attention somewhere, instead of one that was there.
     #[must_use]
-    pub fn with_attention(mut self, place: AttentionPlace, function: Arc<dyn AttentionFunction>) -> Self {
+    pub fn with_attention(
+        mut self,
+        place: AttentionPlace,
+        function: Arc<dyn AttentionFunction>,
+    ) -> Self {
         self.attention.insert(place, function);
         self
     }
@@ -190,7 +203,11 @@ impl NetworkHooks {
 
 /// Asks all hooks.
 impl NetworkHook for NetworkHooks {
-    fn before_attention(&self, site: &AttentionSite<'_>, input: AttentionInput) -> Result<AttentionInput> {
+    fn before_attention(
+        &self,
+        site: &AttentionSite<'_>,
+        input: AttentionInput,
+    ) -> Result<AttentionInput> {
         let mut hooks = self.hooks.iter();
         hooks.try_fold(input, |input, hook| hook.before_attention(site, input))
     }
@@ -210,7 +227,12 @@ impl NetworkHook for NetworkHooks {
         hooks.try_fold(x, |x, hook| hook.after_skip(site, x))
     }
 
-    fn before_join(&self, site: &Site<'_>, x: Tensor<4>, skip: Tensor<4>) -> Result<(Tensor<4>, Tensor<4>)> {
+    fn before_join(
+        &self,
+        site: &Site<'_>,
+        x: Tensor<4>,
+        skip: Tensor<4>,
+    ) -> Result<(Tensor<4>, Tensor<4>)> {
         let mut hooks = self.hooks.iter();
         hooks.try_fold((x, skip), |(x, skip), hook| hook.before_join(site, x, skip))
     }

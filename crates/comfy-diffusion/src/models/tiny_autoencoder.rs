@@ -92,7 +92,7 @@ enum Layer {
     Halve(Conv2d),
     /// Doubling, then a convolution.
     Double(Conv2d),
-    Block(Block),
+    Block(Box<Block>),
 }
 
 impl Sequence {
@@ -108,7 +108,7 @@ impl Sequence {
         for number in numbers {
             let scope = scope.enter(number);
             let layer = if scope.has_scope("conv") {
-                Layer::Block(Block::load(&scope, device)?)
+                Layer::Block(Box::new(Block::load(&scope, device)?))
             } else if scope.has("bias") {
                 Layer::Convolution {
                     convolution: Conv2d::load(&scope, Geometry::same(3), device)?,

@@ -21,7 +21,11 @@ pub struct AttentionScale {
 }
 
 impl NetworkHook for AttentionScale {
-    fn before_attention(&self, site: &AttentionSite<'_>, input: AttentionInput) -> Result<AttentionInput> {
+    fn before_attention(
+        &self,
+        site: &AttentionSite<'_>,
+        input: AttentionInput,
+    ) -> Result<AttentionInput> {
         if site.kind != self.kind {
             return Ok(input);
         }

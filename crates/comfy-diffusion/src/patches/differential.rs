@@ -15,9 +15,19 @@ pub struct Differential {
 }
 
 impl MaskHook for Differential {
-    fn mask(&self, mask: &Tensor<4>, sigma: f32, sigmas: &[f32], sampling: &ModelSampling) -> Tensor<4> {
+    fn mask(
+        &self,
+        mask: &Tensor<4>,
+        sigma: f32,
+        sigmas: &[f32],
+        sampling: &ModelSampling,
+    ) -> Tensor<4> {
         let table = &sampling.table;
-        let last = sigmas.last().copied().unwrap_or_default().max(table.sigma_min());
+        let last = sigmas
+            .last()
+            .copied()
+            .unwrap_or_default()
+            .max(table.sigma_min());
         let first = sigmas.first().copied().unwrap_or(last);
         let [from, to, now] = [first, last, sigma].map(|sigma| table.timestep(sigma));
         let threshold = (now - to) / (from - to);

@@ -1,6 +1,6 @@
 //! Strengthening what comes up through the network against what its skip connections bring.
 //!
-//! Source: C. Si, Z. Huang, Y. Jiang, Z. Liu, "FreeU: free lunch in diffusion U-Net" (2023).
+//! Source: C. Si, Z. Huang, Y. Jiang, Z. Liu, "`FreeU`: free lunch in diffusion U-Net" (2023).
 
 use burn::tensor::Tensor;
 
@@ -30,7 +30,12 @@ pub struct FreeU {
 }
 
 impl NetworkHook for FreeU {
-    fn before_join(&self, site: &Site<'_>, x: Tensor<4>, skip: Tensor<4>) -> Result<(Tensor<4>, Tensor<4>)> {
+    fn before_join(
+        &self,
+        site: &Site<'_>,
+        x: Tensor<4>,
+        skip: Tensor<4>,
+    ) -> Result<(Tensor<4>, Tensor<4>)> {
         let [batch, channels, height, width] = x.dims();
         let multiples = [4, 2].map(|multiple| multiple * site.base_channels);
         let Some(index) = multiples.iter().position(|multiple| *multiple == channels) else {
@@ -38,7 +43,10 @@ impl NetworkHook for FreeU {
         };
         let factor = self.backbone[index];
         let half = channels / 2;
-        let (first, second) = (x.clone().narrow(1, 0, half), x.clone().narrow(1, half, channels - half));
+        let (first, second) = (
+            x.clone().narrow(1, 0, half),
+            x.clone().narrow(1, half, channels - half),
+        );
         let first = match self.version {
             FreeUVersion::Plain => first.mul_scalar(factor),
             FreeUVersion::Structured => {

@@ -14,7 +14,12 @@ use crate::sampling::{Moment, Predictions};
 
 /// The planes with their frequencies from −`cutoff` to `cutoff` − 1 in both directions (as far as they exist, [height, width])
 /// scaled by `low`, and all others by `high`. What is imaginary is dropped.
-pub(super) fn scale_frequencies(x: Tensor<4>, cutoff: [usize; 2], low: f64, high: f64) -> Tensor<4> {
+pub(super) fn scale_frequencies(
+    x: Tensor<4>,
+    cutoff: [usize; 2],
+    low: f64,
+    high: f64,
+) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     let device = x.device();
     let [row_real, row_imaginary] = band(height, cutoff[0], &device);
@@ -26,13 +31,19 @@ pub(super) fn scale_frequencies(x: Tensor<4>, cutoff: [usize; 2], low: f64, high
         rows.matmul(planes.clone()).matmul(columns.swap_dims(1, 2))
     };
     let within = apply(row_real, column_real) - apply(row_imaginary, column_imaginary);
-    x.mul_scalar(high) + within.reshape([batch, channels, height, width]).mul_scalar(low - high)
+    x.mul_scalar(high)
+        + within
+            .reshape([batch, channels, height, width])
+            .mul_scalar(low - high)
 }
 
 /// The real and imaginary parts of the matrix that keeps the frequencies of a line from −`cutoff` to `cutoff` − 1.
 fn band(size: usize, cutoff: usize, device: &Device) -> [Tensor<3>; 2] {
     // Frequencies that differ by the size are the same.
-    let low: BTreeSet<usize> = (1..=cutoff).map(|below| (size * cutoff - below) % size).chain(0..cutoff.min(size)).collect();
+    let low: BTreeSet<usize> = (1..=cutoff)
+        .map(|below| (size * cutoff - below) % size)
+        .chain(0..cutoff.min(size))
+        .collect();
     let part = |wave: fn(f64) -> f64| {
         let values: Vec<f32> = (0..size * size)
             .map(|index| {
@@ -51,7 +62,7 @@ fn band(size: usize, cutoff: usize, device: &Device) -> [Tensor<3>; 2] {
 
 /// Scales low and high frequencies of the way from the negative to the positive prediction.
 ///
-/// Source: C. Huang et al., "FreSca: scaling in frequency space enhances diffusion models" (2025).
+/// Source: C. Huang et al., "`FreSca`: scaling in frequency space enhances diffusion models" (2025).
 #[derive(Clone, Copy, Debug)]
 pub struct FrequencyScale {
     /// The factor of the low ones.

@@ -21,12 +21,18 @@ impl GuidanceFunction for RescaledGuidance {
         let sigma = f64::from(moment.sigma());
         let variance = sigma * sigma + 1.0;
         let rest = moment.x().clone().div_scalar(variance);
-        let velocity = |x0: &Tensor<4>| (rest.clone() - x0.clone()).mul_scalar(variance.sqrt() / sigma);
-        let (positive, negative) = (velocity(&predictions.positive), velocity(&predictions.negative));
+        let velocity =
+            |x0: &Tensor<4>| (rest.clone() - x0.clone()).mul_scalar(variance.sqrt() / sigma);
+        let (positive, negative) = (
+            velocity(&predictions.positive),
+            velocity(&predictions.negative),
+        );
         let direction = positive.clone() - negative.clone();
         let guided = negative + direction.mul_scalar(predictions.scale);
         let ratio = per_item::deviation(positive) / per_item::deviation(guided.clone());
-        let factor = ratio.mul_scalar(self.multiplier).add_scalar(1.0 - self.multiplier);
+        let factor = ratio
+            .mul_scalar(self.multiplier)
+            .add_scalar(1.0 - self.multiplier);
         Ok(rest - (guided * factor).mul_scalar(sigma / variance.sqrt()))
     }
 }
@@ -44,7 +50,12 @@ pub struct RenormalizedGuidance {
 
 impl GuidanceFunction for RenormalizedGuidance {
     fn guide(&self, moment: &Moment<'_>, predictions: &Predictions) -> Result<Tensor<4>> {
-        let Predictions { positive, negative, scale, .. } = predictions;
+        let Predictions {
+            positive,
+            negative,
+            scale,
+            ..
+        } = predictions;
         if f64::from(moment.sigma()) >= self.below_sigma {
             return Ok(positive.clone());
         }
@@ -65,7 +76,12 @@ impl GuidanceFunction for RenormalizedGuidance {
 pub struct ZeroStar;
 
 impl AfterGuidance for ZeroStar {
-    fn adjust(&self, moment: &Moment<'_>, predictions: &Predictions, x0: Tensor<4>) -> Result<Tensor<4>> {
+    fn adjust(
+        &self,
+        moment: &Moment<'_>,
+        predictions: &Predictions,
+        x0: Tensor<4>,
+    ) -> Result<Tensor<4>> {
         let noise = |x0: &Tensor<4>| moment.x().clone() - x0.clone();
         let (positive, negative) = (noise(&predictions.positive), noise(&predictions.negative));
         let square = per_item::sum(negative.clone().square()).add_scalar(1e-8);
@@ -84,7 +100,12 @@ pub struct LimitedNorm {
 }
 
 impl AfterGuidance for LimitedNorm {
-    fn adjust(&self, _: &Moment<'_>, predictions: &Predictions, x0: Tensor<4>) -> Result<Tensor<4>> {
+    fn adjust(
+        &self,
+        _: &Moment<'_>,
+        predictions: &Predictions,
+        x0: Tensor<4>,
+    ) -> Result<Tensor<4>> {
         let length = |x: Tensor<4>| x.square().sum_dim(1).sqrt();
         let ratio = length(predictions.positive.clone()) / length(x0.clone()).add_scalar(1e-8);
         Ok(x0 * ratio.clamp(0.0, 1.0).mul_scalar(self.strength))
@@ -112,15 +133,25 @@ impl AfterGuidance for EpsilonScale {
 pub struct Mahiro;
 
 impl AfterGuidance for Mahiro {
-    fn adjust(&self, _: &Moment<'_>, predictions: &Predictions, x0: Tensor<4>) -> Result<Tensor<4>> {
+    fn adjust(
+        &self,
+        _: &Moment<'_>,
+        predictions: &Predictions,
+        x0: Tensor<4>,
+    ) -> Result<Tensor<4>> {
         let leap = predictions.positive.clone().mul_scalar(predictions.scale);
         let negative_leap = predictions.negative.clone().mul_scalar(predictions.scale);
         let soft = |x: Tensor<4>| x.clone().abs().sqrt() * x.sign();
         let negative = soft(negative_leap);
         let merged = soft((leap.clone() + x0.clone()).div_scalar(2.0));
         let length = |x: &Tensor<4>| x.clone().square().sum_dim(1).sqrt().clamp_min(1e-8);
-        let cosine = (negative.clone() * merged.clone()).sum_dim(1) / (length(&negative) * length(&merged));
-        let share = cosine.mean().add_scalar(1.0).mul_scalar(0.5).reshape([1, 1, 1, 1]);
+        let cosine =
+            (negative.clone() * merged.clone()).sum_dim(1) / (length(&negative) * length(&merged));
+        let share = cosine
+            .mean()
+            .add_scalar(1.0)
+            .mul_scalar(0.5)
+            .reshape([1, 1, 1, 1]);
         // A share of the guided result, and the rest of the leap.
         Ok(leap.clone() + (x0 - leap) * share)
     }

@@ -1,16 +1,18 @@
 //! Self-attention within tiles.
 //!
-//! Source: T. Fernandes, "HyperTile: tiled-optimizations for Stable-Diffusion" (2023), github.com/tfernd/HyperTile.
+//! Source: T. Fernandes, "`HyperTile`: tiled-optimizations for Stable-Diffusion" (2023), github.com/tfernd/HyperTile.
 
 use burn::tensor::Tensor;
 
+use crate::Result;
 use crate::models::hooks::{AttentionInput, AttentionKind, AttentionSite, NetworkHook};
 use crate::sampling::{Key, Memory};
-use crate::Result;
 
 /// The smallest tile, in pixels, and the pixels of a cell.
 const SMALLEST_TILE: usize = 32;
 const CELL: usize = 8;
+/// More resolutions than any network has.
+const DEEPEST: u32 = 16;
 
 /// Queries are divided into tiles, of a size that is drawn anew each time.
 #[derive(Clone, Debug)]
@@ -45,10 +47,16 @@ impl HyperTile {
     }
 
     /// The division of `tokens`, if they are of a resolution that is divided.
-    fn division(&self, tokens: usize, [height, width]: [usize; 2], memory: &Memory) -> Option<Tiles> {
-        let depth = (0..=self.depth).find(|depth| {
+    fn division(
+        &self,
+        tokens: usize,
+        [height, width]: [usize; 2],
+        memory: &Memory,
+    ) -> Option<Tiles> {
+        let depth = (0..=self.depth.min(DEEPEST)).find(|depth| {
             let scale = f64::from(1_u32 << depth);
-            (height as f64 / scale) * (width as f64 / scale) == tokens as f64
+            let cells = (height as f64 / scale) * (width as f64 / scale);
+            cells.total_cmp(&(tokens as f64)).is_eq()
         })?;
         let aspect = width as f64 / height as f64;
         // The original takes the two sides for each other.
@@ -75,14 +83,20 @@ impl HyperTile {
         let drawn = match counts.len() {
             0 | 1 => 0,
             // The last is never drawn.
-            choices => memory.draw(|generator| generator.randint(0, choices as i64 - 1, 1)[0] as usize),
+            choices => {
+                memory.draw(|generator| generator.randint(0, choices as i64 - 1, 1)[0] as usize)
+            }
         };
         counts.get(drawn).copied().unwrap_or(1)
     }
 }
 
 impl NetworkHook for HyperTile {
-    fn before_attention(&self, site: &AttentionSite<'_>, input: AttentionInput) -> Result<AttentionInput> {
+    fn before_attention(
+        &self,
+        site: &AttentionSite<'_>,
+        input: AttentionInput,
+    ) -> Result<AttentionInput> {
         if site.kind != AttentionKind::ToItself {
             return Ok(input);
         }
@@ -101,7 +115,13 @@ impl NetworkHook for HyperTile {
         let count = batch * rows * columns;
         let query = input
             .query
-            .reshape([batch, rows, height / rows, columns, width / columns * features])
+            .reshape([
+                batch,
+                rows,
+                height / rows,
+                columns,
+                width / columns * features,
+            ])
             .swap_dims(2, 3)
             .reshape([count, tokens / (rows * columns), features]);
         // Keys and values are divided in the order in which they come, not into the same tiles.
@@ -132,7 +152,13 @@ impl NetworkHook for HyperTile {
         let [count, _, features] = output.dims();
         let batch = count / (rows * columns);
         Ok(output
-            .reshape([batch, rows, columns, height / rows, width / columns * features])
+            .reshape([
+                batch,
+                rows,
+                columns,
+                height / rows,
+                width / columns * features,
+            ])
             .swap_dims(2, 3)
             .reshape([batch, height * width, features]))
     }

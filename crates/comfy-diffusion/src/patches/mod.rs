@@ -19,7 +19,9 @@ pub use attention_scale::AttentionScale;
 pub use differential::Differential;
 pub use free_u::{FreeU, FreeUVersion};
 pub use frequency::FrequencyScale;
-pub use guidance::{EpsilonScale, LimitedNorm, Mahiro, RenormalizedGuidance, RescaledGuidance, ZeroStar};
+pub use guidance::{
+    EpsilonScale, LimitedNorm, Mahiro, RenormalizedGuidance, RescaledGuidance, ZeroStar,
+};
 pub use hyper_tile::HyperTile;
 pub use perturbed::PerturbedAttention;
 pub use projected::{ProjectedGuidance, TangentialDamping};

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
+use crate::models::hooks::{
+    AttentionFunction, AttentionInput, AttentionKind, AttentionPlace, AttentionSite, Part, Place,
+};
 use crate::ops::Strategies;
 use crate::sampling::hooks::AfterGuidance;
 use crate::sampling::{Moment, Predictions};
-use crate::models::hooks::{AttentionFunction, AttentionInput, AttentionKind, AttentionPlace, AttentionSite, Part, Place};
 use crate::{Error, Result};
 
 /// One more call of the network under the positive conditions, in which every token of the middle looks at itself alone.
@@ -24,7 +26,13 @@ pub struct PerturbedAttention {
 struct Identity;
 
 impl AttentionFunction for Identity {
-    fn attend(&self, _: &AttentionSite<'_>, input: AttentionInput, _: usize, _: &Strategies) -> Result<Tensor<3>> {
+    fn attend(
+        &self,
+        _: &AttentionSite<'_>,
+        input: AttentionInput,
+        _: usize,
+        _: &Strategies,
+    ) -> Result<Tensor<3>> {
         if input.value.dims() == input.query.dims() {
             return Ok(input.value);
         }
@@ -37,7 +45,12 @@ impl AttentionFunction for Identity {
 }
 
 impl AfterGuidance for PerturbedAttention {
-    fn adjust(&self, moment: &Moment<'_>, predictions: &Predictions, x0: Tensor<4>) -> Result<Tensor<4>> {
+    fn adjust(
+        &self,
+        moment: &Moment<'_>,
+        predictions: &Predictions,
+        x0: Tensor<4>,
+    ) -> Result<Tensor<4>> {
         if self.scale == 0.0 {
             return Ok(x0);
         }
@@ -49,7 +62,10 @@ impl AfterGuidance for PerturbedAttention {
             },
             block: None,
         };
-        let hooks = moment.network_hooks().clone().with_attention(middle, Arc::new(Identity));
+        let hooks = moment
+            .network_hooks()
+            .clone()
+            .with_attention(middle, Arc::new(Identity));
         let [perturbed] = moment.predict_with(&hooks, moment.x(), [predictions.lists[0]])?;
         Ok(x0 + (predictions.positive.clone() - perturbed).mul_scalar(self.scale))
     }

@@ -42,10 +42,14 @@ impl BeforeGuidance for ProjectedGuidance {
             if let Some((_, earlier)) = earlier.filter(|(sigma, _)| moment.sigma() <= *sigma) {
                 guidance = guidance + earlier.mul_scalar(self.momentum);
             }
-            moment.memory().set(&self.last, (moment.sigma(), guidance.clone()));
+            moment
+                .memory()
+                .set(&self.last, (moment.sigma(), guidance.clone()));
         }
         if self.longest > 0.0 {
-            let factor = per_item::norm(guidance.clone()).recip().mul_scalar(self.longest);
+            let factor = per_item::norm(guidance.clone())
+                .recip()
+                .mul_scalar(self.longest);
             guidance = guidance * factor.clamp_max(1.0);
         }
         let length = per_item::norm(predictions.positive.clone()).clamp_min(1e-12);
@@ -81,14 +85,16 @@ impl BeforeGuidance for TangentialDamping {
         // The first right singular vector v of the two noises as rows is the first eigenvector (a, b) of the matrix of their
         // products, applied to the rows.
         let half = (first.clone() - second.clone()).div_scalar(2.0);
-        let largest = (first.clone() + second).div_scalar(2.0) + (half.square() + mixed.clone().square()).sqrt();
+        let largest = (first.clone() + second).div_scalar(2.0)
+            + (half.square() + mixed.clone().square()).sqrt();
         let (a, b) = (mixed.clone(), largest - first.clone());
         let direction = negative.clone() * a.clone() + positive * b.clone();
         let square = dot(&direction, &direction);
         let along = dot(&negative, &direction) / square.clone();
         // Without a mixed part the eigenvector is one of the rows.
         let is_degenerate = square.lower_equal_elem(0.0);
-        let damped = (direction * along).mask_where(is_degenerate.expand(negative.dims()), negative);
+        let damped =
+            (direction * along).mask_where(is_degenerate.expand(negative.dims()), negative);
         Ok(Predictions {
             negative: moment.x().clone() - damped,
             ..predictions

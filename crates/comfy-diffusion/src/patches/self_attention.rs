@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData, activation};
 
-use crate::models::hooks::{AttentionFunction, AttentionInput, AttentionKind, AttentionPlace, AttentionSite, Part, Place};
+use crate::models::hooks::{
+    AttentionFunction, AttentionInput, AttentionKind, AttentionPlace, AttentionSite, Part, Place,
+};
 use crate::ops::{Mask, Strategies, attention};
 use crate::sampling::hooks::AfterGuidance;
 use crate::sampling::{Hooks, Key, Moment, Predictions};
@@ -81,7 +83,8 @@ impl AttentionFunction for Watcher {
             let of_part = |tokens: &Tensor<3>| {
                 let [_, count, width] = tokens.dims();
                 let part = tokens.clone().narrow(0, part * batch, batch);
-                part.reshape([batch, count, heads, width / heads]).swap_dims(1, 2)
+                part.reshape([batch, count, heads, width / heads])
+                    .swap_dims(1, 2)
             };
             let size = query.dims()[2] / heads;
             let scores = of_part(&query).matmul(of_part(&key).swap_dims(2, 3));
@@ -95,7 +98,12 @@ impl AttentionFunction for Watcher {
 }
 
 impl AfterGuidance for SelfAttentionGuidance {
-    fn adjust(&self, moment: &Moment<'_>, predictions: &Predictions, x0: Tensor<4>) -> Result<Tensor<4>> {
+    fn adjust(
+        &self,
+        moment: &Moment<'_>,
+        predictions: &Predictions,
+        x0: Tensor<4>,
+    ) -> Result<Tensor<4>> {
         let [_, _, height, width] = x0.dims();
         if height.min(width) <= TOO_SMALL {
             return Ok(x0);
@@ -134,7 +142,10 @@ pub(super) fn blurred_where_seen(x: &Tensor<4>, seen: Tensor<2>, blur: f64) -> R
             if attention > MUCH { 1.0 } else { 0.0 }
         })
         .collect();
-    let mask = Tensor::<4>::from_data(TensorData::new(mask, [batch, 1, height, width]), &x.device());
+    let mask = Tensor::<4>::from_data(
+        TensorData::new(mask, [batch, 1, height, width]),
+        &x.device(),
+    );
     let difference = gaussian_blur(x, blur) - x.clone();
     Ok(x.clone() + difference * mask)
 }

@@ -12,14 +12,16 @@ use super::self_attention::blurred_where_seen;
 use super::*;
 use crate::device::ComputeDevice;
 use crate::models::hooks::{
-    AttentionInput, AttentionKind, AttentionSite, NetworkCall, NetworkHook, NetworkHooks, Part, Place, Site,
+    AttentionInput, AttentionKind, AttentionSite, NetworkCall, NetworkHook, NetworkHooks, Part,
+    Place, Site,
 };
 use crate::models::{Network, NetworkInput};
 use crate::random::TorchGenerator;
 use crate::residency::Resident;
 use crate::sampling::samplers::Method;
 use crate::sampling::{
-    BesideRule, ClassifierFree, Conditioning, Hooks, LatentFormat, Memory, ModelSampling, Prediction, Run, SampleRequest, sample,
+    BesideRule, ClassifierFree, Conditioning, Hooks, LatentFormat, Memory, ModelSampling,
+    Prediction, Run, SampleRequest, sample,
 };
 use crate::{Model, Result};
 
@@ -35,15 +37,32 @@ fn values(tensor: Tensor<4>) -> Vec<f32> {
 #[test]
 fn low_frequencies_are_scaled_as_by_a_fourier_transform() {
     // Of a wave and a constant only the constant is lower than any wave.
-    let line = |wave: f32| -> Vec<f32> { (0..8).map(|place| 2.0 + wave * (std::f32::consts::TAU * 3.0 * place as f32 / 8.0).cos()).collect() };
-    let plane = |wave| Tensor::<4>::from_data(TensorData::new([line(wave), line(wave)].concat(), [1, 1, 2, 8]), &Device::flex());
+    let line = |wave: f32| -> Vec<f32> {
+        (0..8)
+            .map(|place| 2.0 + wave * (std::f32::consts::TAU * 3.0 * place as f32 / 8.0).cos())
+            .collect()
+    };
+    let plane = |wave| {
+        Tensor::<4>::from_data(
+            TensorData::new([line(wave), line(wave)].concat(), [1, 1, 2, 8]),
+            &Device::flex(),
+        )
+    };
     let scaled = values(scale_frequencies(plane(1.0), [1, 1], 0.5, 1.0));
     let want = values(plane(1.0).sub_scalar(1.0));
     for (got, want) in scaled.iter().zip(want) {
         assert!((got - want).abs() < 1e-5, "{scaled:?}");
     }
     // Everything is low within a single cell.
-    assert_eq!(values(scale_frequencies(Tensor::ones([1, 2, 1, 1], &Device::flex()), [1, 1], 0.25, 3.0)), [0.25; 2]);
+    assert_eq!(
+        values(scale_frequencies(
+            Tensor::ones([1, 2, 1, 1], &Device::flex()),
+            [1, 1],
+            0.25,
+            3.0
+        )),
+        [0.25; 2]
+    );
     let noise = normal(1, [1, 2, 6, 5]);
     let same = values(scale_frequencies(noise.clone(), [2, 2], 1.0, 1.0));
     assert_eq!(same, values(noise));
@@ -61,7 +80,11 @@ impl Network for Answers {
         let batch = self.positive.dims()[0];
         let width = texts.len() / input.x.dims()[0];
         let answers = texts.chunks(width * batch).map(|text| {
-            if text[0] > 0.5 { self.positive.clone() } else { self.negative.clone() }
+            if text[0] > 0.5 {
+                self.positive.clone()
+            } else {
+                self.negative.clone()
+            }
         });
         Ok(Tensor::cat(answers.collect(), 0))
     }
@@ -97,7 +120,8 @@ fn hooks(class: &str, inputs: &Value) -> Hooks {
             multiplier: number("multiplier"),
         })),
         "APG" => {
-            let guidance = ProjectedGuidance::new(number("eta"), number("norm_threshold"), number("momentum"));
+            let guidance =
+                ProjectedGuidance::new(number("eta"), number("norm_threshold"), number("momentum"));
             hooks.with_before(Arc::new(guidance))
         }
         "TCFG" => hooks.with_before(Arc::new(TangentialDamping)),
@@ -135,7 +159,12 @@ impl Method for Calls {
 fn guidance_is_what_pytorch_makes_of_it() {
     let golden = golden("patches");
     let x: Tensor<4> = recorded(&golden, "x");
-    let text = |value: f32| vec![Conditioning::new(Tensor::full([1, 2, 3], value, &Device::flex()), None)];
+    let text = |value: f32| {
+        vec![Conditioning::new(
+            Tensor::full([1, 2, 3], value, &Device::flex()),
+            None,
+        )]
+    };
     let cases: Value = serde_json::from_str(&golden.metadata("cases").unwrap()).unwrap();
     for (index, case) in cases.as_array().unwrap().iter().enumerate() {
         let class = case["class"].as_str().unwrap();
@@ -167,7 +196,10 @@ fn guidance_is_what_pytorch_makes_of_it() {
             latent: x.zeros_like(),
             noise: x.zeros_like(),
             sampler: &Calls(x.clone()),
-            sigmas: sigmas.iter().map(|sigma| sigma.as_f64().unwrap() as f32).collect(),
+            sigmas: sigmas
+                .iter()
+                .map(|sigma| sigma.as_f64().unwrap() as f32)
+                .collect(),
             noise_mask: None,
             seed: 0,
             generator: TorchGenerator::new(0),
@@ -203,7 +235,10 @@ fn site(call: &NetworkCall, latent: [usize; 2]) -> Site<'_> {
 #[test]
 fn backbone_and_skips_are_scaled_as_by_pytorch() {
     let golden = golden("patches");
-    for (name, version) in [("FreeU", FreeUVersion::Plain), ("FreeU_V2", FreeUVersion::Structured)] {
+    for (name, version) in [
+        ("FreeU", FreeUVersion::Plain),
+        ("FreeU_V2", FreeUVersion::Structured),
+    ] {
         let hook = FreeU {
             version,
             backbone: [1.3, 1.4],
@@ -212,7 +247,10 @@ fn backbone_and_skips_are_scaled_as_by_pytorch() {
         for multiple in [4, 2, 1] {
             let key = |part: &str| format!("{name}.{multiple}.{part}");
             let call = call(NetworkHooks::default());
-            let (x, skip) = (recorded(&golden, &key("h")), recorded(&golden, &key("skip")));
+            let (x, skip) = (
+                recorded(&golden, &key("h")),
+                recorded(&golden, &key("skip")),
+            );
             let (x, skip) = hook.before_join(&site(&call, [8, 8]), x, skip).unwrap();
             assert_near(&golden, &key("h_out"), x);
             assert_near(&golden, &key("skip_out"), skip);
@@ -225,7 +263,11 @@ fn queries_are_merged_and_divided_as_by_pytorch() {
     let golden = golden("patches");
     let cases: [(&str, [usize; 2], Arc<dyn NetworkHook>); 2] = [
         ("tome", [7, 6], Arc::new(TokenMerging::new(0.4))),
-        ("hypertile", [8, 16], Arc::new(HyperTile::new(32, 3, 1, false))),
+        (
+            "hypertile",
+            [8, 16],
+            Arc::new(HyperTile::new(32, 3, 1, false)),
+        ),
     ];
     for (name, latent, hook) in cases {
         let call = call(NetworkHooks::default());

@@ -30,12 +30,21 @@ impl TokenMerging {
 }
 
 impl NetworkHook for TokenMerging {
-    fn before_attention(&self, site: &AttentionSite<'_>, input: AttentionInput) -> Result<AttentionInput> {
+    fn before_attention(
+        &self,
+        site: &AttentionSite<'_>,
+        input: AttentionInput,
+    ) -> Result<AttentionInput> {
         let [batch, tokens, width] = input.query.dims();
         let [rows, columns] = site.site.latent;
         let merged = (tokens as f64 * self.ratio) as usize;
         let is_lower = tokens != rows * columns;
-        if site.kind != AttentionKind::ToItself || is_lower || merged == 0 || rows == 1 || columns == 1 {
+        if site.kind != AttentionKind::ToItself
+            || is_lower
+            || merged == 0
+            || rows == 1
+            || columns == 1
+        {
             return Ok(input);
         }
         let memory = &site.site.call.memory;
@@ -56,7 +65,8 @@ impl NetworkHook for TokenMerging {
             input.query,
             burn::tensor::IndexingUpdateOp::Add,
         );
-        let counts = Tensor::<3>::from_data(TensorData::new(plan.counts, [batch, plan.kept, 1]), &device);
+        let counts =
+            Tensor::<3>::from_data(TensorData::new(plan.counts, [batch, plan.kept, 1]), &device);
         memory.set(&self.places, places);
         Ok(AttentionInput {
             query: sum / counts,
@@ -104,7 +114,9 @@ impl Plan {
     fn new(tokens: &Tensor<3>, is_destination: &[bool], merged: usize) -> Result<Self> {
         let [batch, count, _] = tokens.dims();
         let of_kind = |kind: bool| -> Vec<usize> {
-            (0..count).filter(|token| is_destination[*token] == kind).collect()
+            (0..count)
+                .filter(|token| is_destination[*token] == kind)
+                .collect()
         };
         let (sources, targets) = (of_kind(false), of_kind(true));
         let merged = merged.min(sources.len());
@@ -113,11 +125,14 @@ impl Plan {
         let directions = tokens.clone() / lengths;
         let pick = |of: &[usize]| {
             let of: Vec<i32> = of.iter().map(|token| *token as i32).collect();
-            directions.clone().select(1, Tensor::<1, Int>::from_data(of.as_slice(), &device))
+            directions
+                .clone()
+                .select(1, Tensor::<1, Int>::from_data(of.as_slice(), &device))
         };
         let scores = pick(&sources).matmul(pick(&targets).swap_dims(1, 2));
         let (best, nearest) = scores.max_dim_with_indices(2);
-        let unreadable = |error: &dyn std::fmt::Display| Error::Device(format!("cannot read a tensor: {error}"));
+        let unreadable =
+            |error: &dyn std::fmt::Display| Error::Device(format!("cannot read a tensor: {error}"));
         let best: Vec<f32> = best.try_into_vec_as().map_err(|error| unreadable(&error))?;
         let nearest = nearest.into_data().convert::<i32>();
         let nearest: Vec<i32> = nearest.try_into_vec().map_err(|error| unreadable(&error))?;

@@ -32,7 +32,9 @@ impl Condition {
         let ([_, first, width], [_, second, other_width]) =
             (self.reading.context.dims(), other.reading.context.dims());
         let common = least_common_multiple(first, second);
-        size(self) == size(other) && width == other_width && common / first.min(second) <= MOST_REPEATS
+        size(self) == size(other)
+            && width == other_width
+            && common / first.min(second) <= MOST_REPEATS
     }
 }
 
@@ -49,7 +51,9 @@ impl Caller<'_> {
         let mut waiting: Vec<(usize, &Condition)> = lists
             .iter()
             .enumerate()
-            .flat_map(|(list, conditions)| conditions.iter().map(move |condition| (list, condition)))
+            .flat_map(|(list, conditions)| {
+                conditions.iter().map(move |condition| (list, condition))
+            })
             .filter(|(_, condition)| condition.range.contains(sigma, self.sampling))
             .collect();
         let mut means: [Mean; N] = std::array::from_fn(|_| Mean::default());
@@ -87,7 +91,13 @@ impl Caller<'_> {
                 reading.context.clone().repeat_dim(1, repeats)
             })
             .collect();
-        let x = Tensor::cat(together.iter().map(|(_, condition)| condition.part(x)).collect(), 0);
+        let x = Tensor::cat(
+            together
+                .iter()
+                .map(|(_, condition)| condition.part(x))
+                .collect(),
+            0,
+        );
         let input = self.sampling.network_input(x.clone(), sigma);
         let beside: Option<Vec<_>> = together
             .iter()
@@ -120,12 +130,17 @@ impl Caller<'_> {
 }
 
 /// A weighted mean that grows.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 #[derive(Default)]
 enum Mean {
     #[default]
     Empty,
     /// Every term counts the same everywhere.
-    Even { sum: Tensor<4>, weight: f64, terms: usize },
+    Even {
+        sum: Tensor<4>,
+        weight: f64,
+        terms: usize,
+    },
     /// At each place of its own.
     Uneven { sum: Tensor<4>, weight: Tensor<4> },
 }
@@ -140,8 +155,19 @@ impl Mean {
                 weight: *weight,
                 terms: 1,
             },
-            (Self::Even { sum, weight: so_far, terms }, Weight::Even(weight)) => {
-                let sum = if terms == 1 { sum.mul_scalar(so_far) } else { sum };
+            (
+                Self::Even {
+                    sum,
+                    weight: so_far,
+                    terms,
+                },
+                Weight::Even(weight),
+            ) => {
+                let sum = if terms == 1 {
+                    sum.mul_scalar(so_far)
+                } else {
+                    sum
+                };
                 Self::Even {
                     sum: sum + value.mul_scalar(*weight),
                     weight: so_far + weight,
@@ -168,7 +194,11 @@ impl Mean {
         match self {
             Self::Empty => (x.zeros_like(), nothing()),
             Self::Even { sum, weight, terms } => {
-                let sum = if terms == 1 { sum.mul_scalar(weight) } else { sum };
+                let sum = if terms == 1 {
+                    sum.mul_scalar(weight)
+                } else {
+                    sum
+                };
                 (sum, nothing().add_scalar(weight))
             }
             Self::Uneven { sum, weight } => (sum, weight),
@@ -178,8 +208,7 @@ impl Mean {
     /// The mean; nothing if nothing has weight.
     fn value(self) -> Option<Tensor<4>> {
         match self {
-            Self::Empty => None,
-            Self::Even { weight: 0.0, .. } => None,
+            Self::Empty | Self::Even { weight: 0.0, .. } => None,
             Self::Even { sum, terms: 1, .. } => Some(sum),
             Self::Even { sum, weight, .. } => Some(sum.div_scalar(weight)),
             Self::Uneven { sum, weight } => Some(sum / weight),

@@ -2,12 +2,12 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::conditioning::{Cells, ConditionMask};
 use super::beside::Sampled;
+use super::conditioning::{Cells, ConditionMask};
+use super::guidance::Role;
 use super::host::values;
 use super::label::LabelSource;
 use super::mask::fit_mask;
-use super::guidance::Role;
 use super::{Conditioning, ProgressRange};
 use crate::{Error, Model, Result};
 
@@ -39,6 +39,7 @@ pub(super) struct Fit<'a> {
 }
 
 /// How much a condition counts among those of its list.
+#[expect(clippy::large_enum_variant, reason = "a few live at a time")]
 #[derive(Clone)]
 pub(super) enum Weight {
     /// The same everywhere.
@@ -99,7 +100,10 @@ impl Condition {
     pub(super) fn part(&self, whole: &Tensor<4>) -> Tensor<4> {
         match self.crop {
             None => whole.clone(),
-            Some(crop) => whole.clone().narrow(2, crop.top, crop.height).narrow(3, crop.left, crop.width),
+            Some(crop) => whole
+                .clone()
+                .narrow(2, crop.top, crop.height)
+                .narrow(3, crop.left, crop.width),
         }
     }
 }
@@ -146,7 +150,11 @@ fn smallest_around<'c>(conditions: &'c [Condition], area: &Cells) -> Option<&'c 
 
 impl Reading {
     fn new(conditioning: &Conditioning, role: Role, fit: Fit<'_>) -> Result<Self> {
-        let Fit { model, sampled, seed } = fit;
+        let Fit {
+            model,
+            sampled,
+            seed,
+        } = fit;
         let [batch, _, height, width] = sampled.latent.dims();
         let [texts, tokens, features] = conditioning.cond.dims();
         if texts == 0 || tokens == 0 {
@@ -154,7 +162,10 @@ impl Reading {
                 "a condition must have at least one text of at least one token, but its shape is [{texts}, {tokens}, {features}]"
             )));
         }
-        let context = conditioning.cond.clone().to_device(model.device.tensor_device());
+        let context = conditioning
+            .cond
+            .clone()
+            .to_device(model.device.tensor_device());
         let label = model.label.as_ref().map(|rule| {
             rule.label(&LabelSource {
                 pooled: conditioning.pooled.as_ref(),
@@ -166,9 +177,10 @@ impl Reading {
                 device: &model.device,
             })
         });
-        let beside = model
-            .beside
-            .channels_for(&conditioning.beside, &model.latent_format, sampled)?;
+        let beside =
+            model
+                .beside
+                .channels_for(&conditioning.beside, &model.latent_format, sampled)?;
         Ok(Self {
             context: with_rows(context, batch),
             label: label.transpose()?.map(|label| with_rows(label, batch)),
@@ -226,7 +238,9 @@ impl FittedMask {
         let values = self.values.narrow(0, 0, masks).to_device(&like.device());
         let values = match crop {
             None => values,
-            Some(crop) => values.narrow(2, crop.top, crop.height).narrow(3, crop.left, crop.width),
+            Some(crop) => values
+                .narrow(2, crop.top, crop.height)
+                .narrow(3, crop.left, crop.width),
         };
         Ok(values
             .mul_scalar(self.strength)
@@ -239,11 +253,19 @@ impl FittedMask {
 fn bounds(masks: &Tensor<4>) -> Result<Cells> {
     let [_, _, height, width] = masks.dims();
     let values = values(masks.clone())?;
-    let cells = values.iter().enumerate().filter(|(_, value)| **value != 0.0);
+    let cells = values
+        .iter()
+        .enumerate()
+        .filter(|(_, value)| **value != 0.0);
     let places = cells.map(|(index, _)| (index / width % height, index % width));
     let around = places.fold(None, |around, (row, column)| {
         let (top, bottom, left, right) = around.unwrap_or((row, row, column, column));
-        Some((top.min(row), bottom.max(row), left.min(column), right.max(column)))
+        Some((
+            top.min(row),
+            bottom.max(row),
+            left.min(column),
+            right.max(column),
+        ))
     });
     Ok(match around {
         // A mask of zeros counts nowhere, so the place does not matter.
@@ -276,7 +298,11 @@ fn faded(crop: Cells, [height, width]: [usize; 2], strength: f64, like: &Tensor<
         (0..length)
             .map(|place| {
                 let start = if before == 0 { 1.0 } else { factor(place) };
-                let end = if before + length < whole { factor(length - 1 - place) } else { 1.0 };
+                let end = if before + length < whole {
+                    factor(length - 1 - place)
+                } else {
+                    1.0
+                };
                 start * end
             })
             .collect()

@@ -24,13 +24,24 @@ pub trait GuidanceFunction: Debug + Send + Sync {
 /// Changes the clean latent that guidance gave.
 pub trait AfterGuidance: Debug + Send + Sync {
     /// The clean latent to go on with; `x0` is the one that came.
-    fn adjust(&self, moment: &Moment<'_>, predictions: &Predictions, x0: Tensor<4>) -> Result<Tensor<4>>;
+    fn adjust(
+        &self,
+        moment: &Moment<'_>,
+        predictions: &Predictions,
+        x0: Tensor<4>,
+    ) -> Result<Tensor<4>>;
 }
 
 /// Changes which part of a latent is sampled from noise level to noise level.
 pub trait MaskHook: Debug + Send + Sync {
     /// The mask at `sigma`, in a run down `sigmas`; `mask` is 1 where the latent is sampled and of its shape.
-    fn mask(&self, mask: &Tensor<4>, sigma: f32, sigmas: &[f32], sampling: &ModelSampling) -> Tensor<4>;
+    fn mask(
+        &self,
+        mask: &Tensor<4>,
+        sigma: f32,
+        sigmas: &[f32],
+        sampling: &ModelSampling,
+    ) -> Tensor<4>;
 }
 
 /// All that changes a model but its weights. Immutable: a changed clone is made with the `with_` methods.

@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::host::{from_values, values};
 use super::hooks::MaskHook;
+use super::host::{from_values, values};
 use super::resize::Bilinear;
 use super::{Denoise, Guided, ModelSampling};
 use crate::{Error, Result};
@@ -84,7 +84,8 @@ pub(super) fn fit_mask(mask: &Tensor<4>, like: &Tensor<4>) -> Result<Tensor<4>> 
     for member in 0..batch {
         for channel in 0..channels {
             let plane = (member % from[0]) * from[1] + channel % from[1];
-            fitted.extend(bilinear.plane(&source[plane * from[2] * from[3]..][..from[2] * from[3]]));
+            fitted
+                .extend(bilinear.plane(&source[plane * from[2] * from[3]..][..from[2] * from[3]]));
         }
     }
     Ok(from_values(fitted, like.dims(), &like.device()))

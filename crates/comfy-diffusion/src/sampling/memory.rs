@@ -106,7 +106,10 @@ mod tests {
         memory.set(&first, 1);
         memory.set(&second, 2);
         memory.set(&first.clone(), 3);
-        assert_eq!((memory.get(&first), memory.get(&second)), (Some(3), Some(2)));
+        assert_eq!(
+            (memory.get(&first), memory.get(&second)),
+            (Some(3), Some(2))
+        );
         assert_eq!((memory.take(&first), memory.get(&first)), (Some(3), None));
     }
 

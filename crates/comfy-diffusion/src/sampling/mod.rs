@@ -30,7 +30,9 @@ pub mod schedulers;
 mod tests;
 
 pub use beside::BesideRule;
-pub use conditioning::{Area, Beside, Cells, ConditionMask, Conditioning, ImageHint, LabelHints, ProgressRange};
+pub use conditioning::{
+    Area, Beside, Cells, ConditionMask, Conditioning, ImageHint, LabelHints, ProgressRange,
+};
 pub use denoise::{Denoise, Guided};
 pub use guidance::{ClassifierFree, Guidance, Moment, Predictions};
 pub use hooks::Hooks;

@@ -34,7 +34,7 @@ const CONSISTENCY_TIME: f64 = 10.0;
 pub struct ModelSampling {
     /// What the network's output means.
     pub prediction: Prediction,
-    /// The deviation σ_d of clean latents that the network was trained for.
+    /// The deviation `σ_d` of clean latents that the network was trained for.
     pub sigma_data: f64,
     /// The noise levels.
     pub table: NoiseTable,
@@ -50,7 +50,7 @@ impl ModelSampling {
         }
     }
 
-    /// The input the network was trained on, mostly of unit variance: x/√(σ²+σ_d²).
+    /// The input the network was trained on, mostly of unit variance: `x/√(σ²+σ_d²)`.
     pub fn network_input(&self, x: Tensor<4>, sigma: f32) -> Tensor<4> {
         match self.prediction {
             Prediction::CleanOfUnscaled => x,
@@ -59,7 +59,7 @@ impl ModelSampling {
         }
     }
 
-    /// σ² + σ_d²
+    /// σ² + `σ_d²`
     fn variance(&self, sigma: f32) -> f64 {
         f64::from(sigma).powi(2) + self.sigma_data.powi(2)
     }
@@ -78,7 +78,8 @@ impl ModelSampling {
                 let time = f64::from(self.table.timestep(sigma)) * CONSISTENCY_TIME;
                 let data = CONSISTENCY_DATA * CONSISTENCY_DATA;
                 let clean = x.clone() - output.mul_scalar(level);
-                clean.mul_scalar(time / (time * time + data).sqrt()) + x.mul_scalar(data / (time * time + data))
+                clean.mul_scalar(time / (time * time + data).sqrt())
+                    + x.mul_scalar(data / (time * time + data))
             }
             Prediction::CosmosFlow => {
                 let share = noise_share(sigma);

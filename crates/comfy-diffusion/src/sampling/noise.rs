@@ -107,7 +107,11 @@ mod tests {
     use crate::Result;
     use crate::random::TorchGenerator;
 
-    fn prepare_noise(shape: [usize; 4], seed: u64, batch_index: Option<&[i64]>) -> Result<Vec<f32>> {
+    fn prepare_noise(
+        shape: [usize; 4],
+        seed: u64,
+        batch_index: Option<&[i64]>,
+    ) -> Result<Vec<f32>> {
         super::prepare_noise(shape, &mut TorchGenerator::new(seed), batch_index)
     }
 

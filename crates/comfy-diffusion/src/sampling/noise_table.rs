@@ -6,6 +6,8 @@
 use std::f32::consts::PI;
 use std::sync::Arc;
 
+use super::schedulers::linspace;
+
 /// σ that stands for "before the first step": larger than any noise level of a model.
 const ABOVE_ALL_SIGMAS: f64 = 999_999_999.9;
 /// Percentages are spread over this many time steps whatever the table's length.
@@ -78,7 +80,7 @@ impl NoiseTable {
             cumulative *= 1.0 - beta;
             ((1.0 - cumulative) / cumulative).sqrt()
         });
-        Self::from_sigmas(sigmas, Clock::Steps)
+        Self::from_sigmas(sigmas, Clock::Steps { stride: 1 })
     }
 
     /// The same schedule, bent so that its last step has no signal left while its first stays as it is: √ᾱ is shifted and scaled
@@ -145,9 +147,11 @@ impl NoiseTable {
     }
 
     fn log_linear(smallest: f64, largest: f64, clock: Clock) -> Self {
-        let (low, high) = (smallest.ln(), largest.ln());
-        let increment = (high - low) / (CONTINUOUS_LEVELS - 1) as f64;
-        let sigmas = (0..CONTINUOUS_LEVELS).map(|index| (low + increment * index as f64).exp());
+        // In f32, as the levels were made that recordings have.
+        let logarithms = linspace(smallest.ln() as f32, largest.ln() as f32, CONTINUOUS_LEVELS);
+        let sigmas = logarithms
+            .into_iter()
+            .map(|logarithm| f64::from(logarithm.exp()));
         Self::from_sigmas(sigmas, clock)
     }
 
@@ -216,7 +220,11 @@ impl NoiseTable {
             Clock::NoiseShare => {
                 let largest = self.sigma_max();
                 let is_beyond = timestep >= largest / (largest + 1.0);
-                return if is_beyond { largest } else { timestep / (1.0 - timestep) };
+                return if is_beyond {
+                    largest
+                } else {
+                    timestep / (1.0 - timestep)
+                };
             }
         };
         let timestep = place.clamp(0.0, self.last_index() as f32);
@@ -305,7 +313,10 @@ mod tests {
     fn distilled_networks_know_every_twentieth_step() {
         let (all, some) = (table(), table().distilled(50));
         assert_eq!(some.sigmas().len(), 50);
-        assert_eq!((some.sigmas()[49], some.sigmas()[0]), (all.sigmas()[999], all.sigmas()[19]));
+        assert_eq!(
+            (some.sigmas()[49], some.sigmas()[0]),
+            (all.sigmas()[999], all.sigmas()[19])
+        );
         assert_eq!((some.timestep(20.0), some.timestep(0.0)), (999.0, 19.0));
         assert!((some.sigma(519.0) - all.sigmas()[519]).abs() < 1e-5);
     }

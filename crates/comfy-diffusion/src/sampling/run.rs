@@ -108,7 +108,9 @@ impl<'a> Run<'a> {
     /// Noise of x's shape from the generator that drew the initial noise, which goes on where that ended.
     pub fn further_noise_like(&self, x: &Tensor<4>) -> Tensor<4> {
         let shape = x.dims();
-        let values = self.memory.draw(|generator| generator.randn(shape.iter().product()));
+        let values = self
+            .memory
+            .draw(|generator| generator.randn(shape.iter().product()));
         Tensor::from_data(TensorData::new(values, shape), &x.device())
     }
 

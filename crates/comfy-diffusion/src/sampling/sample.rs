@@ -4,9 +4,9 @@ use burn::tensor::Tensor;
 
 use std::sync::Arc;
 
-use super::guidance::{Guidance, GuidedModel};
 use super::beside::Sampled;
 use super::condition::Fit;
+use super::guidance::{Guidance, GuidedModel};
 use super::host::{from_values, values};
 use super::mask::{MaskedModel, fit_mask};
 use super::samplers::Method;

@@ -68,7 +68,11 @@ fn request<'a>(
         model,
         guidance,
         latent: Tensor::zeros(shape, device),
-        noise: from_values(prepare_noise(shape, &mut TorchGenerator::new(42), None).unwrap(), shape, device),
+        noise: from_values(
+            prepare_noise(shape, &mut TorchGenerator::new(42), None).unwrap(),
+            shape,
+            device,
+        ),
         sampler,
         sigmas,
         noise_mask: None,
@@ -407,7 +411,7 @@ fn what_does_not_fit_is_refused() {
         noise: Tensor::zeros(shape, device),
         ..plain()
     };
-    assert!(message(channels).contains("takes 4 channels, but this latent has 16"));
+    assert!(message(channels).contains("takes latents of 4 channels, but this one has 16"));
     let shape = [1, 4, 0, 2];
     let empty = SampleRequest {
         latent: Tensor::zeros(shape, device),
@@ -415,7 +419,10 @@ fn what_does_not_fit_is_refused() {
         ..plain()
     };
     assert!(message(empty).contains("must not be empty"));
-    let nothing = ClassifierFree::positive(vec![Conditioning::new(Tensor::zeros([1, 0, 2], device), None)]);
+    let nothing = ClassifierFree::positive(vec![Conditioning::new(
+        Tensor::zeros([1, 0, 2], device),
+        None,
+    )]);
     assert!(
         message(SampleRequest {
             guidance: &nothing,

@@ -36,7 +36,7 @@ pub trait TextEncoder: fmt::Debug + Send + Sync {
     /// The vectors of a prompt's tokens.
     fn encode(&self, tokens: &Tokens, options: &TextOptions) -> Result<EncodedText>;
 
-    /// The same encoder with the changes of a file of LoRA or of one of its relatives.
+    /// The same encoder with the changes of a file of `LoRA` or of one of its relatives.
     fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Arc<dyn TextEncoder>>;
 }
 
@@ -76,7 +76,7 @@ impl Clip {
         }
     }
 
-    /// The same encoder with the changes of a file of LoRA or of one of its relatives, merged into its weights when they are loaded.
+    /// The same encoder with the changes of a file of `LoRA` or of one of its relatives, merged into its weights when they are loaded.
     ///
     /// # Errors
     ///

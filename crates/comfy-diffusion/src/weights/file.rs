@@ -250,7 +250,9 @@ impl Weights {
         })?;
         if let Some(scale) = scale::name_for(self, name, element) {
             let scale = self.values(&scale)?.first().copied().unwrap_or(1.0);
-            values.iter_mut().for_each(|value| *value *= scale);
+            for value in &mut values {
+                *value *= scale;
+            }
         }
         // One value that is none would make every picture black, without a word on where it came from.
         if values.par_iter().any(|value| value.is_nan()) {

@@ -65,6 +65,7 @@ impl SmallFloat {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "rounding gives one number exactly")]
 mod tests {
     use super::Rounding;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use burn::tensor::{Tensor, TensorData};
 use comfy_diffusion::sampling::samplers::{Method, Sampler as NamedSampler};
 use comfy_diffusion::sampling::{
-    ClassifierFree, Guidance, KSamplerSteps, SampleRequest, Scheduler, find_sampler, find_scheduler, sample,
+    ClassifierFree, Guidance, KSamplerSteps, SampleRequest, Scheduler, find_sampler,
+    find_scheduler, sample,
 };
 use comfy_graph::{NodeContext, NodeError, Outputs};
 
@@ -14,7 +15,8 @@ use crate::errors::from_diffusion;
 use crate::preview::Previewer;
 use crate::runtime::Runtime;
 use crate::sockets::{
-    Conditioning, Guider, Latent, Model, Noise, SamplerName, SchedulerName, host_device, on_device, values_of,
+    Conditioning, Guider, Latent, Model, Noise, SamplerName, SchedulerName, host_device, on_device,
+    values_of,
 };
 
 /// The result of a sampler.
@@ -53,7 +55,12 @@ pub(super) fn run(
     let run = CustomRun {
         noise: Noise::Random(inputs.seed),
         adds_noise: inputs.adds_noise,
-        guider: classifier_free(inputs.model, inputs.positive, inputs.negative, inputs.guidance),
+        guider: classifier_free(
+            inputs.model,
+            inputs.positive,
+            inputs.negative,
+            inputs.guidance,
+        ),
         sampler,
         sigmas: &sigmas,
         latent: inputs.latent,
@@ -115,7 +122,11 @@ impl CustomRun<'_> {
         let model = self.guider.model.get()?;
         let format = &model.latent_format;
         let latent = with_channels(self.latent, format.channels)?;
-        let noise = if self.adds_noise { self.noise } else { Noise::Empty };
+        let noise = if self.adds_noise {
+            self.noise
+        } else {
+            Noise::Empty
+        };
         let (values, generator) = noise.draw(&latent)?;
 
         let device = &model.device;

@@ -16,7 +16,7 @@ use crate::tiny;
     module = "nodes"
 )]
 pub struct VaeLoader {
-    /// A file in the folder models/vae; `taesd` and its kin for a tiny one of models/vae_approx; `pixel_space` for models that work on
+    /// A file in the folder models/vae; `taesd` and its kin for a tiny one of `models/vae_approx`; `pixel_space` for models that work on
     /// pixels.
     vae_name: VaeName,
 }

@@ -39,12 +39,13 @@ fn decode(bytes: &[u8], limits: &ReadLimits) -> Result<(Frame, Orientation), Rea
         // The decoder of libjpeg's arithmetic cannot enlarge the colours of CMYK.
         return read_one(bytes, ImageFormat::Jpeg, limits);
     }
-    let mut most = DecodeLimits::default();
-    most.max_pixels = limits.pixels;
-    most.max_scans = MOST_SCANS;
-    // Coefficients of two bytes and samples of one, for four channels, in whole blocks.
-    most.max_memory = Some(limits.pixels.saturating_mul(16).saturating_add(64 << 20));
-    decoder.set_limits(most);
+    decoder.set_limits(DecodeLimits {
+        max_pixels: limits.pixels,
+        max_scans: MOST_SCANS,
+        // Coefficients of two bytes and samples of one, for four channels, in whole blocks.
+        max_memory: Some(limits.pixels.saturating_mul(16).saturating_add(64 << 20)),
+        ..DecodeLimits::default()
+    });
     let image = decoder.decode_image()?;
     let orientation = orientation::of(image.exif_orientation(), image.xmp_data());
     let (width, height) = (image.width, image.height);

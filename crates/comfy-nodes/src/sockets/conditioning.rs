@@ -13,11 +13,14 @@ impl Socket for Conditioning {
 
     fn size(&self) -> usize {
         let sizes = self.0.iter().map(|condition| {
-            bytes_of(&condition.cond)
-                + condition.pooled.as_ref().map_or(0, bytes_of)
-                + condition.mask.as_ref().map_or(0, |mask| bytes_of(&mask.values))
-                + condition.beside.latent.as_ref().map_or(0, bytes_of)
-                + condition.beside.mask.as_ref().map_or(0, bytes_of)
+            let tensors = [&condition.beside.latent, &condition.beside.mask];
+            let tensors: usize = tensors.into_iter().flatten().map(bytes_of).sum();
+            let mask = condition
+                .mask
+                .as_ref()
+                .map_or(0, |mask| bytes_of(&mask.values));
+            let pooled = condition.pooled.as_ref().map_or(0, bytes_of);
+            bytes_of(&condition.cond) + pooled + mask + tensors
         });
         sizes.sum()
     }
@@ -26,10 +29,7 @@ impl Socket for Conditioning {
 impl Conditioning {
     /// The same prompts, each changed.
     #[must_use]
-    pub fn map(
-        mut self,
-        change: impl FnMut(&mut comfy_diffusion::sampling::Conditioning),
-    ) -> Self {
+    pub fn map(mut self, change: impl FnMut(&mut comfy_diffusion::sampling::Conditioning)) -> Self {
         self.0.iter_mut().for_each(change);
         self
     }

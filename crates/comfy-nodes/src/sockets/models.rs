@@ -159,7 +159,7 @@ impl Vae {
     /// Pictures from latents `[batch, channel, height, width]`. Values that are not numbers are an error, as they would become
     /// black pixels.
     pub fn decode(&self, latents: Tensor<4>) -> Result<Image, NodeError> {
-        self.decode_with(latents, |vae, latents| vae.decode(latents))
+        self.decode_with(latents, comfy_diffusion::Vae::decode)
     }
 
     /// As [`Vae::decode`], in tiles of `tile` latent cells that overlap by `overlap`.
@@ -202,7 +202,7 @@ impl Vae {
 
     /// Latents `[batch, channel, height, width]` from pictures, wherever they were computed.
     pub fn encode(&self, pictures: &Image) -> Result<Tensor<4>, NodeError> {
-        self.encode_with(pictures, |vae, pictures| vae.encode(pictures))
+        self.encode_with(pictures, comfy_diffusion::Vae::encode)
     }
 
     /// As [`Vae::encode`], in tiles of `tile` pixels that overlap by `overlap`.

@@ -70,8 +70,12 @@ impl Noise {
         let mut generator = TorchGenerator::new(self.seed());
         let values = match self {
             Self::Empty => vec![0.0; latent.shape().iter().product()],
-            Self::Random(_) => prepare_noise(latent.shape(), &mut generator, latent.batch_index.as_deref())
-                .map_err(from_diffusion)?,
+            Self::Random(_) => prepare_noise(
+                latent.shape(),
+                &mut generator,
+                latent.batch_index.as_deref(),
+            )
+            .map_err(from_diffusion)?,
         };
         Ok((values, generator))
     }

@@ -1,5 +1,5 @@
 //! Stable Diffusion 1.x (Rombach et al. 2022, "High-resolution image synthesis with latent diffusion models"), its inpainting models,
-//! and those that change a picture after an instruction (Brooks et al. 2023, "InstructPix2Pix").
+//! and those that change a picture after an instruction (Brooks et al. 2023, "`InstructPix2Pix`").
 
 use super::{Family, TextNetwork};
 use crate::sampling::{LatentFormat, ModelSampling, Prediction};

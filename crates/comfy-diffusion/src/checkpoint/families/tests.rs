@@ -69,6 +69,7 @@ fn check_forward(name: &str, file: &str) {
         timesteps: recorded(&golden, "fwd.timesteps"),
         context: Some(recorded(&golden, "fwd.context")),
         label: golden.has("fwd.y").then(|| recorded(&golden, "fwd.y")),
+        hooks: None,
     };
     let mut parts = Comparison::new(&golden, "blk.");
     let output = network
@@ -90,7 +91,8 @@ fn run(
 ) -> Vec<f32> {
     let shape = [1, 4, height, width];
     let device = model.device.tensor_device();
-    let noise = prepare_noise(shape, &mut TorchGenerator::new(42), None).unwrap();
+    let mut generator = TorchGenerator::new(42);
+    let noise = prepare_noise(shape, &mut generator, None).unwrap();
     let guidance = ClassifierFree {
         positive: conditions[0].clone(),
         negative: conditions[1].clone(),
@@ -108,7 +110,7 @@ fn run(
             .unwrap(),
         noise_mask: None,
         seed: 42,
-        generator: TorchGenerator::new(42),
+        generator,
     };
     values(sample(request, &mut |_| ControlFlow::Continue(())).unwrap())
 }

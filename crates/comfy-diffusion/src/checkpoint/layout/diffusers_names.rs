@@ -114,7 +114,7 @@ impl DiffusersNames {
             ["skip_connection", rest @ ..] => (".conv_shortcut", rest),
             rest => ("", rest),
         };
-        let rest: String = rest.iter().map(|part| format!(".{part}")).collect();
+        let rest: String = rest.iter().flat_map(|part| [".", *part]).collect();
         Some(format!("{place}{part}{rest}"))
     }
 }

@@ -132,7 +132,7 @@ impl Shape {
             "conv_shortcut" => "skip_connection",
             other => other,
         };
-        let tail: String = tail.iter().map(|part| format!(".{part}")).collect();
+        let tail: String = tail.iter().flat_map(|part| [".", *part]).collect();
         Some(format!("{place}.{first}{tail}"))
     }
 }

@@ -3,9 +3,9 @@
 use burn::tensor::{Int, Tensor};
 
 use super::super::{Activation, Observer};
-use super::{Call, Hooking};
 use super::residual::ResidualBlock;
 use super::transformer::SpatialTransformer;
+use super::{Call, Hooking};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Geometry, Strategies, upsample_nearest_2x};

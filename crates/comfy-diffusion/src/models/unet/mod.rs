@@ -7,8 +7,8 @@ mod transformer;
 use burn::tensor::Tensor;
 
 use self::layer::Stage;
-use super::timestep::timestep_embedding;
 use super::hooks::{NetworkCall, NetworkHook, Part, Place, Site};
+use super::timestep::timestep_embedding;
 use super::{Activation, Network, NetworkInput, Observer};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
@@ -266,7 +266,11 @@ impl<'a> Hooking<'a> {
         })
     }
 
-    fn ask<T>(&self, value: T, ask: impl FnOnce(&dyn NetworkHook, &Site<'_>, T) -> Result<T>) -> Result<T> {
+    fn ask<T>(
+        &self,
+        value: T,
+        ask: impl FnOnce(&dyn NetworkHook, &Site<'_>, T) -> Result<T>,
+    ) -> Result<T> {
         match self.site() {
             Some(site) => ask(&site.call.hooks, &site, value),
             None => Ok(value),
@@ -276,7 +280,8 @@ impl<'a> Hooking<'a> {
 
 /// That what hooks made of the two halves of a stage's input fits together.
 fn joinable((x, skip): (Tensor<4>, Tensor<4>)) -> Result<(Tensor<4>, Tensor<4>)> {
-    let ([batch, _, height, width], [skip_batch, _, skip_height, skip_width]) = (x.dims(), skip.dims());
+    let ([batch, _, height, width], [skip_batch, _, skip_height, skip_width]) =
+        (x.dims(), skip.dims());
     if [batch, height, width] == [skip_batch, skip_height, skip_width] {
         return Ok((x, skip));
     }

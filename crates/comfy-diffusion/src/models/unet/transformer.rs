@@ -292,7 +292,12 @@ impl AttentionLayer {
     }
 
     /// What is to be added to the input, with every hook asked.
-    fn forward_hooked(&self, query: Tensor<3>, read: Tensor<3>, site: &AttentionSite<'_>) -> Result<Tensor<3>> {
+    fn forward_hooked(
+        &self,
+        query: Tensor<3>,
+        read: Tensor<3>,
+        site: &AttentionSite<'_>,
+    ) -> Result<Tensor<3>> {
         let hooks = &site.site.call.hooks;
         let input = AttentionInput {
             query,
@@ -306,12 +311,11 @@ impl AttentionLayer {
             key: projections.key.forward(key),
             value: projections.value.forward(value),
         };
-        let result = match hooks.attention(site) {
-            Some(function) => function.attend(site, projected, self.heads, &self.strategies)?,
-            None => {
-                let AttentionInput { query, key, value } = projected;
-                attention(&self.strategies, query, key, value, self.heads, Mask::None)
-            }
+        let result = if let Some(function) = hooks.attention(site) {
+            function.attend(site, projected, self.heads, &self.strategies)?
+        } else {
+            let AttentionInput { query, key, value } = projected;
+            attention(&self.strategies, query, key, value, self.heads, Mask::None)
         };
         hooks.after_attention(site, projections.output.forward(result))
     }

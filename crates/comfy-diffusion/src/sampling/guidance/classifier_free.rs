@@ -31,7 +31,10 @@ impl ClassifierFree {
 
 impl Guidance for ClassifierFree {
     fn lists(&self) -> Vec<(Role, &[Conditioning])> {
-        vec![(Role::Positive, &self.positive), (Role::Negative, &self.negative)]
+        vec![
+            (Role::Positive, &self.positive),
+            (Role::Negative, &self.negative),
+        ]
     }
 
     fn guide(&self, moment: &Moment<'_>, needs_negative: bool) -> Result<Guided> {

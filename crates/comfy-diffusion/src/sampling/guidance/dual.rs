@@ -1,6 +1,6 @@
 //! Guidance in two steps, by three lists of conditions, as in editing by instructions.
 //!
-//! Source: T. Brooks, A. Holynski, A. Efros, "InstructPix2Pix: learning to follow image editing instructions" (2023),
+//! Source: T. Brooks, A. Holynski, A. Efros, "`InstructPix2Pix`: learning to follow image editing instructions" (2023),
 //! equation 3.
 
 use super::{Guidance, Moment, Predictions, Role, is_one};
@@ -39,7 +39,8 @@ impl Guidance for Dual {
 
     fn guide(&self, moment: &Moment<'_>, needs_negative: bool) -> Result<Guided> {
         if self.is_nested {
-            let [negative, middle, positive] = moment.predict([Some(NEGATIVE), Some(MIDDLE), Some(POSITIVE)])?;
+            let [negative, middle, positive] =
+                moment.predict([Some(NEGATIVE), Some(MIDDLE), Some(POSITIVE)])?;
             let guided = moment.join(Predictions {
                 positive,
                 negative: middle,
@@ -54,7 +55,8 @@ impl Guidance for Dual {
         let skips_middle = skips_negative && is_one(self.scale);
         let negative_list = Some(NEGATIVE).filter(|_| !skips_negative);
         let middle_list = Some(MIDDLE).filter(|_| !skips_middle);
-        let [negative, middle, positive] = moment.predict([negative_list, middle_list, Some(POSITIVE)])?;
+        let [negative, middle, positive] =
+            moment.predict([negative_list, middle_list, Some(POSITIVE)])?;
         let guided = moment.join(Predictions {
             positive: middle.clone(),
             negative,

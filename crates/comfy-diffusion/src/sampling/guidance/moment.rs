@@ -5,12 +5,12 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::{Guidance, Role, is_one};
+use crate::Result;
 use crate::models::Network;
 use crate::models::hooks::NetworkHooks;
 use crate::sampling::batching::Caller;
 use crate::sampling::condition::{Condition, Fit, match_areas};
 use crate::sampling::{Conditioning, Denoise, Guided, Hooks, Memory, ModelSampling};
-use crate::Result;
 
 /// A network under guidance, as samplers see it.
 pub(in crate::sampling) struct GuidedModel<'a> {
@@ -51,8 +51,10 @@ impl<'a> GuidedModel<'a> {
             x,
             sigma,
         };
-        self.guidance
-            .guide(&moment, needs_negative || self.fit.model.hooks.always_negative)
+        self.guidance.guide(
+            &moment,
+            needs_negative || self.fit.model.hooks.always_negative,
+        )
     }
 }
 
@@ -155,7 +157,10 @@ impl Moment<'_> {
         x: &Tensor<4>,
         lists: [Option<usize>; N],
     ) -> Result<[Tensor<4>; N]> {
-        let lists = lists.map(|list| list.and_then(|list| self.model.lists.get(list)).map_or(&[][..], Vec::as_slice));
+        let lists = lists.map(|list| {
+            list.and_then(|list| self.model.lists.get(list))
+                .map_or(&[][..], Vec::as_slice)
+        });
         self.caller().predict(hooks, lists, x, self.sigma)
     }
 
@@ -166,9 +171,9 @@ impl Moment<'_> {
     /// If they do not fit the network, or whatever it gives.
     pub fn predict_others(&self, conditions: &[Conditioning]) -> Result<Tensor<4>> {
         let conditions = fitted(conditions, Role::Negative, self.model.fit)?;
-        let [x0] = self
-            .caller()
-            .predict(self.network_hooks(), [&conditions[..]], self.x, self.sigma)?;
+        let [x0] =
+            self.caller()
+                .predict(self.network_hooks(), [&conditions[..]], self.x, self.sigma)?;
         Ok(x0)
     }
 
@@ -187,7 +192,9 @@ impl Moment<'_> {
     /// Whatever a hook gives.
     pub fn before(&self, predictions: Predictions) -> Result<Predictions> {
         let mut hooks = self.hooks().before.iter();
-        hooks.try_fold(predictions, |predictions, hook| hook.adjust(self, predictions))
+        hooks.try_fold(predictions, |predictions, hook| {
+            hook.adjust(self, predictions)
+        })
     }
 
     /// Asks the hooks that come after guidance.
@@ -208,7 +215,9 @@ impl Moment<'_> {
     pub fn join(&self, predictions: Predictions) -> Result<Guided> {
         let x0 = match &self.hooks().function {
             Some(function) => function.guide(self, &predictions)?,
-            None if predictions.lists[1].is_none() && is_one(predictions.scale) => predictions.positive.clone(),
+            None if predictions.lists[1].is_none() && is_one(predictions.scale) => {
+                predictions.positive.clone()
+            }
             None => {
                 let direction = predictions.positive.clone() - predictions.negative.clone();
                 predictions.negative.clone() + direction.mul_scalar(predictions.scale)

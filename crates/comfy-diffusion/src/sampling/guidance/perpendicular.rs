@@ -43,7 +43,8 @@ impl Guidance for PerpendicularNegative {
         let skips_empty = skips_negative && is_one(self.scale);
         let negative_list = Some(NEGATIVE).filter(|_| !skips_negative);
         let empty_list = Some(EMPTY).filter(|_| !skips_empty);
-        let [positive, negative, empty] = moment.predict([Some(POSITIVE), negative_list, empty_list])?;
+        let [positive, negative, empty] =
+            moment.predict([Some(POSITIVE), negative_list, empty_list])?;
         let predictions = moment.before(Predictions {
             positive,
             negative,

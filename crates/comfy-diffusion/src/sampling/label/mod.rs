@@ -126,12 +126,12 @@ mod tests {
     use super::*;
     use crate::sampling::host::values;
 
-    fn label(rule: &dyn LabelRule, hints: LabelHints, is_negative: bool) -> Vec<f32> {
+    fn label(rule: &dyn LabelRule, hints: &LabelHints, is_negative: bool) -> Vec<f32> {
         let device = ComputeDevice::cpu();
         let pooled = Tensor::<2>::ones([1, 3], device.tensor_device());
         let source = LabelSource {
             pooled: Some(&pooled),
-            hints: &hints,
+            hints,
             height: 64.0,
             width: 128.0,
             is_negative,
@@ -157,11 +157,11 @@ mod tests {
             ..LabelHints::default()
         };
         assert_eq!(
-            label(&SizeLabel, LabelHints::default(), false),
+            label(&SizeLabel, &LabelHints::default(), false),
             cosines([64.0, 128.0, 0.0, 0.0, 64.0, 128.0])
         );
         assert_eq!(
-            label(&SizeLabel, told, false),
+            label(&SizeLabel, &told, false),
             cosines([64.0, 100.0, 5.0, 0.0, 7.0, 100.0])
         );
     }
@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn what_is_not_wanted_has_a_low_score() {
         let scores = [false, true]
-            .map(|is_negative| label(&AestheticLabel, LabelHints::default(), is_negative)[4]);
-        assert_eq!(scores, cosines([6.0, 2.5]));
+            .map(|is_negative| label(&AestheticLabel, &LabelHints::default(), is_negative)[4]);
+        assert_eq!(scores.to_vec(), cosines([6.0, 2.5]));
     }
 
     #[test]

@@ -69,9 +69,9 @@ impl LabelRule for PictureLabel {
             for summary in values(embedding.clone())?.chunks_exact(width) {
                 // The same noise hides every picture.
                 let mut label = self.hidden(summary, *noise, seed);
-                label
-                    .iter_mut()
-                    .for_each(|value| *value *= *strength as f32);
+                for value in &mut label {
+                    *value *= *strength as f32;
+                }
                 labels.push(label);
             }
         }

@@ -115,7 +115,10 @@ impl Method for DpmAdaptive {
             } else {
                 let first = step.call(run, 1.0 / 3.0, down)?;
                 let second = step.call_through(run, &first, 2.0 / 3.0, down)?;
-                (step.second_order(&first, down), step.third_order(&second, down))
+                (
+                    step.second_order(&first, down),
+                    step.third_order(&second, down),
+                )
             };
             let error = self.error(&rough, &fine, &previous)?;
             if !error.is_finite() {
@@ -147,7 +150,9 @@ impl DpmAdaptive {
         }
         let step = Ancestral::between(sigma_at(from), sigma_at(to), self.eta);
         let down = end.min(-step.down.ln());
-        let up = (sigma_at(to).powi(2) - sigma_at(down).powi(2)).max(0.0).sqrt();
+        let up = (sigma_at(to).powi(2) - sigma_at(down).powi(2))
+            .max(0.0)
+            .sqrt();
         (down, up * self.noise_scale)
     }
 }
@@ -169,7 +174,11 @@ impl Control {
             derivative,
             accepted_factor,
         } = settings.controller;
-        let order = if settings.eta == 0.0 { settings.order as f64 } else { STOCHASTIC_ORDER };
+        let order = if settings.eta == 0.0 {
+            settings.order as f64
+        } else {
+            STOCHASTIC_ORDER
+        };
         Self {
             length: settings.first_step.abs(),
             accepted_factor,
@@ -187,7 +196,11 @@ impl Control {
         let newest = 1.0 / (error + 1e-8);
         let errors = self.inverse_errors.get_or_insert([newest; 3]);
         errors[0] = newest;
-        let wanted: f64 = errors.iter().zip(self.exponents).map(|(error, power)| error.powf(power)).product();
+        let wanted: f64 = errors
+            .iter()
+            .zip(self.exponents)
+            .map(|(error, power)| error.powf(power))
+            .product();
         // Growth is limited smoothly.
         let factor = 1.0 + (wanted - 1.0).atan();
         let is_accepted = factor >= self.accepted_factor;

@@ -64,7 +64,11 @@ impl Method for EulerFromNegative {
             let guided = run.denoise_both(&x, levels[0])?;
             run.report(index, &guided.x0, &x)?;
             let step = f64::from(levels[1] - levels[0]) / f64::from(levels[0]);
-            x = weighted_sum([(1.0 + step, &x), (-2.0 * step, &guided.x0), (step, &guided.negative)]);
+            x = weighted_sum([
+                (1.0 + step, &x),
+                (-2.0 * step, &guided.x0),
+                (step, &guided.negative),
+            ]);
         }
         Ok(x)
     }

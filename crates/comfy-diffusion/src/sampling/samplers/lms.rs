@@ -60,7 +60,9 @@ fn lagrange_integral(rule: &[(f64, f64)], nodes: &[f64], node: usize, end: f64) 
         };
         nodes.iter().enumerate().map(factor).product()
     };
-    let terms = rule.iter().map(|(place, weight)| weight * value(centre + half * place));
+    let terms = rule
+        .iter()
+        .map(|(place, weight)| weight * value(centre + half * place));
     half * terms.sum::<f64>()
 }
 
@@ -75,7 +77,8 @@ fn gauss_legendre(points: usize) -> Vec<(f64, f64)> {
                 let (mut value, mut before) = (1.0, 0.0);
                 for degree in 0..points {
                     let degree = degree as f64;
-                    let next = ((2.0 * degree + 1.0) * place * value - degree * before) / (degree + 1.0);
+                    let next =
+                        ((2.0 * degree + 1.0) * place * value - degree * before) / (degree + 1.0);
                     (value, before) = (next, value);
                 }
                 slope = points as f64 * (place * value - before) / (place * place - 1.0);
@@ -95,9 +98,19 @@ mod tests {
         for points in 1..20 {
             let rule = gauss_legendre(points);
             for degree in 0..2 * points {
-                let sum: f64 = rule.iter().map(|(place, weight)| weight * place.powi(degree as i32)).sum();
-                let want = if degree % 2 == 0 { 2.0 / (degree + 1) as f64 } else { 0.0 };
-                assert!((sum - want).abs() < 1e-12, "{points} points, degree {degree}: {sum}");
+                let sum: f64 = rule
+                    .iter()
+                    .map(|(place, weight)| weight * place.powi(degree as i32))
+                    .sum();
+                let want = if degree % 2 == 0 {
+                    2.0 / (degree + 1) as f64
+                } else {
+                    0.0
+                };
+                assert!(
+                    (sum - want).abs() < 1e-12,
+                    "{points} points, degree {degree}: {sum}"
+                );
             }
         }
     }

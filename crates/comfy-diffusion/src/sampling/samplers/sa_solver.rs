@@ -74,7 +74,9 @@ impl Method for SaSolver {
         let mut noise = run.noise_like(&x);
         let table = &run.sampling().table;
         let (first_noisy, last_noisy) = match self.noisy {
-            NoisyLevels::Progress(start, end) => (table.percent_to_sigma(start), table.percent_to_sigma(end)),
+            NoisyLevels::Progress(start, end) => {
+                (table.percent_to_sigma(start), table.percent_to_sigma(end))
+            }
             NoisyLevels::Sigmas(first, last) => (first, last),
         };
         let predictor_order = self.predictor_order.max(1);
@@ -105,7 +107,8 @@ impl Method for SaSolver {
                 None => x = predicted,
                 Some(step) => {
                     let used: Vec<_> = calls.iter().take(corrector_order).collect();
-                    let simple = (self.is_simple && used.len() == 2).then(|| step.simple_correction());
+                    let simple =
+                        (self.is_simple && used.len() == 2).then(|| step.simple_correction());
                     x = step.advance(&x, &used, simple);
                     if self.evaluates_corrected {
                         x0 = run.denoise(&x, levels[0])?;
@@ -133,7 +136,8 @@ impl Method for SaSolver {
                 step.noise = Some(noise.draw().mul_scalar(deviation));
             }
             let used: Vec<_> = calls.iter().take(predictor_order).collect();
-            let simple = (self.is_simple && used.len() == 2).then(|| step.simple_prediction(used[1].0));
+            let simple =
+                (self.is_simple && used.len() == 2).then(|| step.simple_prediction(used[1].0));
             predicted = step.advance(&x, &used, simple);
             last_step = Some(step);
         }
@@ -168,10 +172,18 @@ impl AdamsStep {
     }
 
     /// x at the end of the step, with x₀ the polynomial in λ through `calls`, latest first, unless weights are given.
-    fn advance(&self, x: &Tensor<4>, calls: &[&(f64, Tensor<4>)], weights: Option<[f64; 2]>) -> Tensor<4> {
+    fn advance(
+        &self,
+        x: &Tensor<4>,
+        calls: &[&(f64, Tensor<4>)],
+        weights: Option<[f64; 2]>,
+    ) -> Tensor<4> {
         let end = half_log_snr(self.to);
         let nodes: Vec<f64> = calls.iter().map(|(lambda, _)| lambda - end).collect();
-        let weights = weights.map_or_else(|| solve_powers(&nodes, &self.moments(nodes.len())), Vec::from);
+        let weights = weights.map_or_else(
+            || solve_powers(&nodes, &self.moments(nodes.len())),
+            Vec::from,
+        );
         let decay = (-self.tau * self.tau * self.length()).exp();
         let mut result = x.clone().mul_scalar(self.to / self.from * decay);
         for ((_, x0), weight) in calls.iter().copied().zip(weights) {

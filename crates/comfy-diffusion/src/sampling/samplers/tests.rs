@@ -73,7 +73,10 @@ fn run(
     denoiser: &mut Gaussian,
     shape: [usize; 4],
 ) -> (Vec<f32>, usize) {
-    let noise = tensor(prepare_noise(shape, &mut TorchGenerator::new(3), None).unwrap(), shape);
+    let noise = tensor(
+        prepare_noise(shape, &mut TorchGenerator::new(3), None).unwrap(),
+        shape,
+    );
     let first = f64::from(sigmas.first().copied().unwrap_or(1.0));
     let x = noise
         .mul_scalar((first * first + denoiser.variance).sqrt())

@@ -9,7 +9,13 @@ const MARGIN: f32 = 1e-5;
 
 /// `steps` levels at equally spaced quantiles of the distribution of ln σ with centre `mu` and width `beta`, within
 /// `sigma_min` and `sigma_max`. No 0 follows.
-pub fn laplace_between(steps: usize, sigma_min: f64, sigma_max: f64, mu: f64, beta: f64) -> Vec<f32> {
+pub fn laplace_between(
+    steps: usize,
+    sigma_min: f64,
+    sigma_max: f64,
+    mu: f64,
+    beta: f64,
+) -> Vec<f32> {
     let (mu, beta) = (mu as f32, beta as f32);
     linspace(0.0, 1.0, steps)
         .into_iter()

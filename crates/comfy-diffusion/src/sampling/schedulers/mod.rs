@@ -12,10 +12,10 @@ mod normal;
 mod polyexponential;
 mod sgm_uniform;
 mod simple;
-mod turbo;
-mod variance_preserving;
 #[cfg(test)]
 pub(crate) mod tests;
+mod turbo;
+mod variance_preserving;
 
 pub use beta::beta_with;
 pub use exponential::exponential_between;
@@ -95,7 +95,7 @@ pub fn find_scheduler(name: &str) -> Option<&'static Scheduler> {
 
 /// `count` numbers from `start` to `end` in f32. The second half is counted from the end, as PyTorch does, so that both
 /// ends are exact.
-fn linspace(start: f32, end: f32, count: usize) -> Vec<f32> {
+pub(super) fn linspace(start: f32, end: f32, count: usize) -> Vec<f32> {
     if count == 1 {
         return vec![start];
     }

@@ -1,5 +1,5 @@
-//! The kinds of changes: LoRA (Hu et al. 2022), LoHa and LoKr (Yeh et al. 2024, "LyCORIS"), GLoRA (Chavan et al. 2023), OFT (Qiu et
-//! al. 2023) and BOFT (Liu et al. 2024), each with or without the decomposition of DoRA (Liu et al. 2024); and plain differences.
+//! The kinds of changes: `LoRA` (Hu et al. 2022), `LoHa` and `LoKr` (Yeh et al. 2024, "`LyCORIS`"), `GLoRA` (Chavan et al. 2023), OFT (Qiu et
+//! al. 2023) and BOFT (Liu et al. 2024), each with or without the decomposition of `DoRA` (Liu et al. 2024); and plain differences.
 
 use super::butterfly;
 use super::matrix::{Array, Misfit};
@@ -44,7 +44,7 @@ pub(super) const ENDINGS: [&str; 34] = [
     ".hada_t1",
 ];
 
-/// Names of the two factors of a plain LoRA: those of its outputs and of its inputs.
+/// Names of the two factors of a plain `LoRA`: those of its outputs and of its inputs.
 const FACTORS: [[&str; 2]; 7] = [
     [".lora_up.weight", ".lora_down.weight"],
     ["_lora.up.weight", "_lora.down.weight"],
@@ -67,7 +67,7 @@ pub(super) struct Adapter {
     kind: Kind,
     /// What the difference is multiplied with before its strength.
     scale: f32,
-    /// Lengths for the rows or the columns of the result (DoRA).
+    /// Lengths for the rows or the columns of the result (`DoRA`).
     lengths: Option<Array>,
 }
 
@@ -145,31 +145,10 @@ impl Adapter {
             );
             break;
         }
-        if let (Some(a1), Some(b1), Some(a2), Some(b2)) = (
-            array(".hada_w1_a")?,
-            array(".hada_w1_b")?,
-            array(".hada_w2_a")?,
-            array(".hada_w2_b")?,
-        ) {
-            let scale = by_rank(b1.dimension(0));
-            match (array(".hada_t1")?, array(".hada_t2")?) {
-                (Some(t1), Some(t2)) => {
-                    let both = t1
-                        .expanded(&a1, &b1)
-                        .and_then(|first| first.multiplied(&t2.expanded(&a2, &b2)?));
-                    match both {
-                        Ok(whole) => {
-                            add("weight", Kind::Difference(Difference::Whole(whole)), scale)
-                        }
-                        Err(reason) => {
-                            tracing::warn!(name = base, "a change is left out: {reason}")
-                        }
-                    }
-                }
-                _ => {
-                    let kind = Kind::Difference(Difference::Hadamard([a1, b1], [a2, b2]));
-                    add("weight", kind, scale);
-                }
+        if let Some((difference, rank)) = hadamard(&array)? {
+            match difference {
+                Ok(difference) => add("weight", Kind::Difference(difference), by_rank(rank)),
+                Err(reason) => tracing::warn!(name = base, "a change is left out: {reason}"),
             }
         }
         if let Some((first, second, rank)) = kronecker(&array)? {
@@ -265,14 +244,13 @@ impl Adapter {
                 difference.shape
             ));
         }
-        match &self.lengths {
-            Some(lengths) => decompose(lengths, shape, values, &difference.values, scale, strength),
-            None => {
-                for (value, change) in values.iter_mut().zip(&difference.values) {
-                    *value += strength * scale * change;
-                }
-                Ok(())
+        if let Some(lengths) = &self.lengths {
+            decompose(lengths, shape, values, &difference.values, scale, strength)
+        } else {
+            for (value, change) in values.iter_mut().zip(&difference.values) {
+                *value += strength * scale * change;
             }
+            Ok(())
         }
     }
 }
@@ -291,6 +269,29 @@ impl Difference {
 /// The inputs' factor of a convolution with a core between: Σₙ core[m, n, …] · down[n, i] as [m, i, …].
 fn inner(core: &Array, down: &Array) -> std::result::Result<Array, Misfit> {
     Ok(down.exchanged().times(&core.exchanged())?.exchanged())
+}
+
+/// The two low-rank products that `LoHa` multiplies place by place, and their rank.
+fn hadamard(
+    array: &dyn Fn(&str) -> Result<Option<Array>>,
+) -> Result<Option<(std::result::Result<Difference, Misfit>, usize)>> {
+    let (Some(a1), Some(b1), Some(a2), Some(b2)) = (
+        array(".hada_w1_a")?,
+        array(".hada_w1_b")?,
+        array(".hada_w2_a")?,
+        array(".hada_w2_b")?,
+    ) else {
+        return Ok(None);
+    };
+    let rank = b1.dimension(0);
+    let difference = if let (Some(t1), Some(t2)) = (array(".hada_t1")?, array(".hada_t2")?) {
+        t1.expanded(&a1, &b1)
+            .and_then(|first| first.multiplied(&t2.expanded(&a2, &b2)?))
+            .map(Difference::Whole)
+    } else {
+        Ok(Difference::Hadamard([a1, b1], [a2, b2]))
+    };
+    Ok(Some((difference, rank)))
 }
 
 /// The two factors of a Kronecker product, and the rank if one of them is itself a product.

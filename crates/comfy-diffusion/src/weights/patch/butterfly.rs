@@ -53,7 +53,9 @@ pub(super) fn difference(
                     return Err(format!("{:?} cannot scale {rows} rows", rescale.shape));
                 }
                 for (row, factor) in turned.chunks_exact_mut(columns).zip(&rescale.values) {
-                    row.iter_mut().for_each(|value| *value *= factor);
+                    for value in row.iter_mut() {
+                        *value *= factor;
+                    }
                 }
             }
             let before = turned.iter().zip(&weight.values);
@@ -124,7 +126,9 @@ fn rotations(values: &[f32], size: usize, bound: f32) -> Result<Vec<f64>, Misfit
             + SMALL;
         if norm > f64::from(bound) {
             let factor = f64::from(bound) / norm;
-            generators.iter_mut().for_each(|value| *value *= factor);
+            for value in &mut generators {
+                *value *= factor;
+            }
         }
     }
     let mut rotations = Vec::with_capacity(values.len());

@@ -1,4 +1,4 @@
-//! Changes of weights: what a file of LoRA or of one of its relatives adds to the tensors of a model, merged as they are read.
+//! Changes of weights: what a file of `LoRA` or of one of its relatives adds to the tensors of a model, merged as they are read.
 
 mod adapter;
 mod butterfly;
@@ -47,7 +47,7 @@ pub struct PatchFile {
 }
 
 impl PatchFile {
-    /// Opens a file of LoRA or of one of its relatives.
+    /// Opens a file of `LoRA` or of one of its relatives.
     ///
     /// # Errors
     ///

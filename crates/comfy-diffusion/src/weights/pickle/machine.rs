@@ -89,13 +89,18 @@ impl<'a> Machine<'a> {
         Err(damaged(format!("takes more than {MAX_STEPS} steps")))
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one line or a few for each operation, as in a table"
+    )]
     fn step(&mut self, operation: u8) -> Step {
         match operation {
             // Version, frames: they change nothing.
             0x80 => drop(self.take(1)?),
             0x95 => drop(self.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
-            b'0' => drop(self.pop()?),
+            // Something dropped, or set on an object afterwards, which holds no weights.
+            b'0' | b'b' => drop(self.pop()?),
             b'1' => drop(self.pop_marked()?),
             b'2' => {
                 let top = self.top()?.clone();
@@ -216,8 +221,6 @@ impl<'a> Machine<'a> {
                 let value = self.construct(&callee, &arguments)?;
                 self.stack.push(value);
             }
-            // What is set on an object afterwards holds no weights.
-            b'b' => drop(self.pop()?),
             b'Q' => {
                 let identity = self.pop()?;
                 let storage = StorageReference::of(&identity)?;

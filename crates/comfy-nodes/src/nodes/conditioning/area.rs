@@ -128,7 +128,10 @@ impl Node for ConditioningSetAreaStrength {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedConditioning, NodeError> {
         let strength = self.strength;
-        Ok(self.conditioning.map(|prompt| prompt.strength = strength).into())
+        Ok(self
+            .conditioning
+            .map(|prompt| prompt.strength = strength)
+            .into())
     }
 }
 
@@ -172,6 +175,9 @@ impl Node for ConditioningSetMask {
             strength: self.strength,
             bounds_area: self.set_cond_area == ConditionArea::MaskBounds,
         };
-        Ok(self.conditioning.map(|prompt| prompt.mask = Some(mask.clone())).into())
+        Ok(self
+            .conditioning
+            .map(|prompt| prompt.mask = Some(mask.clone()))
+            .into())
     }
 }

@@ -14,6 +14,10 @@ use crate::sockets::Conditioning;
     category = "conditioning",
     module = "nodes"
 )]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the inputs"
+)]
 pub struct ConditioningAverage {
     /// The prompt that is there at a strength of 1. Its length and its other properties stay.
     conditioning_to: Conditioning,
@@ -138,14 +142,18 @@ impl Node for ConditioningZeroOut {
     }
 }
 
-fn first(conditioning: &Conditioning) -> Result<&comfy_diffusion::sampling::Conditioning, NodeError> {
+fn first(
+    conditioning: &Conditioning,
+) -> Result<&comfy_diffusion::sampling::Conditioning, NodeError> {
     if conditioning.0.len() > 1 {
-        tracing::warn!(count = conditioning.0.len(), "of several prompts only the first counts");
+        tracing::warn!(
+            count = conditioning.0.len(),
+            "of several prompts only the first counts"
+        );
     }
-    conditioning
-        .0
-        .first()
-        .ok_or_else(|| NodeError::value("expected at least one prompt in conditioning_from, got none"))
+    conditioning.0.first().ok_or_else(|| {
+        NodeError::value("expected at least one prompt in conditioning_from, got none")
+    })
 }
 
 /// That two texts may be added or joined.

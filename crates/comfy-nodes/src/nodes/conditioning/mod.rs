@@ -1,14 +1,12 @@
 //! Nodes that change and join encoded prompts.
 
 mod area;
-mod inpaint;
 mod join;
 mod range;
 
 use comfy_graph::{NodeRegistry, Outputs, RegistryError};
 
 pub use area::*;
-pub use inpaint::*;
 pub use join::*;
 pub use range::*;
 
@@ -40,8 +38,6 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<ConditioningSetAreaStrength>()?
         .register::<ConditioningSetMask>()?
         .register::<ConditioningSetTimestepRange>()?
-        .register::<ConditioningTimestepsRange>()?
-        .register::<InpaintModelConditioning>()?
-        .register::<InstructPixToPixConditioning>()?;
+        .register::<ConditioningTimestepsRange>()?;
     Ok(())
 }

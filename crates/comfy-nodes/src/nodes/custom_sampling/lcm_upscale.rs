@@ -84,6 +84,8 @@ pub(in crate::nodes) fn resized(
 ) -> comfy_diffusion::Result<Tensor<4>> {
     let failed = |error: NodeError| Error::input(error.to_string());
     let planes = Planes::read(x).map_err(failed)?;
-    let planes = planes.resized(height, width, method, false).map_err(failed)?;
+    let planes = planes
+        .resized(height, width, method, false)
+        .map_err(failed)?;
     Ok(planes.into_tensor().to_device(&x.device()))
 }

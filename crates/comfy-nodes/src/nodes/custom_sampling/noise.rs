@@ -81,9 +81,14 @@ impl Node for AddNoise {
         };
         let model = self.model.get()?;
         let (noise, _) = self.noise.draw(&self.latent_image)?;
-        let noise = Tensor::from_data(TensorData::new(noise, self.latent_image.shape()), &host_device());
+        let noise = Tensor::from_data(
+            TensorData::new(noise, self.latent_image.shape()),
+            &host_device(),
+        );
         let samples = self.latent_image.samples.clone();
-        let is_empty = values_of(samples.clone())?.iter().all(|value| *value == 0.0);
+        let is_empty = values_of(samples.clone())?
+            .iter()
+            .all(|value| *value == 0.0);
         // An empty latent stays empty, whatever zero means to the autoencoder.
         let latent = if is_empty {
             samples
@@ -98,7 +103,10 @@ impl Node for AddNoise {
                 *value = 0.0;
             }
         }
-        let noisy = Tensor::from_data(TensorData::new(values, self.latent_image.shape()), &host_device());
+        let noisy = Tensor::from_data(
+            TensorData::new(values, self.latent_image.shape()),
+            &host_device(),
+        );
         Ok(self.latent_image.with_samples(noisy)?.into())
     }
 }

@@ -1,7 +1,8 @@
 //! Schedulers: nodes that choose noise levels.
 
 use comfy_diffusion::sampling::schedulers::{
-    beta_with, exponential_between, karras_between, laplace_between, polyexponential_between, turbo, variance_preserving,
+    beta_with, exponential_between, karras_between, laplace_between, polyexponential_between,
+    turbo, variance_preserving,
 };
 use comfy_graph::{Node, NodeContext, NodeError, NodeSpec};
 
@@ -73,10 +74,22 @@ pub struct KarrasScheduler {
     #[input(default = 20u32, min = 1u32, max = 10000u32)]
     steps: u32,
     /// The first noise level.
-    #[input(default = 14.614642, min = 0.0, max = 5000.0, step = 0.01, round = false)]
+    #[input(
+        default = 14.614642,
+        min = 0.0,
+        max = 5000.0,
+        step = 0.01,
+        round = false
+    )]
     sigma_max: f64,
     /// The last noise level before 0.
-    #[input(default = 0.0291675, min = 0.0, max = 5000.0, step = 0.01, round = false)]
+    #[input(
+        default = 0.0291675,
+        min = 0.0,
+        max = 5000.0,
+        step = 0.01,
+        round = false
+    )]
     sigma_min: f64,
     /// How unevenly the levels are spread: 1 is evenly.
     #[input(default = 7.0, min = 0.0, max = 100.0, step = 0.01, round = false)]
@@ -90,7 +103,13 @@ impl Node for KarrasScheduler {
         if self.rho == 0.0 {
             return Err(NodeError::value("expected a rho other than 0"));
         }
-        Ok(karras_between(self.steps as usize, self.sigma_min, self.sigma_max, self.rho).into())
+        Ok(karras_between(
+            self.steps as usize,
+            self.sigma_min,
+            self.sigma_max,
+            self.rho,
+        )
+        .into())
     }
 }
 
@@ -107,10 +126,22 @@ pub struct ExponentialScheduler {
     #[input(default = 20u32, min = 1u32, max = 10000u32)]
     steps: u32,
     /// The first noise level.
-    #[input(default = 14.614642, min = 0.0, max = 5000.0, step = 0.01, round = false)]
+    #[input(
+        default = 14.614642,
+        min = 0.0,
+        max = 5000.0,
+        step = 0.01,
+        round = false
+    )]
     sigma_max: f64,
     /// The last noise level before 0.
-    #[input(default = 0.0291675, min = 0.0, max = 5000.0, step = 0.01, round = false)]
+    #[input(
+        default = 0.0291675,
+        min = 0.0,
+        max = 5000.0,
+        step = 0.01,
+        round = false
+    )]
     sigma_min: f64,
 }
 
@@ -136,10 +167,22 @@ pub struct PolyexponentialScheduler {
     #[input(default = 20u32, min = 1u32, max = 10000u32)]
     steps: u32,
     /// The first noise level.
-    #[input(default = 14.614642, min = 0.0, max = 5000.0, step = 0.01, round = false)]
+    #[input(
+        default = 14.614642,
+        min = 0.0,
+        max = 5000.0,
+        step = 0.01,
+        round = false
+    )]
     sigma_max: f64,
     /// The last noise level before 0.
-    #[input(default = 0.0291675, min = 0.0, max = 5000.0, step = 0.01, round = false)]
+    #[input(
+        default = 0.0291675,
+        min = 0.0,
+        max = 5000.0,
+        step = 0.01,
+        round = false
+    )]
     sigma_min: f64,
     /// The power: 1 is as the exponential schedule, more comes down faster at first.
     #[input(default = 1.0, min = 0.0, max = 100.0, step = 0.01, round = false)]
@@ -151,7 +194,13 @@ impl Node for PolyexponentialScheduler {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<OneSigmas, NodeError> {
         positive(self.sigma_min, self.sigma_max)?;
-        Ok(polyexponential_between(self.steps as usize, self.sigma_min, self.sigma_max, self.rho).into())
+        Ok(polyexponential_between(
+            self.steps as usize,
+            self.sigma_min,
+            self.sigma_max,
+            self.rho,
+        )
+        .into())
     }
 }
 
@@ -168,10 +217,22 @@ pub struct LaplaceScheduler {
     #[input(default = 20u32, min = 1u32, max = 10000u32)]
     steps: u32,
     /// The first noise level.
-    #[input(default = 14.614642, min = 0.0, max = 5000.0, step = 0.01, round = false)]
+    #[input(
+        default = 14.614642,
+        min = 0.0,
+        max = 5000.0,
+        step = 0.01,
+        round = false
+    )]
     sigma_max: f64,
     /// The last noise level before 0.
-    #[input(default = 0.0291675, min = 0.0, max = 5000.0, step = 0.01, round = false)]
+    #[input(
+        default = 0.0291675,
+        min = 0.0,
+        max = 5000.0,
+        step = 0.01,
+        round = false
+    )]
     sigma_min: f64,
     /// The logarithm of the middle level.
     #[input(default = 0.0, min = -10.0, max = 10.0, step = 0.1, round = false)]

@@ -1,7 +1,8 @@
 //! Methods of sampling on stochastic differential equations.
 
 use comfy_diffusion::sampling::samplers::{
-    Correction, Dpmpp2mSde, Dpmpp2sAncestral, Dpmpp3mSde, DpmppSde, ErSde, NoiseFunction, NoisyLevels, SaSolver,
+    Correction, Dpmpp2mSde, Dpmpp2sAncestral, Dpmpp3mSde, DpmppSde, ErSde, NoiseFunction,
+    NoisyLevels, SaSolver,
 };
 use comfy_graph::{Choice, Node, NodeContext, NodeError, NodeSpec};
 
@@ -215,7 +216,9 @@ impl Node for SamplerErSde {
         };
         let (function, is_quiet) = match self.solver_type {
             ErSdeType::Extended => (NoiseFunction::Extended, false),
-            ErSdeType::ReverseTime | ErSdeType::Ordinary => (NoiseFunction::Power(eta + 1.0), eta == 0.0),
+            ErSdeType::ReverseTime | ErSdeType::Ordinary => {
+                (NoiseFunction::Power(eta + 1.0), eta == 0.0)
+            }
         };
         Ok(ErSde {
             function,

@@ -59,10 +59,16 @@ impl Node for SplitSigmasDenoise {
         let wanted = (steps as f64 * self.denoise).round_ties_even().max(0.0) as usize;
         let wanted = wanted.min(levels.len());
         // Without any step for the second part there is no first part either, as in ComfyUI.
-        let end = if wanted == 0 { 0 } else { levels.len() - wanted };
+        let end = if wanted == 0 {
+            0
+        } else {
+            levels.len() - wanted
+        };
         Ok(TwoSigmas {
             high: levels[..end].to_vec().into(),
-            low: levels[levels.len().saturating_sub(wanted + 1)..].to_vec().into(),
+            low: levels[levels.len().saturating_sub(wanted + 1)..]
+                .to_vec()
+                .into(),
         })
     }
 }
@@ -118,7 +124,11 @@ impl Node for SetFirstSigma {
         let mut levels = self.sigmas.0.to_vec();
         match levels.first_mut() {
             Some(first) => *first = self.sigma as f32,
-            None => return Err(NodeError::value("expected at least one noise level, got none")),
+            None => {
+                return Err(NodeError::value(
+                    "expected at least one noise level, got none",
+                ));
+            }
         }
         Ok(levels.into())
     }
@@ -167,7 +177,11 @@ impl Node for ExtendIntermediateSigmas {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<OneSigmas, NodeError> {
         let any = self.start_at_sigma < 0.0;
-        let highest = if any { f32::INFINITY } else { self.start_at_sigma as f32 };
+        let highest = if any {
+            f32::INFINITY
+        } else {
+            self.start_at_sigma as f32
+        };
         let quarter = std::f32::consts::FRAC_PI_2;
         let parts: Vec<f32> = (1..self.steps)
             .map(|part| part as f32 / self.steps as f32)
@@ -181,7 +195,11 @@ impl Node for ExtendIntermediateSigmas {
         for pair in self.sigmas.0.windows(2) {
             levels.push(pair[0]);
             if (self.end_at_sigma as f32..=highest).contains(&pair[0]) {
-                levels.extend(parts.iter().map(|part| part * (pair[1] - pair[0]) + pair[0]));
+                levels.extend(
+                    parts
+                        .iter()
+                        .map(|part| part * (pair[1] - pair[0]) + pair[0]),
+                );
             }
         }
         levels.extend(self.sigmas.0.last());

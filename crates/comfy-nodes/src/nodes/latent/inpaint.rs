@@ -74,7 +74,11 @@ impl Node for VaeEncodeForInpaint {
 }
 
 /// Pictures whose part under a mask is grey, and the mask in their size; both cut at the sides to a multiple of `ratio` pixels.
-pub(in crate::nodes) fn greyed(pixels: &Image, mask: &Mask, ratio: usize) -> Result<(Image, Planes), NodeError> {
+pub(in crate::nodes) fn greyed(
+    pixels: &Image,
+    mask: &Mask,
+    ratio: usize,
+) -> Result<(Image, Planes), NodeError> {
     let [batch, height, width, channels] = pixels.shape();
     let mask = mask.planes()?.stretched(height, width)?;
     let [top, left] = [height, width].map(|side| side % ratio / 2);

@@ -30,7 +30,6 @@ pub use empty::{
     StableCascadeEmptyLatentImage,
 };
 pub use files::{LoadLatent, SaveLatent};
-pub(super) use inpaint::greyed;
 pub use inpaint::{SetLatentNoiseMask, VaeEncodeForInpaint};
 pub use join::{CutAxis, JoinAxis, LatentConcat, LatentCut};
 pub use operations::{
@@ -38,7 +37,9 @@ pub use operations::{
 };
 pub use rebatch::{RebatchLatents, RebatchedLatents};
 pub use transform::{FlipMethod, LatentCrop, LatentFlip, LatentRotate, Rotation};
-pub use upscale::{BicubicFirst, BislerpFirst, LatentUpscale, LatentUpscaleBy, LatentUpscaleMethod};
+pub use upscale::{
+    BicubicFirst, BislerpFirst, LatentUpscale, LatentUpscaleBy, LatentUpscaleMethod,
+};
 
 /// The result of a node that changes a latent.
 #[derive(Debug, Outputs)]

@@ -35,7 +35,7 @@ pub enum WeightType {
     module = "nodes"
 )]
 pub struct UnetLoader {
-    /// A file in the folder models/diffusion_models or models/unet.
+    /// A file in the folder `models/diffusion_models` or models/unet.
     unet_name: DiffusionModelName,
     /// How many bits the weights are rounded to; fewer bits make a slightly different picture.
     weight_dtype: WeightType,

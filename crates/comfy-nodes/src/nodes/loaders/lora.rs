@@ -8,7 +8,7 @@ use crate::errors::{from_diffusion, from_folders};
 use crate::runtime::Runtime;
 use crate::sockets::{Clip, LoraName, Model};
 
-/// Changes a diffusion model and its text encoder as a file of LoRA, or of one of its relatives, says. Several can follow each other.
+/// Changes a diffusion model and its text encoder as a file of `LoRA`, or of one of its relatives, says. Several can follow each other.
 #[derive(Debug, NodeSpec)]
 #[node(
     id = "LoraLoader",
@@ -65,7 +65,7 @@ impl Node for LoraLoader {
     }
 }
 
-/// Changes a diffusion model as a file of LoRA, or of one of its relatives, says; the text encoder stays as it is.
+/// Changes a diffusion model as a file of `LoRA`, or of one of its relatives, says; the text encoder stays as it is.
 #[derive(Debug, NodeSpec)]
 #[node(
     id = "LoraLoaderModelOnly",

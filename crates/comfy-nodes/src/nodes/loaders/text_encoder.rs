@@ -31,7 +31,7 @@ pub enum TextDevice {
     module = "nodes"
 )]
 pub struct ClipLoader {
-    /// A file in the folder models/text_encoders or models/clip.
+    /// A file in the folder `models/text_encoders` or models/clip.
     clip_name: TextEncoderName,
     /// The family of models that it is for. CLIP-L makes the encoder of Stable Diffusion 1, CLIP-H that of 2, and CLIP-G that of XL's
     /// refiner.
@@ -49,7 +49,7 @@ pub struct ClipLoader {
 #[derive(Debug, NodeSpec)]
 #[node(id = "DualCLIPLoader", category = "advanced/loaders", module = "nodes")]
 pub struct DualClipLoader {
-    /// A file in the folder models/text_encoders or models/clip.
+    /// A file in the folder `models/text_encoders` or models/clip.
     clip_name1: TextEncoderName,
     /// Another file.
     clip_name2: TextEncoderName,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use comfy_diffusion::patches::{
-    EpsilonScale, FrequencyScale, LimitedNorm, Mahiro as MahiroGuidance, PerturbedAttention, ProjectedGuidance,
-    RenormalizedGuidance, RescaledGuidance, SelfAttentionGuidance as BlurGuidance, TangentialDamping, ZeroStar,
+    EpsilonScale, FrequencyScale, LimitedNorm, Mahiro as MahiroGuidance, PerturbedAttention,
+    ProjectedGuidance, RenormalizedGuidance, RescaledGuidance,
+    SelfAttentionGuidance as BlurGuidance, TangentialDamping, ZeroStar,
 };
 use comfy_diffusion::sampling::guidance::PerpendicularFunction;
 use comfy_graph::{Node, NodeContext, NodeError, NodeSpec};
@@ -32,11 +33,14 @@ impl Node for RescaleCfg {
     type Output = ChangedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
-        Ok(self.model.with_hooks(|hooks| {
-            hooks.with_function(Arc::new(RescaledGuidance {
-                multiplier: self.multiplier,
-            }))
-        })?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| {
+                hooks.with_function(Arc::new(RescaledGuidance {
+                    multiplier: self.multiplier,
+                }))
+            })?
+            .into())
     }
 }
 
@@ -47,6 +51,10 @@ impl Node for RescaleCfg {
     category = "advanced/model",
     module = "comfy_extras.nodes_lumina2",
     v3
+)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the inputs"
 )]
 pub struct RenormCfg {
     /// The model.
@@ -63,12 +71,15 @@ impl Node for RenormCfg {
     type Output = ChangedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
-        Ok(self.model.with_hooks(|hooks| {
-            hooks.with_function(Arc::new(RenormalizedGuidance {
-                below_sigma: self.cfg_trunc,
-                limit: self.renorm_cfg,
-            }))
-        })?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| {
+                hooks.with_function(Arc::new(RenormalizedGuidance {
+                    below_sigma: self.cfg_trunc,
+                    limit: self.renorm_cfg,
+                }))
+            })?
+            .into())
     }
 }
 
@@ -101,7 +112,10 @@ impl Node for PerpNeg {
             empty: self.empty_conditioning.0,
             negative_scale: self.neg_scale,
         };
-        Ok(self.model.with_hooks(|hooks| hooks.with_function(Arc::new(function)))?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| hooks.with_function(Arc::new(function)))?
+            .into())
     }
 }
 
@@ -122,7 +136,10 @@ impl Node for CfgZeroStar {
     type Output = PatchedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<PatchedModel, NodeError> {
-        Ok(self.model.with_hooks(|hooks| hooks.with_after(Arc::new(ZeroStar)))?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| hooks.with_after(Arc::new(ZeroStar)))?
+            .into())
     }
 }
 
@@ -147,11 +164,14 @@ impl Node for CfgNorm {
     type Output = PatchedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<PatchedModel, NodeError> {
-        Ok(self.model.with_hooks(|hooks| {
-            hooks.with_after(Arc::new(LimitedNorm {
-                strength: self.strength,
-            }))
-        })?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| {
+                hooks.with_after(Arc::new(LimitedNorm {
+                    strength: self.strength,
+                }))
+            })?
+            .into())
     }
 }
 
@@ -183,7 +203,10 @@ impl Node for AdaptiveProjectedGuidance {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
         let guidance = ProjectedGuidance::new(self.eta, self.norm_threshold, self.momentum);
-        Ok(self.model.with_hooks(|hooks| hooks.with_before(Arc::new(guidance)))?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| hooks.with_before(Arc::new(guidance)))?
+            .into())
     }
 }
 
@@ -205,7 +228,10 @@ impl Node for Tcfg {
     type Output = PatchedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<PatchedModel, NodeError> {
-        Ok(self.model.with_hooks(|hooks| hooks.with_before(Arc::new(TangentialDamping)))?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| hooks.with_before(Arc::new(TangentialDamping)))?
+            .into())
     }
 }
 
@@ -237,13 +263,16 @@ impl Node for FreSca {
     type Output = ChangedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
-        Ok(self.model.with_hooks(|hooks| {
-            hooks.with_before(Arc::new(FrequencyScale {
-                low: self.scale_low,
-                high: self.scale_high,
-                cutoff: self.freq_cutoff as usize,
-            }))
-        })?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| {
+                hooks.with_before(Arc::new(FrequencyScale {
+                    low: self.scale_low,
+                    high: self.scale_high,
+                    cutoff: self.freq_cutoff as usize,
+                }))
+            })?
+            .into())
     }
 }
 
@@ -266,7 +295,10 @@ impl Node for Mahiro {
     type Output = PatchedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<PatchedModel, NodeError> {
-        Ok(self.model.with_hooks(|hooks| hooks.with_after(Arc::new(MahiroGuidance)))?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| hooks.with_after(Arc::new(MahiroGuidance)))?
+            .into())
     }
 }
 
@@ -282,7 +314,13 @@ pub struct EpsilonScaling {
     /// The model.
     model: Model,
     /// The number. Slightly above 1 gives more detail.
-    #[input(default = 1.005, min = 0.5, max = 1.5, step = 0.001, display = "number")]
+    #[input(
+        default = 1.005,
+        min = 0.5,
+        max = 1.5,
+        step = 0.001,
+        display = "number"
+    )]
     scaling_factor: f64,
 }
 
@@ -290,8 +328,15 @@ impl Node for EpsilonScaling {
     type Output = ChangedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
-        let factor = if self.scaling_factor == 0.0 { 1e-9 } else { self.scaling_factor };
-        Ok(self.model.with_hooks(|hooks| hooks.with_after(Arc::new(EpsilonScale { factor })))?.into())
+        let factor = if self.scaling_factor == 0.0 {
+            1e-9
+        } else {
+            self.scaling_factor
+        };
+        Ok(self
+            .model
+            .with_hooks(|hooks| hooks.with_after(Arc::new(EpsilonScale { factor })))?
+            .into())
     }
 }
 
@@ -315,7 +360,12 @@ impl Node for PerturbedAttentionGuidance {
     type Output = ChangedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
-        Ok(self.model.with_hooks(|hooks| hooks.with_after(Arc::new(PerturbedAttention { scale: self.scale })))?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| {
+                hooks.with_after(Arc::new(PerturbedAttention { scale: self.scale }))
+            })?
+            .into())
     }
 }
 
@@ -344,6 +394,9 @@ impl Node for SelfAttentionGuidance {
     type Output = ChangedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
-        Ok(self.model.with_hooks(|hooks| BlurGuidance::new(self.scale, self.blur_sigma).install(hooks))?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| BlurGuidance::new(self.scale, self.blur_sigma).install(hooks))?
+            .into())
     }
 }

@@ -97,11 +97,19 @@ impl Downscale {
 
 impl NetworkHook for Downscale {
     fn after_stage(&self, site: &Site<'_>, x: Tensor<4>) -> comfy_diffusion::Result<Tensor<4>> {
-        if self.after_skip { Ok(x) } else { self.shrunk(site, x) }
+        if self.after_skip {
+            Ok(x)
+        } else {
+            self.shrunk(site, x)
+        }
     }
 
     fn after_skip(&self, site: &Site<'_>, x: Tensor<4>) -> comfy_diffusion::Result<Tensor<4>> {
-        if self.after_skip { self.shrunk(site, x) } else { Ok(x) }
+        if self.after_skip {
+            self.shrunk(site, x)
+        } else {
+            Ok(x)
+        }
     }
 
     fn before_join(
@@ -139,7 +147,10 @@ impl Node for LatentApplyOperationCfg {
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
         let hook = OperationOnGuidance(self.operation);
-        Ok(self.model.with_hooks(|hooks| hooks.with_before(Arc::new(hook)))?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| hooks.with_before(Arc::new(hook)))?
+            .into())
     }
 }
 
@@ -148,10 +159,17 @@ impl Node for LatentApplyOperationCfg {
 struct OperationOnGuidance(LatentOperation);
 
 impl BeforeGuidance for OperationOnGuidance {
-    fn adjust(&self, _: &Moment<'_>, predictions: Predictions) -> comfy_diffusion::Result<Predictions> {
+    fn adjust(
+        &self,
+        _: &Moment<'_>,
+        predictions: Predictions,
+    ) -> comfy_diffusion::Result<Predictions> {
         let failed = |error: NodeError| Error::input(error.to_string());
         let difference = predictions.positive.clone() - predictions.negative.clone();
-        let changed = self.0.apply(&Planes::read(&difference).map_err(failed)?).map_err(failed)?;
+        let changed = self
+            .0
+            .apply(&Planes::read(&difference).map_err(failed)?)
+            .map_err(failed)?;
         let changed = changed.into_tensor().to_device(&difference.device());
         Ok(Predictions {
             positive: changed + predictions.negative.clone(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use comfy_diffusion::models::hooks::AttentionKind;
 use comfy_diffusion::patches::{
-    AttentionScale, Differential, FreeU as FreeUHook, FreeUVersion, HyperTile as TileHook, TokenMerging,
+    AttentionScale, Differential, FreeU as FreeUHook, FreeUVersion, HyperTile as TileHook,
+    TokenMerging,
 };
 use comfy_diffusion::sampling::Hooks;
 use comfy_graph::{Node, NodeContext, NodeError, NodeSpec};
@@ -13,7 +14,10 @@ use super::ChangedModel;
 use crate::sockets::Model;
 
 /// The hooks with one more inside of the network.
-fn inside(mut hooks: Hooks, hook: impl comfy_diffusion::models::hooks::NetworkHook + 'static) -> Hooks {
+fn inside(
+    mut hooks: Hooks,
+    hook: impl comfy_diffusion::models::hooks::NetworkHook + 'static,
+) -> Hooks {
     hooks.network = hooks.network.with(Arc::new(hook));
     hooks
 }
@@ -123,7 +127,12 @@ impl Node for HyperTile {
     type Output = ChangedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
-        let hook = TileHook::new(self.tile_size as usize, self.swap_size as usize, self.max_depth, self.scale_depth);
+        let hook = TileHook::new(
+            self.tile_size as usize,
+            self.swap_size as usize,
+            self.max_depth,
+            self.scale_depth,
+        );
         Ok(self.model.with_hooks(|hooks| inside(hooks, hook))?.into())
     }
 }
@@ -148,7 +157,10 @@ impl Node for TomePatchModel {
     type Output = ChangedModel;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
-        Ok(self.model.with_hooks(|hooks| inside(hooks, TokenMerging::new(self.ratio)))?.into())
+        Ok(self
+            .model
+            .with_hooks(|hooks| inside(hooks, TokenMerging::new(self.ratio)))?
+            .into())
     }
 }
 

@@ -141,7 +141,11 @@ impl Node for ModelSamplingContinuousEdm {
             table,
         };
         let is_playground = self.sampling == ContinuousSampling::Playground;
-        with_sampling(&self.model, sampling, is_playground.then_some(LatentFormat::PLAYGROUND))
+        with_sampling(
+            &self.model,
+            sampling,
+            is_playground.then_some(LatentFormat::PLAYGROUND),
+        )
     }
 }
 
