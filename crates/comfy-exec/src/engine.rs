@@ -1,7 +1,7 @@
 //! The engine's handle.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use comfy_api::history::{History, HistoryEntry};
 use comfy_api::queue::{FreeRequest, QueueInfo, QueueTuple};
@@ -114,11 +114,11 @@ impl Engine {
         } else {
             Arc::new(python_json::to_standard(&prompt))
         };
+        let client_id = extra_data.get("client_id").and_then(Value::as_str);
+        let head_start = client_id.map_or(Duration::ZERO, |_| options.head_start);
         let job = Job {
-            client_id: extra_data
-                .get("client_id")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            client_id: client_id.map(str::to_owned),
+            not_before: Instant::now() + head_start,
             row: QueueTuple {
                 number: number.clone(),
                 prompt_id: prompt_id.clone(),

@@ -1,6 +1,7 @@
 //! What an engine is made of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use comfy_api::queue::FreeRequest;
 use comfy_graph::{Catalog, NodeRegistry, Services};
@@ -21,6 +22,9 @@ pub struct EngineOptions {
     pub max_queue_size: usize,
     /// At most this many finished prompts are kept; the oldest go first.
     pub max_history: usize,
+    /// How long a prompt with a client waits at least before it begins. Clients ask with one connection and listen with another:
+    /// many begin to listen for a prompt only when they have read the answer with its id, and miss what comes before.
+    pub head_start: Duration,
     /// Receives the events.
     pub sink: Arc<dyn EventSink>,
     /// Frees what the nodes hold outside of their results, such as weights. The worker calls it between prompts, and when a
@@ -29,7 +33,7 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// ComfyUI's defaults: classic cache, 65,536 waiting prompts, 10,000 finished ones; nothing to free.
+    /// ComfyUI's defaults: classic cache, 65,536 waiting prompts, 10,000 finished ones; nothing to free, no head start.
     pub fn new(
         registry: Arc<NodeRegistry>,
         catalog: Arc<dyn Catalog>,
@@ -42,6 +46,7 @@ impl EngineOptions {
             cache: CachePolicy::Classic,
             max_queue_size: 65_536,
             max_history: 10_000,
+            head_start: Duration::ZERO,
             sink,
             on_free: Box::new(|_| ()),
         }

@@ -30,6 +30,9 @@ use crate::ws::Hub;
 
 /// Finished prompts that are remembered.
 const HISTORY_LIMIT: usize = 10_000;
+/// How long a client has to read the id of its prompt before the prompt's events come. A prompt of which everything is cached is over
+/// within a millisecond, and the client libraries for JavaScript would wait for its end for ever; ComfyUI takes about as long.
+const HEAD_START: Duration = Duration::from_millis(3);
 /// Pictures that are decoded at the same time for `/view`.
 const DECODER_LIMIT: usize = 2;
 /// How long answers under way and open websockets may take to end once everything else has.
@@ -247,12 +250,15 @@ impl ServerBuilder {
         services.insert(Arc::clone(&runtime));
 
         let hub = Arc::new(Hub::default());
+        // Who gets the events from a sink needs no time to read an answer.
+        let head_start = sink.as_ref().map_or(HEAD_START, |_| Duration::ZERO);
         let sink = sink.unwrap_or_else(|| Arc::<Hub>::clone(&hub));
         let engine = Engine::start(EngineOptions {
             services,
             cache: config.cache,
             max_queue_size: config.max_queue_size,
             max_history: HISTORY_LIMIT,
+            head_start,
             on_free: Box::new(move |_| {
                 let count = runtime.unload_models();
                 tracing::debug!(count, "models were unloaded");

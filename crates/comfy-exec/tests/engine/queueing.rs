@@ -1,5 +1,7 @@
 //! Priorities, limits, deleting, and what `GET /queue` shows.
 
+use std::time::Duration;
+
 use comfy_api::queue::QueueTuple;
 use comfy_exec::{CachePolicy, PromptState, Submission, SubmitError};
 use serde_json::{Number, Value, json};
@@ -231,4 +233,26 @@ fn the_running_prompt_is_known_with_its_node() {
     bench.engine.interrupt(None);
     bench.wait_for(&id);
     assert_eq!(bench.engine.running(), None);
+}
+
+#[test]
+fn a_client_has_time_to_read_the_answer_before_its_prompt_begins() {
+    let bench = Bench::with(registry(), services().0, |options| {
+        options.head_start = Duration::from_mins(10);
+    });
+    let id = bench.submit(quick(1)).prompt_id;
+    // It can be taken out of the queue until then.
+    assert_eq!(bench.engine.state_of(&id), PromptState::Pending);
+    bench.recorder.take();
+    // A prompt whose events nobody gets needs no such time, and goes first if it is more urgent.
+    let other = bench.submit_with(quick(2), |submission| {
+        submission.client_id = None;
+        submission.front = true;
+    });
+    bench.recorder.wait_until("the prompt without a client", |_| {
+        bench.engine.state_of(&other.prompt_id) == PromptState::Finished
+    });
+    assert_eq!(bench.engine.state_of(&id), PromptState::Pending);
+    assert!(bench.engine.cancel(&id));
+    assert_eq!(bench.engine.state_of(&id), PromptState::Unknown);
 }
