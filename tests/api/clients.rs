@@ -50,10 +50,14 @@ fn saved_workflow() -> Value {
     let mut fixtures = comfy_fixtures::ui_workflows().into_iter();
     let found = fixtures.find(|(name, _)| name == "text_to_image");
     let mut workflow = found.expect("the fixtures have this workflow").1["workflow"].clone();
-    let nodes = workflow["nodes"].as_array_mut().expect("a workflow has nodes");
+    let nodes = workflow["nodes"]
+        .as_array_mut()
+        .expect("a workflow has nodes");
     for node in nodes {
         match node["type"].as_str() {
-            Some("CheckpointLoaderSimple") => node["widgets_values"] = json!(["sd15_tiny.safetensors"]),
+            Some("CheckpointLoaderSimple") => {
+                node["widgets_values"] = json!(["sd15_tiny.safetensors"])
+            }
             Some("EmptyLatentImage") => node["widgets_values"] = json!([64, 64, 1]),
             Some("KSampler") => node["widgets_values"][2] = json!(2),
             _ => {}

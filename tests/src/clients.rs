@@ -40,7 +40,8 @@ impl Workplace {
     /// Writes a file for the program; its path.
     pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.folder.path().join(name);
-        std::fs::write(&path, content).unwrap_or_else(|error| panic!("cannot write {name}: {error}"));
+        std::fs::write(&path, content)
+            .unwrap_or_else(|error| panic!("cannot write {name}: {error}"));
         path
     }
 
@@ -147,7 +148,9 @@ fn rust(name: &str) -> Result<PathBuf, String> {
         // What cargo tells the programs that it runs is not meant for another build.
         for (variable, _) in std::env::vars_os() {
             let is_cargos = variable.to_str().is_some_and(|name| {
-                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_PROFILE_") || name == "RUSTFLAGS"
+                name.starts_with("CARGO_PKG_")
+                    || name.starts_with("CARGO_PROFILE_")
+                    || name == "RUSTFLAGS"
             });
             if is_cargos {
                 command.env_remove(variable);

@@ -20,11 +20,6 @@ fn position(job: Option<KnownJob>) -> Option<usize> {
 fn a_prompt_is_followed_from_the_queue_to_the_history() {
     let bench = bench();
     let running = bench.submit(waiting(1, 1_000_000)).prompt_id;
-    let first = bench.submit(quick(1)).prompt_id;
-    let second = bench.submit(quick(2)).prompt_id;
-    let front = bench
-        .submit_with(quick(3), |submission| submission.front = true)
-        .prompt_id;
     // The worker may take a moment; a node that runs has reported by then.
     let progress = loop {
         match bench.engine.job(&running).expect("it is known").stage {
@@ -32,6 +27,11 @@ fn a_prompt_is_followed_from_the_queue_to_the_history() {
             _ => std::thread::yield_now(),
         }
     };
+    let first = bench.submit(quick(1)).prompt_id;
+    let second = bench.submit(quick(2)).prompt_id;
+    let front = bench
+        .submit_with(quick(3), |submission| submission.front = true)
+        .prompt_id;
     assert_eq!(progress.nodes_done, 0);
     assert!(
         progress.nodes_total >= 1 && (0.0..1.0).contains(&progress.value),

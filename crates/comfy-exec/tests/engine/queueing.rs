@@ -249,9 +249,11 @@ fn a_client_has_time_to_read_the_answer_before_its_prompt_begins() {
         submission.client_id = None;
         submission.front = true;
     });
-    bench.recorder.wait_until("the prompt without a client", |_| {
-        bench.engine.state_of(&other.prompt_id) == PromptState::Finished
-    });
+    bench
+        .recorder
+        .wait_until("the prompt without a client", |_| {
+            bench.engine.state_of(&other.prompt_id) == PromptState::Finished
+        });
     assert_eq!(bench.engine.state_of(&id), PromptState::Pending);
     assert!(bench.engine.cancel(&id));
     assert_eq!(bench.engine.state_of(&id), PromptState::Unknown);

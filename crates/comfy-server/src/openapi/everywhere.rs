@@ -68,8 +68,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut O
 
 /// Puts the examples where none is.
 fn illustrate(operation: &mut Operation, own: &Json, all: &Json) {
-    if let Some(body) = &mut operation.request_body
-        && let Some(content) = body.content.get_mut("application/json")
+    if let Some(RefOr::T(body)) = &mut operation.request_body
+        && let Some(RefOr::T(content)) = body.content.get_mut("application/json")
         && content.example.is_none()
     {
         content.example = own.get("body").cloned();
@@ -78,7 +78,7 @@ fn illustrate(operation: &mut Operation, own: &Json, all: &Json) {
         let RefOr::T(response) = response else {
             continue;
         };
-        if let Some(content) = response.content.get_mut("application/json")
+        if let Some(RefOr::T(content)) = response.content.get_mut("application/json")
             && content.example.is_none()
             && content.examples.is_empty()
         {
@@ -101,7 +101,7 @@ fn add_refusals(operation: &mut Operation) {
     let mut key: Response = empty("The server has a key and the request does not show it.");
     key.content.insert(
         "text/plain".to_owned(),
-        Content::new(Some(String::schema())),
+        RefOr::T(Content::new(Some(String::schema()))),
     );
     let page = empty(
         "A page of another site asked, or the host is not one of this server. Pages can be let in with `--enable-cors-header`, hosts with `--external-address`.",
