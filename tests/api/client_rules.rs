@@ -301,7 +301,8 @@ fn rows_of_the_queue_have_five_members() {
 
 #[test]
 fn choices_have_the_old_form() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     for (class, input) in [
         ("CheckpointLoaderSimple", "ckpt_name"),
         ("VAELoader", "vae_name"),
@@ -326,7 +327,8 @@ fn choices_have_the_old_form() {
 
 #[test]
 fn refusals_have_every_member() {
-    let client = shared().client();
+    let server = shared();
+    let client = server.client();
     let error_members = |error: &Value, where_: &str| {
         for member in ["type", "message", "details"] {
             assert!(error[member].is_string(), "{where_}: {member} in {error}");

@@ -48,7 +48,7 @@ fn titled(mut prompt: Value) -> Value {
 /// A workflow as the page saves it, with a picture small enough for the tiny checkpoint.
 fn saved_workflow() -> Value {
     let mut fixtures = comfy_fixtures::ui_workflows().into_iter();
-    let found = fixtures.find(|(name, _)| name == "text_to_image");
+    let found = fixtures.find(|(name, _)| name == "text_to_image.json");
     let mut workflow = found.expect("the fixtures have this workflow").1["workflow"].clone();
     let nodes = workflow["nodes"]
         .as_array_mut()

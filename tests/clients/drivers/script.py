@@ -1,10 +1,12 @@
 """ComfyScript: makes typed Python of the whole `/object_info`, runs a script as a graph, and turns a prompt back into a script."""
-import sys
+import sys, time
 
 from comfy_script.runtime import load, Workflow, util
 
 url, prompt, _ = sys.argv[1:]
 load(url + "/")
+# Its socket opens meanwhile, and it waits for ever for what was over before.
+time.sleep(3)
 from comfy_script.runtime import nodes
 from comfy_script.runtime.nodes import (
     CheckpointLoaderSimple, CLIPTextEncode, EmptyImage, EmptyLatentImage, KSampler, VAEDecode,
