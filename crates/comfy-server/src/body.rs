@@ -87,7 +87,7 @@ impl HttpBody for Guarded {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
             let over = self.pause.as_mut().poll(context);
-            return over.map(|()| Some(Err(Box::new(Stalled).into())));
+            return over.map(|()| Some(Err(Stalled.into())));
         };
         let end = Instant::now() + self.patience;
         self.pause.as_mut().reset(end);

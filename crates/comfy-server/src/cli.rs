@@ -32,6 +32,8 @@ pub struct Arguments {
     #[command(flatten)]
     network: Network,
     #[command(flatten)]
+    access: Access,
+    #[command(flatten)]
     directories: Directories,
     #[command(flatten)]
     computing: Computing,
@@ -93,28 +95,6 @@ struct Network {
     /// Port to listen on; 0 takes a free one
     #[arg(long, env = "COMFYUI_PORT", default_value_t = 8188)]
     port: u16,
-    /// What every client must know: it is sent as Authorization: Bearer KEY, as the password of Basic authorization, or as ?token=KEY
-    #[arg(long, value_name = "KEY", env = "COMFYUI_API_KEY", hide_env_values = true, value_parser = ApiKey::new)]
-    api_key: Option<ApiKey>,
-    /// Listen to other machines without a key: everyone who reaches the address may use this machine
-    #[arg(long, env = "COMFYUI_INSECURE", value_parser = clap::builder::BoolishValueParser::new())]
-    insecure: bool,
-    /// PEM file with the certificate for encrypted connections
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "COMFYUI_TLS_CERTFILE",
-        requires = "tls_keyfile"
-    )]
-    tls_certfile: Option<PathBuf>,
-    /// PEM file with the certificate's private key
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "COMFYUI_TLS_KEYFILE",
-        requires = "tls_certfile"
-    )]
-    tls_keyfile: Option<PathBuf>,
     /// Let pages of this origin use the server; without a value, all pages
     #[arg(long, value_name = "ORIGIN", env = "COMFYUI_ENABLE_CORS_HEADER", num_args = 0..=1, default_missing_value = "*")]
     enable_cors_header: Option<String>,
@@ -144,6 +124,33 @@ struct Network {
     /// Do not open a browser
     #[arg(long)]
     disable_auto_launch: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Access")]
+struct Access {
+    /// What every client must know: it is sent as Authorization: Bearer KEY, as the password of Basic authorization, or as ?token=KEY
+    #[arg(long, value_name = "KEY", env = "COMFYUI_API_KEY", hide_env_values = true, value_parser = ApiKey::new)]
+    api_key: Option<ApiKey>,
+    /// Listen to other machines without a key: everyone who reaches the address may use this machine
+    #[arg(long, env = "COMFYUI_INSECURE", value_parser = clap::builder::BoolishValueParser::new())]
+    insecure: bool,
+    /// PEM file with the certificate for encrypted connections
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "COMFYUI_TLS_CERTFILE",
+        requires = "tls_keyfile"
+    )]
+    tls_certfile: Option<PathBuf>,
+    /// PEM file with the certificate's private key
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "COMFYUI_TLS_KEYFILE",
+        requires = "tls_certfile"
+    )]
+    tls_keyfile: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -340,6 +347,7 @@ impl Arguments {
         });
         let Self {
             network,
+            access,
             directories,
             computing,
             queue,
@@ -359,11 +367,11 @@ impl Arguments {
             user_directory: directories.user_directory,
             multi_user: directories.multi_user,
             extra_model_paths: directories.extra_model_paths_config,
-            api_key: network.api_key,
-            insecure: network.insecure,
-            tls: network
+            api_key: access.api_key,
+            insecure: access.insecure,
+            tls: access
                 .tls_certfile
-                .zip(network.tls_keyfile)
+                .zip(access.tls_keyfile)
                 .map(|(certificate, key)| TlsFiles { certificate, key }),
             front_end_root: network.front_end_root,
             front_end_version: network.front_end_version,

@@ -12,6 +12,10 @@ use crate::tls::TlsFiles;
 
 /// Everything the server can be told, with ComfyUI's defaults.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent settings, each with a flag of its own"
+)]
 pub struct Config {
     /// Addresses to listen on: IP addresses or names.
     pub listen: Vec<String>,

@@ -121,6 +121,44 @@ fn collect_references(value: &Json, found: &mut Vec<String>) {
 }
 
 #[test]
+fn the_document_of_the_websocket_is_fresh() {
+    let kept = include_str!("../../../asyncapi.yaml");
+    assert!(
+        yaml(kept) == comfy_server::asyncapi(),
+        "asyncapi.yaml is stale; run `cargo xtask asyncapi`"
+    );
+}
+
+/// Every JSON that is sent or answered has an example, and every operation says what a stranger and a foreign page get.
+#[test]
+fn every_operation_has_examples() {
+    let document = serde_json::to_value(comfy_server::openapi()).unwrap();
+    let mut lacking = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let bodies = [("body", &operation["requestBody"])].into_iter();
+            let answers = operation["responses"].as_object().unwrap();
+            let answers = answers
+                .iter()
+                .map(|(status, answer)| (status.as_str(), answer));
+            for (which, content) in bodies.chain(answers) {
+                let json = &content["content"]["application/json"];
+                if json.is_object() && json.get("example").or(json.get("examples")).is_none() {
+                    lacking.push(format!("{method} {path} {which}"));
+                }
+            }
+            for status in ["401", "403"] {
+                assert!(
+                    operation["responses"][status].is_object(),
+                    "{method} {path}"
+                );
+            }
+        }
+    }
+    assert!(lacking.is_empty(), "no example: {lacking:#?}");
+}
+
+#[test]
 fn every_operation_is_described() {
     let document = serde_json::to_value(comfy_server::openapi()).unwrap();
     let mut names = BTreeSet::new();

@@ -154,6 +154,7 @@ fn flags_of_pytorch_are_accepted_and_named() {
     );
     for heading in [
         "Network:",
+        "Access:",
         "Directories:",
         "Device:",
         "Queue and cache:",

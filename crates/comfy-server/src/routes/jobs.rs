@@ -174,6 +174,6 @@ mod tests {
         }
         let bad = json!({"job_ids": [id, id.to_uppercase(), "x", 5, {"a": 1}, format!("{{{id}}}"), id.replace('-', "")]});
         let invalid = ids(&bad).expect_err("unusable").invalid_ids;
-        assert_eq!(invalid.map(|ids| ids.len()), Some(6));
+        assert_eq!(invalid.expect("the bad ones").len(), 6);
     }
 }

@@ -66,8 +66,10 @@ enum RunError {
 impl RunError {
     fn status(&self) -> u8 {
         match self {
-            Self::Source(_) | Self::Workflow(_) | Self::Change(_) => INVALID,
-            Self::Failed(Failure::Refused(..) | Failure::Partly(_)) => INVALID,
+            Self::Source(_)
+            | Self::Workflow(_)
+            | Self::Change(_)
+            | Self::Failed(Failure::Refused(..) | Failure::Partly(_)) => INVALID,
             Self::Failed(_) | Self::Print(_) => FAILURE,
             Self::Interrupted => INTERRUPTED,
         }

@@ -44,6 +44,51 @@ fn a_front_end_can_be_given() {
 }
 
 #[test]
+fn an_installed_front_end_has_its_templates() {
+    let base = tempfile::tempdir().unwrap();
+    let packages = base.path().join(".venv/lib/python3.12/site-packages");
+    let write = |name: &str, text: &str| {
+        let path = packages.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("comfyui_frontend_package/static/index.html", "<p>official");
+    write("comfyui_frontend_package-99.58.1.dist-info/METADATA", "");
+    write("comfyui_workflow_templates_json/templates/index.json", "[]");
+    write(
+        "comfyui_workflow_templates_media_image/templates/a-1.webp",
+        "picture",
+    );
+    write("secret.json", "secret");
+    let directory = base.path().to_owned();
+    let toy = Toy::with(move |config| {
+        config.base_directory = directory;
+        config.front_end_version = Some("Comfy-Org/ComfyUI_frontend@v99.58.1".to_owned());
+    });
+    assert_eq!(toy.get("/").text(), "<p>official");
+    let index = toy.get("/templates/index.json");
+    assert_eq!((index.status, index.text().as_str()), (200, "[]"));
+    assert_eq!(index.header("cache-control"), Some("no-cache"));
+    let picture = toy.get("/templates/a-1.webp");
+    assert_eq!(
+        (picture.text().as_str(), picture.header("content-type")),
+        ("picture", Some("image/webp"))
+    );
+    for path in [
+        "/templates/none.json",
+        "/templates/",
+        "/templates/..%2f..%2fsecret.json",
+        "/templates/../../secret.json",
+    ] {
+        assert_eq!(toy.get(path).status, 404, "{path}");
+    }
+    // Without it the built-in page is served.
+    let other = Toy::with(|config| config.front_end_version = Some("0.0.1".to_owned()));
+    assert!(other.get("/").text().contains("CheckpointLoaderSimple"));
+    assert_eq!(other.get("/templates/index.json").status, 404);
+}
+
+#[test]
 fn unknown_paths_and_wrong_methods() {
     let toy = Toy::start();
     for path in [
