@@ -13,7 +13,7 @@ const client = new ComfyUIClient(url.replace("http://", ""), "baadbabe-b00b-4206
 await client.connect();
 mkdirSync("saved");
 const workflow = JSON.parse(readFileSync(prompt));
-for (const seed of [41, 42, 42]) {
+for (const seed of [41, 42, 43]) {
   workflow["3"].inputs.seed = seed;
   const images = await client.getImages(workflow);
   check(images["9"].length === 1, JSON.stringify(images));

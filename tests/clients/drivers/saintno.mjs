@@ -45,10 +45,6 @@ const { data, progress } = await run(workflow.input("seed", 21).input("steps", 1
 check(data.images.images.length === 1 && progress.length > 0, JSON.stringify(data));
 const blob = await api.getImage(data.images.images[0]);
 check(Buffer.from(await blob.arrayBuffer()).subarray(1, 4).toString() === "PNG", "no picture");
-// Everything cached: nothing is executed any more.
-const again = await run(workflow.clone());
-check(again.data.images.images[0].filename === data.images.images[0].filename, "not from the cache");
-
 const failed = await run(workflow.clone().input("steps", 0)).then(() => null, (error) => error);
 check(failed, "a wrong prompt was accepted");
 check(Object.keys((await api.getHistories(10))).length > 0, "no history");
