@@ -8,13 +8,17 @@
     reason = "a test fails by panicking, and says on the terminal what it left out"
 )]
 
+mod any_request;
 mod bad_files;
 mod bad_requests;
 mod blocking_prompts;
+mod client_rules;
+mod clients;
 mod front_end;
 mod front_end_in_use;
 mod http_recordings;
 mod jobs;
+mod load;
 mod page;
 mod paths;
 mod safety;

@@ -4,9 +4,11 @@
 //! For tests only: everything panics with a message that says what went wrong.
 
 pub mod browser;
+pub mod clients;
 pub mod difference;
 pub mod front_end;
 pub mod http;
+pub mod load;
 pub mod multipart;
 pub mod picture;
 pub mod prompts;

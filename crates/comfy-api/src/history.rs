@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -78,8 +78,22 @@ pub enum StatusText {
 }
 
 /// `[event, data]`: one of `execution_start`, `execution_cached`, `execution_success`, `execution_error` and `execution_interrupted` with its data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatusMessage(pub String, pub Value);
+
+impl PartialSchema for StatusMessage {
+    fn schema() -> RefOr<Schema> {
+        let of = |kind| Schema::Object(ObjectBuilder::new().schema_type(kind).build());
+        ArrayBuilder::new()
+            .description(Some("What happened and its data: `[event, data]`."))
+            .prefix_items([of(Type::String), of(Type::Object)])
+            .min_items(Some(2))
+            .max_items(Some(2))
+            .into()
+    }
+}
+
+impl ToSchema for StatusMessage {}
 
 /// Which node of the user's graph an output belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -109,7 +109,8 @@ impl PartialSchema for QueueTuple {
                 described(Type::Number, "The priority; the lowest number runs first."),
                 described(Type::String, "The identifier of the prompt."),
                 reference("Prompt"),
-                reference("ExtraData"),
+                // Whatever was sent comes back, whether or not it has the form of `ExtraData`.
+                described(Type::Object, "What accompanied the prompt, as it was sent."),
                 Schema::Array(
                     ArrayBuilder::new()
                         .description(Some("The ids of the output nodes that will be computed."))

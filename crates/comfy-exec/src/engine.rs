@@ -1,7 +1,7 @@
 //! The engine's handle.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use comfy_api::history::{History, HistoryEntry};
 use comfy_api::queue::{FreeRequest, QueueInfo, QueueTuple};
@@ -91,6 +91,7 @@ impl Engine {
             client_id,
             mut extra_data,
             targets,
+            head_start,
         } = submission;
         self.refuse_if_closed_or_full(&self.state())?;
         let number = self.take_number(number.as_ref(), front);
@@ -114,11 +115,10 @@ impl Engine {
         } else {
             Arc::new(python_json::to_standard(&prompt))
         };
+        let client_id = extra_data.get("client_id").and_then(Value::as_str);
         let job = Job {
-            client_id: extra_data
-                .get("client_id")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            client_id: client_id.map(str::to_owned),
+            not_before: Instant::now() + head_start,
             row: QueueTuple {
                 number: number.clone(),
                 prompt_id: prompt_id.clone(),

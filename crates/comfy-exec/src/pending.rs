@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use comfy_api::queue::QueueTuple;
 use serde_json::{Map, Number, Value};
@@ -20,6 +21,8 @@ pub(crate) struct Job {
     pub(crate) client_id: Option<String>,
     /// When it was submitted, in milliseconds since 1970.
     pub(crate) created: u64,
+    /// It does not begin before this.
+    pub(crate) not_before: Instant,
 }
 
 /// The priority of a job: the lower number first, then the smaller id, then the older job.
@@ -69,6 +72,11 @@ impl PendingQueue {
         };
         self.arrivals += 1;
         self.jobs.insert(priority, job);
+    }
+
+    /// The job that runs next.
+    pub(crate) fn first(&self) -> Option<&Job> {
+        self.jobs.first_key_value().map(|(_, job)| job)
     }
 
     pub(crate) fn pop(&mut self) -> Option<Job> {
@@ -125,6 +133,7 @@ mod tests {
             extra_data: Arc::default(),
             client_id: None,
             created: 0,
+            not_before: Instant::now(),
         }
     }
 

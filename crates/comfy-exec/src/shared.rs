@@ -141,6 +141,12 @@ impl Shared {
             if state.closing {
                 return None;
             }
+            let not_before = state.pending.first().map(|job| job.not_before);
+            if let Some(begin) = not_before.filter(|begin| *begin > Instant::now()) {
+                // It still waits in the queue, and may be taken out of it or overtaken.
+                self.wake.wait_until(&mut state, begin);
+                continue;
+            }
             if let Some(job) = state.pending.pop() {
                 let signals = Arc::new(Signals::default());
                 let progress = ProgressBook::new(job.row.prompt_id.clone());

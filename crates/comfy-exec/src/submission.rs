@@ -1,5 +1,7 @@
 //! Asking for a prompt to be run, and the answer.
 
+use std::time::Duration;
+
 use comfy_api::error::NodeErrors;
 use comfy_graph::Invalid;
 use serde_json::{Map, Number, Value};
@@ -21,6 +23,9 @@ pub struct Submission {
     pub extra_data: Map<String, Value>,
     /// Computes only these output nodes; all without.
     pub targets: Option<Vec<String>>,
+    /// How long it waits at least before it begins. Clients ask with one connection and listen with another: some begin to listen
+    /// for a prompt only when they have read the answer with its id, and miss what comes before.
+    pub head_start: Duration,
 }
 
 /// An accepted prompt.

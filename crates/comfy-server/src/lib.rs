@@ -29,6 +29,7 @@ pub mod logging;
 mod middleware;
 mod negotiate;
 mod openapi;
+mod query;
 mod reply;
 mod routes;
 pub mod run;

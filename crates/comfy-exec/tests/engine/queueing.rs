@@ -1,5 +1,7 @@
 //! Priorities, limits, deleting, and what `GET /queue` shows.
 
+use std::time::Duration;
+
 use comfy_api::queue::QueueTuple;
 use comfy_exec::{CachePolicy, PromptState, Submission, SubmitError};
 use serde_json::{Number, Value, json};
@@ -231,4 +233,27 @@ fn the_running_prompt_is_known_with_its_node() {
     bench.engine.interrupt(None);
     bench.wait_for(&id);
     assert_eq!(bench.engine.running(), None);
+}
+
+#[test]
+fn a_client_has_time_to_read_the_answer_before_its_prompt_begins() {
+    let bench = Bench::with(registry(), services().0, |_| ());
+    let id = bench
+        .submit_with(quick(1), |submission| {
+            submission.head_start = Duration::from_mins(10);
+        })
+        .prompt_id;
+    // It can be taken out of the queue until then.
+    assert_eq!(bench.engine.state_of(&id), PromptState::Pending);
+    bench.recorder.take();
+    // A prompt that needs no such time goes first if it is more urgent.
+    let other = bench.submit_with(quick(2), |submission| submission.front = true);
+    bench
+        .recorder
+        .wait_until("the prompt of the other client", |_| {
+            bench.engine.state_of(&other.prompt_id) == PromptState::Finished
+        });
+    assert_eq!(bench.engine.state_of(&id), PromptState::Pending);
+    assert!(bench.engine.cancel(&id));
+    assert_eq!(bench.engine.state_of(&id), PromptState::Unknown);
 }

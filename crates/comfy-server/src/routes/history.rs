@@ -1,6 +1,6 @@
 //! `GET /history`, `GET /history/{prompt_id}` and `POST /history`.
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use comfy_api::history::History;
 use comfy_api::queue::DeleteRequest;
@@ -11,6 +11,7 @@ use super::on_thread;
 use super::queue::Removal;
 use crate::body;
 use crate::error::{ApiError, ApiResult};
+use crate::query::Query;
 use crate::reply;
 use crate::state::AppState;
 

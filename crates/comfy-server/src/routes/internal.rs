@@ -19,7 +19,7 @@ use crate::state::AppState;
 /// The log as text.
 #[utoipa::path(
     get, path = "/internal/logs", operation_id = "get_logs", tag = "internal",
-    responses((status = 200, description = "The last lines, each after its time.", body = String)),
+    responses((status = 200, description = "The last lines, each after its time.", body = String, content_type = "application/json")),
 )]
 pub(super) async fn get_logs() -> ApiResult {
     let mut text = String::new();

@@ -4,7 +4,7 @@ mod listing;
 mod outputs;
 mod report;
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use comfy_api::jobs::{CancelRequest, Cancelled, JobDetail, JobList, JobsError};
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::on_thread;
 use crate::body;
 use crate::error::{ApiError, ApiResult};
+use crate::query::Query;
 use crate::reply;
 use crate::state::AppState;
 use listing::{Listing, ListingQuery};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use comfy_api::users::{ListedFile, UserEntry};
@@ -14,6 +14,7 @@ use super::users::sender;
 use super::{on_thread, sent_file};
 use crate::body;
 use crate::error::{ApiError, ApiResult};
+use crate::query::Query;
 use crate::reply;
 use crate::state::AppState;
 use crate::users::User;

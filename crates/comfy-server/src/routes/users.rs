@@ -63,7 +63,7 @@ pub(super) async fn get_users(State(state): State<AppState>, headers: HeaderMap)
     post, path = "/users", operation_id = "post_users", tag = "ui",
     request_body = NewUser,
     responses(
-        (status = 200, description = "The id of the new user, for the header `comfy-user`.", body = String),
+        (status = 200, description = "The id of the new user, for the header `comfy-user`.", body = String, content_type = "application/json"),
         (status = 400, description = "There is no name, or it is taken.", body = serde_json::Value),
     ),
 )]

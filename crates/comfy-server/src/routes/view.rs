@@ -4,8 +4,7 @@ pub(crate) mod picture;
 
 use std::path::{Path, PathBuf};
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use comfy_api::document::{FileBytes, FileNameHeader};
 use comfy_api::view::ViewQuery;
@@ -13,6 +12,7 @@ use comfy_nodes::folders::{AnnotatedName, DirectoryKind, Folders};
 
 use super::{on_thread, sent_file};
 use crate::error::{ApiError, ApiResult};
+use crate::query::Query;
 use crate::reply;
 use crate::state::AppState;
 pub(super) use picture::Conversion;
@@ -46,9 +46,8 @@ use picture::PictureError;
 pub(super) async fn view_image(
     State(state): State<AppState>,
     headers: HeaderMap,
-    query: Result<Query<ViewQuery>, QueryRejection>,
+    Query(query): Query<ViewQuery>,
 ) -> ApiResult {
-    let Query(query) = query.map_err(|rejection| ApiError::BadRequest(rejection.body_text()))?;
     let conversion = Conversion::requested(query.preview.as_deref(), query.channel.as_deref());
     let folders = state.folders().clone();
     let found = on_thread(move || Found::look_up(&folders, &query)).await??;

@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path as FilePath;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::on_thread;
 use crate::error::{ApiError, ApiResult};
+use crate::query::Query;
 use crate::reply;
 use crate::state::AppState;
 

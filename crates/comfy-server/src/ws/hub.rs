@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::outbox::Outbox;
+use super::outbox::{Lifetime, Outbox};
 use crate::reply::standard;
 
 /// The connected clients by their ids.
@@ -49,7 +49,7 @@ impl Connection {
     pub(super) fn send(&self, event: &TextEvent) {
         if let Some(message) = text(event) {
             // A connection that does not keep up has been given up by its outbox; its own task notices.
-            let _ = self.outbox.push(message);
+            let _ = self.outbox.push(message, Lifetime::Lasting);
         }
     }
 
@@ -125,16 +125,26 @@ impl Hub {
     }
 
     fn send(&self, audience: &Audience, message: &Message, accepts: impl Fn(&Connection) -> bool) {
+        self.send_for(audience, message, Lifetime::Lasting, accepts);
+    }
+
+    fn send_for(
+        &self,
+        audience: &Audience,
+        message: &Message,
+        lifetime: Lifetime,
+        accepts: impl Fn(&Connection) -> bool,
+    ) {
         let mut clients = self.clients.lock();
         match audience {
             Audience::All => clients.retain(|sid, connection| {
-                !accepts(connection) || deliver(sid, connection, message)
+                !accepts(connection) || deliver(sid, connection, message, lifetime)
             }),
             Audience::Client(sid) => {
                 let Some(connection) = clients.get(sid) else {
                     return;
                 };
-                if accepts(connection) && !deliver(sid, connection, message) {
+                if accepts(connection) && !deliver(sid, connection, message, lifetime) {
                     clients.shift_remove(sid);
                 }
             }
@@ -156,8 +166,8 @@ impl Hub {
 }
 
 /// Whether the client is still with us after this message.
-fn deliver(sid: &str, connection: &Connection, message: &Message) -> bool {
-    let delivered = connection.outbox.push(message.clone()).is_ok();
+fn deliver(sid: &str, connection: &Connection, message: &Message, lifetime: Lifetime) -> bool {
+    let delivered = connection.outbox.push(message.clone(), lifetime).is_ok();
     if !delivered {
         tracing::warn!(
             client = sid,
@@ -171,8 +181,13 @@ impl EventSink for Hub {
     fn publish(&self, audience: Audience, event: Event) {
         match event {
             Event::Text(event) => {
+                // How many prompts wait is old news once the next count is there.
+                let lifetime = match event {
+                    TextEvent::Status(_) => Lifetime::UntilTheNext,
+                    _ => Lifetime::Lasting,
+                };
                 if let Some(message) = text(&event) {
-                    self.send(&audience, &message, |_| true);
+                    self.send_for(&audience, &message, lifetime, |_| true);
                 }
             }
             Event::Preview(preview) => self.send_preview(&audience, &preview),

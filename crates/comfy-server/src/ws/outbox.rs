@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 
 /// Messages that may wait. A sampler sends a handful a step; a client this far behind does not read.
 const MESSAGE_LIMIT: usize = 8192;
+/// From so many waiting messages on a client is behind, and is spared news that are no longer true.
+const BEHIND: usize = 64;
 /// Bytes that may wait when more than one message does.
 const BYTE_LIMIT: usize = 64 << 20;
 
@@ -21,9 +23,18 @@ pub(super) struct Outbox {
     abandonment: Notify,
 }
 
+/// What becomes of a message when a newer one of its kind follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    /// The client needs it all the same.
+    Lasting,
+    /// It need not be sent any more.
+    UntilTheNext,
+}
+
 #[derive(Debug, Default)]
 struct Waiting {
-    messages: VecDeque<Message>,
+    messages: VecDeque<(Message, Lifetime)>,
     bytes: usize,
     finished: bool,
 }
@@ -34,11 +45,20 @@ pub(super) struct Overflow;
 
 impl Outbox {
     /// Adds a message; on overflow drops everything and abandons the connection.
-    pub(super) fn push(&self, message: Message) -> Result<(), Overflow> {
+    pub(super) fn push(&self, message: Message, lifetime: Lifetime) -> Result<(), Overflow> {
         let length = length(&message);
         let mut waiting = self.waiting.lock();
         if waiting.finished {
             return Ok(());
+        }
+        if lifetime == Lifetime::UntilTheNext
+            && waiting.messages.len() >= BEHIND
+            && waiting
+                .messages
+                .back()
+                .is_some_and(|last| last.1 == lifetime)
+        {
+            waiting.take_last();
         }
         let is_full = waiting.messages.len() >= MESSAGE_LIMIT
             || waiting.bytes.saturating_add(length) > BYTE_LIMIT;
@@ -48,7 +68,7 @@ impl Outbox {
             return Err(Overflow);
         }
         waiting.bytes += length;
-        waiting.messages.push_back(message);
+        waiting.messages.push_back((message, lifetime));
         drop(waiting);
         self.changed.notify_one();
         Ok(())
@@ -59,8 +79,7 @@ impl Outbox {
         loop {
             {
                 let mut waiting = self.waiting.lock();
-                if let Some(message) = waiting.messages.pop_front() {
-                    waiting.bytes -= length(&message);
+                if let Some(message) = waiting.take_first() {
                     return Some(message);
                 }
                 if waiting.finished {
@@ -69,6 +88,11 @@ impl Outbox {
             }
             self.changed.notified().await;
         }
+    }
+
+    /// The next message if one waits.
+    pub(super) fn next_waiting(&self) -> Option<Message> {
+        self.waiting.lock().take_first()
     }
 
     /// Takes no more messages; those that wait are still sent.
@@ -99,6 +123,20 @@ impl Outbox {
     }
 }
 
+impl Waiting {
+    fn take_first(&mut self) -> Option<Message> {
+        let (message, _) = self.messages.pop_front()?;
+        self.bytes -= length(&message);
+        Some(message)
+    }
+
+    fn take_last(&mut self) {
+        if let Some((message, _)) = self.messages.pop_back() {
+            self.bytes -= length(&message);
+        }
+    }
+}
+
 fn length(message: &Message) -> usize {
     match message {
         Message::Text(text) => text.len(),
@@ -111,16 +149,21 @@ fn length(message: &Message) -> usize {
 mod tests {
     use axum::body::Bytes;
 
+    use super::Lifetime::{Lasting, UntilTheNext};
     use super::*;
 
     #[tokio::test]
     async fn messages_come_out_in_order_until_the_end() {
         let outbox = Outbox::default();
         for text in ["a", "b"] {
-            outbox.push(Message::text(text)).expect("there is room");
+            outbox
+                .push(Message::text(text), Lasting)
+                .expect("there is room");
         }
         outbox.finish();
-        outbox.push(Message::text("late")).expect("ignored");
+        outbox
+            .push(Message::text("late"), Lasting)
+            .expect("ignored");
         assert_eq!(outbox.next().await, Some(Message::text("a")));
         assert_eq!(outbox.next().await, Some(Message::text("b")));
         assert_eq!(outbox.next().await, None);
@@ -130,9 +173,11 @@ mod tests {
     async fn a_reader_that_stops_is_given_up() {
         let outbox = Outbox::default();
         for _ in 0..MESSAGE_LIMIT {
-            outbox.push(Message::text("x")).expect("there is room");
+            outbox
+                .push(Message::text("x"), Lasting)
+                .expect("there is room");
         }
-        assert_eq!(outbox.push(Message::text("x")), Err(Overflow));
+        assert_eq!(outbox.push(Message::text("x"), Lasting), Err(Overflow));
         outbox.until_abandoned().await;
         assert_eq!(outbox.next().await, None);
     }
@@ -141,7 +186,33 @@ mod tests {
     fn bytes_count_but_one_large_message_always_fits() {
         let outbox = Outbox::default();
         let large = || Message::Binary(Bytes::from(vec![0; BYTE_LIMIT + 1]));
-        outbox.push(large()).expect("nothing else waits");
-        assert_eq!(outbox.push(Message::text("x")), Err(Overflow));
+        outbox.push(large(), Lasting).expect("nothing else waits");
+        assert_eq!(outbox.push(Message::text("x"), Lasting), Err(Overflow));
+    }
+
+    #[test]
+    fn a_reader_that_is_behind_gets_only_the_latest_news() {
+        let outbox = Outbox::default();
+        let push = |text: &str, lifetime| {
+            outbox
+                .push(Message::text(text.to_owned()), lifetime)
+                .expect("there is room");
+        };
+        for _ in 0..BEHIND {
+            push("status", UntilTheNext);
+        }
+        push("executing", Lasting);
+        for number in 0..100_000 {
+            push(&format!("status {number}"), UntilTheNext);
+        }
+        push("executed", Lasting);
+        let texts: Vec<_> = std::iter::from_fn(|| outbox.next_waiting()).collect();
+        assert_eq!(
+            texts.len(),
+            BEHIND + 3,
+            "those of a reader that keeps up stay"
+        );
+        assert_eq!(texts[BEHIND + 1], Message::text("status 99999"));
+        assert_eq!(outbox.waiting.lock().bytes, 0);
     }
 }

@@ -114,7 +114,15 @@ fn resume(state: &AppState, sid: &str, connection: &Connection) {
 
 async fn write(mut sink: SplitSink<WebSocket, Message>, connection: &Connection) {
     while let Some(message) = connection.outbox.next().await {
-        if sink.send(message).await.is_err() {
+        // All that waits goes out together.
+        let mut next = Some(message);
+        while let Some(message) = next {
+            if sink.feed(message).await.is_err() {
+                return;
+            }
+            next = connection.outbox.next_waiting();
+        }
+        if sink.flush().await.is_err() {
             return;
         }
     }

@@ -24,7 +24,7 @@ use crate::state::AppState;
     request_body(content = MaskForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "The file is stored.", body = UploadAnswer),
-        (status = 400, description = "A part of the form is missing or wrong, or a file is no picture.", body = comfy_api::error::PromptRefused),
+        (status = 400, description = "A part of the form is missing or wrong, or a file is no picture. The body is an error as of `POST /prompt`, or empty when there is no picture at all."),
         (status = 403, description = "The picture's subfolder leads out of its directory."),
         (status = 404, description = "There is no such picture.", body = String, content_type = "text/plain"),
         (status = 413, description = "The body is larger than `--max-upload-size`.", body = String, content_type = "text/plain"),
