@@ -5,9 +5,9 @@
 /// The body is a plain loop over slices, without calls that do not inline, so that the compiler vectorises it.
 macro_rules! vectorised {
     ($($(#[$attribute:meta])*
-    fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {$(
+    $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {$(
         $(#[$attribute])*
-        fn $name($($argument: $type),*) $(-> $result)? {
+        $visibility fn $name($($argument: $type),*) $(-> $result)? {
             #[inline(always)]
             fn plain($($argument: $type),*) $(-> $result)? $body
 
@@ -45,4 +45,4 @@ macro_rules! vectorised {
     )*};
 }
 
-pub(super) use vectorised;
+pub(crate) use vectorised;

@@ -12,7 +12,7 @@ const EXP_RANGE: (f32, f32) = (-87.0, 88.0);
 ///
 /// x is split as n · ln 2 + r; eʳ is its Taylor series to the seventh power, and 2ⁿ is put together from its bits.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // ln 2 in two parts, the first of few enough bits that n times it is exact.
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
@@ -36,13 +36,13 @@ pub(super) fn exp(x: f32) -> f32 {
 
 /// `x / (1 + e⁻ˣ)`
 #[inline(always)]
-pub(super) fn silu(x: f32) -> f32 {
+pub(crate) fn silu(x: f32) -> f32 {
     x / (1.0 + exp(-x))
 }
 
 /// `x / (1 + e^(-1.702 x))`
 #[inline(always)]
-pub(super) fn quick_gelu(x: f32) -> f32 {
+pub(crate) fn quick_gelu(x: f32) -> f32 {
     x / (1.0 + exp(-1.702 * x))
 }
 
@@ -51,7 +51,7 @@ pub(super) fn quick_gelu(x: f32) -> f32 {
 /// Φ(x) = erfc(-x / √2) / 2, and for z ≥ 0, erfc(z) = t · p(t) · e^(-z²) with t = 1 / (1 + 0.3 z) and a polynomial p that
 /// interpolates erfc(z) e^(z²) / t at the Chebyshev points of 0 ≤ z ≤ 12; its own error is 5e-8.
 #[inline(always)]
-pub(super) fn gelu(x: f32) -> f32 {
+pub(crate) fn gelu(x: f32) -> f32 {
     const P: [f32; 9] = [
         0.169_178_32,
         0.170_880_28,

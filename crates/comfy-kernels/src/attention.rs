@@ -1,0 +1,280 @@
+//! Attention that never holds all scores.
+
+use rayon::prelude::*;
+
+use crate::function;
+use crate::operand::Matrix;
+use crate::product::pack;
+use crate::tile::Tile;
+use crate::vectorise::vectorised;
+
+/// Keys whose scores are held at a time, at most: with the lanes of a tile they stay in the nearest caches.
+const KEYS: usize = 240;
+
+/// Lanes that the loops between the products take at a time; every tile has a multiple of them.
+const GROUP: usize = 16;
+
+/// The sizes of an attention.
+#[derive(Debug, Clone, Copy)]
+pub struct Attention {
+    /// Independent problems.
+    pub batch: usize,
+    /// Queries of each.
+    pub queries: usize,
+    /// Keys and values of each.
+    pub keys: usize,
+    /// Heads, side by side in each token.
+    pub heads: usize,
+    /// Features of a head.
+    pub size: usize,
+    /// Whether a query sees only keys at its own place and before.
+    pub causal: bool,
+}
+
+/// `softmax(q · kᵀ / √size) · v` for each head, of `[batch, queries, heads · size]` and twice `[batch, keys, heads · size]`.
+///
+/// The softmax is taken while going over the keys (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et
+/// al. 2022, "FlashAttention"). Scores are computed with queries as lanes: then what is left of them after the softmax is a panel as
+/// it stands.
+///
+/// # Panics
+///
+/// If a slice has not as many values as the sizes say.
+pub fn attend(
+    tile: &Tile,
+    sizes: &Attention,
+    query: &[f32],
+    key: &[f32],
+    value: &[f32],
+) -> Vec<f32> {
+    let Attention { batch, queries, keys, heads, size, .. } = *sizes;
+    let width = heads * size;
+    let mut result = vec![0.0; batch * queries * width];
+    if result.is_empty() || keys == 0 {
+        return result;
+    }
+    let block = (KEYS / tile.rows * tile.rows).min(keys.next_multiple_of(tile.rows));
+    let keys_of_head = keys.div_ceil(tile.rows) * tile.panel(tile.rows, size);
+    let values_of_block = size.div_ceil(tile.rows) * tile.panel(tile.rows, block);
+    let head = |values: &'_ [f32], index: usize, tokens: usize| {
+        index / heads * tokens * width + index % heads * size..values.len()
+    };
+    let plan = Plan { tile, sizes, block, values_of_block };
+    let mut packed_keys = vec![0.0; batch * heads * keys_of_head];
+    packed_keys.par_chunks_exact_mut(keys_of_head).enumerate().for_each(|(index, packed)| {
+        plan.pack_keys(&key[head(key, index, keys)], packed);
+    });
+    let values_of_head = keys.div_ceil(block) * values_of_block;
+    let mut packed_values = vec![0.0; batch * heads * values_of_head];
+    packed_values.par_chunks_exact_mut(values_of_head).enumerate().for_each(|(index, packed)| {
+        plan.pack_values(&value[head(value, index, keys)], packed);
+    });
+    // Heads one after the other at first, so that tasks write to places of their own.
+    let mut by_head = vec![0.0; result.len()];
+    let heads_of_result = by_head.par_chunks_exact_mut(queries * size).enumerate();
+    heads_of_result.for_each(|(index, by_head)| {
+        let query = &query[head(query, index, queries)];
+        let keys = &packed_keys[index * keys_of_head..][..keys_of_head];
+        let values = &packed_values[index * values_of_head..][..values_of_head];
+        let panels = by_head.par_chunks_mut(tile.lanes * size).enumerate();
+        panels.for_each_init(
+            || Scratch::new(&plan),
+            |scratch, (panel, result)| plan.attend(scratch, panel, query, keys, values, result),
+        );
+    });
+    result.par_chunks_exact_mut(width).enumerate().for_each(|(token, row)| {
+        let (image, query) = (token / queries, token % queries);
+        for (head, features) in row.chunks_exact_mut(size).enumerate() {
+            let start = ((image * heads + head) * queries + query) * size;
+            features.copy_from_slice(&by_head[start..][..size]);
+        }
+    });
+    result
+}
+
+struct Plan<'a> {
+    tile: &'a Tile,
+    sizes: &'a Attention,
+    /// Keys of a block: a multiple of the rows of a tile.
+    block: usize,
+    /// What the packed values of a block of keys take.
+    values_of_block: usize,
+}
+
+/// What one task writes to.
+struct Scratch {
+    query: Vec<f32>,
+    /// `[keys of a block, lanes]`
+    scores: Vec<f32>,
+    /// `[features, lanes]`, features filled up to whole tiles.
+    sums_of_values: Vec<f32>,
+    largest: Vec<f32>,
+    sums: Vec<f32>,
+    correction: Vec<f32>,
+}
+
+impl Scratch {
+    fn new(plan: &Plan) -> Self {
+        let (tile, size) = (plan.tile, plan.sizes.size);
+        let lanes = tile.lanes;
+        Self {
+            query: vec![0.0; tile.panel(lanes, size)],
+            scores: vec![0.0; tile.panel(lanes, plan.block)],
+            sums_of_values: vec![0.0; size.next_multiple_of(tile.rows) * lanes],
+            largest: vec![0.0; lanes],
+            sums: vec![0.0; lanes],
+            correction: vec![0.0; lanes],
+        }
+    }
+}
+
+impl Plan<'_> {
+    fn pack_keys(&self, key: &[f32], packed: &mut [f32]) {
+        let Attention { keys, heads, size, .. } = *self.sizes;
+        let rows = self.tile.rows;
+        let matrix = Matrix::new(key, [keys, size], [heads * size, 1]);
+        let panels = packed.chunks_exact_mut(self.tile.panel(rows, size));
+        for (panel, first) in panels.zip((0..keys).step_by(rows)) {
+            let lanes = first..keys.min(first + rows);
+            pack(self.tile, &matrix, lanes, 0..size, rows, panel);
+        }
+    }
+
+    fn pack_values(&self, value: &[f32], packed: &mut [f32]) {
+        let Attention { keys, heads, size, .. } = *self.sizes;
+        let rows = self.tile.rows;
+        let matrix = Matrix::new(value, [size, keys], [1, heads * size]);
+        let blocks = packed.chunks_exact_mut(self.values_of_block);
+        for (block, start) in blocks.zip((0..keys).step_by(self.block)) {
+            let depth = start..keys.min(start + self.block);
+            let panels = block.chunks_exact_mut(self.tile.panel(rows, self.block));
+            for (panel, first) in panels.zip((0..size).step_by(rows)) {
+                let lanes = first..size.min(first + rows);
+                pack(self.tile, &matrix, lanes, depth.clone(), rows, panel);
+            }
+        }
+    }
+
+    /// The result of one panel of queries, `[queries, size]`.
+    fn attend(
+        &self,
+        scratch: &mut Scratch,
+        panel: usize,
+        query: &[f32],
+        packed_keys: &[f32],
+        packed_values: &[f32],
+        result: &mut [f32],
+    ) {
+        let tile = self.tile;
+        let Attention { queries, keys, heads, size, causal, .. } = *self.sizes;
+        let (rows, lanes) = (tile.rows, tile.lanes);
+        let first_query = panel * lanes;
+        let some = first_query..queries.min(first_query + lanes);
+        let matrix = Matrix::new(query, [queries, size], [heads * size, 1]);
+        pack(tile, &matrix, some.clone(), 0..size, lanes, &mut scratch.query);
+        let query = &scratch.query[..tile.words(lanes, size)];
+        scratch.sums_of_values.fill(0.0);
+        scratch.largest.fill(f32::NEG_INFINITY);
+        scratch.sums.fill(0.0);
+        let factor = 1.0 / (size as f32).sqrt();
+        let blocks = packed_values.chunks_exact(self.values_of_block);
+        for (values, start) in blocks.zip((0..keys).step_by(self.block)) {
+            if causal && start >= some.end {
+                break;
+            }
+            let count = self.block.min(keys - start);
+            let filled = count.next_multiple_of(rows);
+            let key_panel = tile.panel(rows, size);
+            let key_panels = packed_keys[start / rows * key_panel..].chunks_exact(key_panel);
+            let scores = &mut scratch.scores[..tile.panel(lanes, filled)];
+            for (scores, key) in scores.chunks_exact_mut(rows * lanes).zip(key_panels) {
+                tile.run(&key[..tile.words(rows, size)], query, scores, lanes, false);
+            }
+            scores[count * lanes..].fill(f32::NEG_INFINITY);
+            if causal {
+                hide(scores, lanes, start, first_query);
+            }
+            soften(
+                scores,
+                &mut scratch.largest,
+                &mut scratch.sums,
+                &mut scratch.correction,
+                factor,
+            );
+            if start > 0 {
+                scale_rows(&mut scratch.sums_of_values, &scratch.correction);
+            }
+            tile.join(scores, lanes);
+            let scores = &scores[..tile.words(lanes, count)];
+            let panels = values.chunks_exact(tile.panel(rows, self.block));
+            let sums = scratch.sums_of_values.chunks_exact_mut(rows * lanes);
+            for (sums, values) in sums.zip(panels) {
+                tile.run(&values[..tile.words(rows, count)], scores, sums, lanes, true);
+            }
+        }
+        for (lane, row) in result.chunks_exact_mut(size).enumerate() {
+            let inverse = 1.0 / scratch.sums[lane];
+            for (value, sums) in row.iter_mut().zip(scratch.sums_of_values.chunks_exact(lanes)) {
+                *value = sums[lane] * inverse;
+            }
+        }
+    }
+}
+
+/// Hides the keys after each query.
+fn hide(scores: &mut [f32], lanes: usize, first_key: usize, first_query: usize) {
+    for (row, scores) in scores.chunks_exact_mut(lanes).enumerate() {
+        let hidden = (first_key + row).saturating_sub(first_query).min(lanes);
+        scores[..hidden].fill(f32::NEG_INFINITY);
+    }
+}
+
+vectorised! {
+    /// Makes exponentials of `[keys, lanes]` scores and adds them up by lane; `correction` is what earlier sums are worth now that a
+    /// larger score may have been seen.
+    fn soften(scores: &mut [f32], largest: &mut [f32], sums: &mut [f32], correction: &mut [f32], factor: f32) {
+        let lanes = largest.len();
+        let (largest, _) = largest.as_chunks_mut::<GROUP>();
+        let (sums, _) = sums.as_chunks_mut::<GROUP>();
+        let (correction, _) = correction.as_chunks_mut::<GROUP>();
+        let (scores, _) = scores.as_chunks_mut::<GROUP>();
+        let groups = lanes / GROUP;
+        for (group, ((largest, sums), correction)) in largest.iter_mut().zip(sums).zip(correction).enumerate() {
+            let before = *largest;
+            let mut most = before;
+            for scores in scores.iter().skip(group).step_by(groups) {
+                for (most, score) in most.iter_mut().zip(scores) {
+                    *most = if *score > *most { *score } else { *most };
+                }
+            }
+            let mut sum = [0.0; GROUP];
+            for scores in scores.iter_mut().skip(group).step_by(groups) {
+                for ((score, most), sum) in scores.iter_mut().zip(&most).zip(&mut sum) {
+                    // What is hidden counts for nothing, not for the smallest exponential.
+                    let value = function::exp((*score - most) * factor);
+                    let value = if *score < f32::MIN { 0.0 } else { value };
+                    *score = value;
+                    *sum += value;
+                }
+            }
+            for lane in 0..GROUP {
+                correction[lane] = function::exp((before[lane] - most[lane]) * factor);
+                sums[lane] = sums[lane] * correction[lane] + sum[lane];
+            }
+            *largest = most;
+        }
+    }
+
+    /// Multiplies each row of values by the factors.
+    fn scale_rows(values: &mut [f32], factors: &[f32]) {
+        let (factors, _) = factors.as_chunks::<GROUP>();
+        let (values, _) = values.as_chunks_mut::<GROUP>();
+        for values in values.chunks_exact_mut(factors.len()) {
+            for (values, factors) in values.iter_mut().zip(factors) {
+                for (value, factor) in values.iter_mut().zip(factors) {
+                    *value *= factor;
+                }
+            }
+        }
+    }
+}

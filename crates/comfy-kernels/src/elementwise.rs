@@ -1,0 +1,48 @@
+//! Activations, over slices.
+
+use crate::function;
+use crate::vectorise::vectorised;
+
+vectorised! {
+    /// `x · sigmoid(x)` of each value.
+    pub fn silu(values: &mut [f32]) {
+        for value in values {
+            *value = function::silu(*value);
+        }
+    }
+
+    /// `x · Φ(x)` of each value, with the exact normal distribution.
+    pub fn gelu(values: &mut [f32]) {
+        for value in values {
+            *value = function::gelu(*value);
+        }
+    }
+
+    /// `x · sigmoid(1.702 · x)` of each value.
+    pub fn quick_gelu(values: &mut [f32]) {
+        for value in values {
+            *value = function::quick_gelu(*value);
+        }
+    }
+
+    /// `out = kept · gelu(gate)`
+    pub fn gated(out: &mut [f32], kept: &[f32], gate: &[f32]) {
+        for ((out, kept), gate) in out.iter_mut().zip(kept).zip(gate) {
+            *out = kept * function::gelu(*gate);
+        }
+    }
+
+    /// Adds values one by one.
+    pub fn add(values: &mut [f32], addend: &[f32]) {
+        for (value, addend) in values.iter_mut().zip(addend) {
+            *value += addend;
+        }
+    }
+
+    /// Adds one number to all values.
+    pub fn add_number(values: &mut [f32], number: f32) {
+        for value in values {
+            *value += number;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Matrix products on the processor, of operands that need not exist as matrices.
+//!
+//! A product is computed as in the GotoBLAS (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication"): both
+//! operands are copied, a cache-sized part at a time, into panels whose order suits the registers, and a [`Tile`] multiplies two
+//! panels. What an operand is made of matters to the copying alone ([`Operand`]): weights of half precision are widened there, patches
+//! of an image are gathered there, so neither is ever in memory as a whole.
+//!
+//! Tiles exist for AVX-512, AVX2 and in plain Rust, and for processors that multiply pairs of `bf16` (AVX512-BF16), which takes
+//! half the time; [`Tile::of`] asks the processor.
+//!
+//! The crate knows slices alone. `unsafe` is found in `tile`, where instructions for one kind of processor are called.
+
+mod attention;
+mod element;
+pub mod elementwise;
+mod function;
+pub mod normalise;
+mod operand;
+mod product;
+mod tile;
+mod vectorise;
+
+pub use attention::{Attention, attend};
+pub use element::Element;
+pub use operand::{Matrix, Operand};
+pub use product::{Output, product};
+pub use tile::{Precision, Tile};
+
+#[cfg(test)]
+mod tests;

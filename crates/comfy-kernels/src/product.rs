@@ -1,0 +1,169 @@
+//! Products of any size.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::operand::Operand;
+use crate::tile::Tile;
+
+/// Words of depth that are multiplied at a time: a panel of the left side stays in the nearest cache.
+const DEPTH: usize = 256;
+
+/// Lanes of the right side that are packed at a time: a mebibyte with [`DEPTH`], which stays in the second or third cache.
+const LANES: usize = 1024;
+
+/// Products of fewer multiplications than this are not worth dividing among threads.
+const DIVIDE_FROM: usize = 1 << 20;
+
+/// Where a product goes: rows of consecutive values.
+#[derive(Debug)]
+pub struct Output<'a> {
+    /// The values of all rows, and what lies between them.
+    pub values: &'a mut [f32],
+    /// How far the rows begin from each other, at least as much as there are columns.
+    pub row_stride: usize,
+    /// Whether the product is added to what is there.
+    pub accumulate: bool,
+}
+
+/// `output = left · right`, or `output += …`, on all threads of rayon's pool if it is large enough to divide.
+///
+/// # Panics
+///
+/// If the depths of both sides differ, or the output has no room for the result.
+pub fn product(tile: &Tile, output: Output, left: &dyn Operand, right: &dyn Operand) {
+    let (rows, columns, depth) = (left.lanes(), right.lanes(), left.depth());
+    assert_eq!(depth, right.depth(), "both sides of a product are as deep");
+    let Output { values, row_stride, accumulate } = output;
+    assert!(row_stride >= columns, "rows of the result do not overlap");
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    let values = &mut values[..(rows - 1) * row_stride + columns];
+    if depth == 0 {
+        if !accumulate {
+            values.chunks_mut(row_stride).for_each(|row| row[..columns].fill(0.0));
+        }
+        return;
+    }
+    let divide = rows * columns * depth >= DIVIDE_FROM;
+    let depth_of_part = DEPTH * tile.depths_of_word;
+    let panel = tile.panel(tile.lanes, depth_of_part.min(depth));
+    let mut packed = vec![0.0; columns.min(LANES).div_ceil(tile.lanes) * panel];
+    for first in (0..columns).step_by(LANES) {
+        let lanes = first..columns.min(first + LANES);
+        let packed = &mut packed[..lanes.len().div_ceil(tile.lanes) * panel];
+        for start in (0..depth).step_by(depth_of_part) {
+            let part = Part {
+                tile,
+                depth: start..depth.min(start + depth_of_part),
+                lanes: lanes.clone(),
+                row_stride,
+                panel,
+                add: accumulate || start > 0,
+            };
+            part.pack_right(right, packed, divide);
+            part.multiply(left, packed, &mut values[first..], divide);
+        }
+    }
+}
+
+/// One block of lanes of the right side at some depths.
+struct Part<'a> {
+    tile: &'a Tile,
+    depth: Range<usize>,
+    lanes: Range<usize>,
+    row_stride: usize,
+    /// Values of a panel of the right side.
+    panel: usize,
+    add: bool,
+}
+
+impl Part<'_> {
+    fn pack_right(&self, right: &dyn Operand, packed: &mut [f32], divide: bool) {
+        let width = self.tile.lanes;
+        let pack = |(index, panel): (usize, &mut [f32])| {
+            let first = self.lanes.start + index * width;
+            let lanes = first..self.lanes.end.min(first + width);
+            pack(self.tile, right, lanes, self.depth.clone(), width, panel);
+        };
+        if divide {
+            packed.par_chunks_exact_mut(self.panel).enumerate().for_each(pack);
+        } else {
+            packed.chunks_exact_mut(self.panel).enumerate().for_each(pack);
+        }
+    }
+
+    fn multiply(&self, left: &dyn Operand, packed: &[f32], values: &mut [f32], divide: bool) {
+        let rows = self.tile.rows;
+        let buffers = || {
+            let panel = vec![0.0; self.tile.panel(rows, self.depth.len())];
+            (panel, vec![0.0; rows * self.tile.lanes])
+        };
+        let run = |(panel, edge): &mut (Vec<f32>, Vec<f32>), (index, values): (usize, &mut [f32])| {
+            let first = index * rows;
+            let lanes = first..left.lanes().min(first + rows);
+            pack(self.tile, left, lanes.clone(), self.depth.clone(), rows, panel);
+            let words = self.tile.words(rows, self.depth.len());
+            self.row_of_tiles(&panel[..words], packed, values, lanes.len(), edge);
+        };
+        let tiles = rows * self.row_stride;
+        if divide {
+            values.par_chunks_mut(tiles).enumerate().for_each_init(buffers, run);
+        } else {
+            let mut buffers = buffers();
+            values.chunks_mut(tiles).enumerate().for_each(|chunk| run(&mut buffers, chunk));
+        }
+    }
+
+    /// A panel of the left side with all of the right side; `edge` holds a tile that is not wholly part of the result.
+    fn row_of_tiles(
+        &self,
+        left: &[f32],
+        packed: &[f32],
+        values: &mut [f32],
+        rows: usize,
+        edge: &mut [f32],
+    ) {
+        let width = self.tile.lanes;
+        let words = self.tile.words(width, self.depth.len());
+        for (index, right) in packed.chunks_exact(self.panel).enumerate() {
+            let right = &right[..words];
+            let first = index * width;
+            let columns = width.min(self.lanes.len() - first);
+            if rows == self.tile.rows && columns == width {
+                self.tile.run(left, right, &mut values[first..], self.row_stride, self.add);
+                continue;
+            }
+            self.tile.run(left, right, edge, width, false);
+            for (row, edge) in edge.chunks_exact(width).take(rows).enumerate() {
+                let values = &mut values[row * self.row_stride + first..][..columns];
+                if self.add {
+                    for (value, edge) in values.iter_mut().zip(edge) {
+                        *value += edge;
+                    }
+                } else {
+                    values.copy_from_slice(&edge[..columns]);
+                }
+            }
+        }
+    }
+}
+
+/// Packs a panel and makes words of it.
+pub(crate) fn pack(
+    tile: &Tile,
+    operand: &dyn Operand,
+    lanes: Range<usize>,
+    depth: Range<usize>,
+    width: usize,
+    panel: &mut [f32],
+) {
+    let count = depth.len();
+    let panel = &mut panel[..tile.panel(width, count)];
+    let (values, rest) = panel.split_at_mut(width * count);
+    operand.pack(lanes, depth, width, values);
+    rest.fill(0.0);
+    tile.join(panel, width);
+}

@@ -1,0 +1,205 @@
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
+use half::{bf16, f16};
+
+use super::*;
+
+/// Numbers between -1 and 1 that differ.
+fn numbers(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(747_796_405).wrapping_add(1);
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(next).collect()
+}
+
+/// The distance of two vectors, relative to the second.
+fn distance(got: &[f32], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let square = |sum: f64, value: f64| sum + value * value;
+    let pairs = got.iter().zip(want);
+    let difference = pairs.map(|(got, want)| f64::from(*got) - want).fold(0.0, square);
+    let size = want.iter().copied().fold(1e-30, square);
+    (difference / size).sqrt()
+}
+
+/// What a tile may be wrong by: sums in `f32`, and factors of eight bits where they are rounded.
+fn bound(tile: &Tile) -> f64 {
+    if tile.rounds() { 6e-3 } else { 1e-6 }
+}
+
+const SIZES: [[usize; 3]; 14] = [
+    [1, 1, 1],
+    [1, 3, 1],
+    [2, 1, 37],
+    [13, 5, 31],
+    [14, 64, 32],
+    [15, 65, 33],
+    [28, 256, 64],
+    [29, 257, 65],
+    [5, 513, 1030],
+    [100, 511, 77],
+    [7, 1025, 9],
+    [154, 77, 41],
+    [330, 70, 1100],
+    [320, 33, 2],
+];
+
+fn plain(left: &[f32], right: &[f32], [rows, depth, columns]: [usize; 3], at: [usize; 2]) -> Vec<f64> {
+    let mut result = Vec::with_capacity(rows * columns);
+    for row in 0..rows {
+        for column in 0..columns {
+            let terms = (0..depth).map(|k| {
+                f64::from(left[row * depth + k]) * f64::from(right[column * at[0] + k * at[1]])
+            });
+            result.push(terms.sum());
+        }
+    }
+    result
+}
+
+#[test]
+fn every_tile_follows_the_formula() {
+    for tile in Tile::all() {
+        for sizes @ [rows, depth, columns] in SIZES {
+            let left = numbers(rows * depth, 1);
+            let right = numbers(columns * depth, 2);
+            let a = Matrix::dense(&left, rows, depth);
+            for strides in [[depth, 1], [1, columns]] {
+                let b = Matrix::new(&right, [columns, depth], strides);
+                let want = plain(&left, &right, sizes, strides);
+                let row_stride = columns + 3;
+                let mut got = vec![7.0; rows * row_stride];
+                for accumulate in [false, true] {
+                    let output = Output { values: &mut got, row_stride, accumulate };
+                    product(&tile, output, &a, &b);
+                }
+                let between = got.chunks(row_stride).flat_map(|row| &row[columns..]);
+                assert!(between.copied().all(|value| value.to_bits() == 7.0_f32.to_bits()));
+                let got: Vec<f32> = got.chunks(row_stride).flat_map(|row| &row[..columns]).copied().collect();
+                let want: Vec<f64> = want.iter().map(|value| 2.0 * value).collect();
+                let difference = distance(&got, &want);
+                assert!(difference < bound(&tile), "{tile:?} {sizes:?} {strides:?}: {difference:.1e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn half_precision_is_widened() {
+    let [rows, depth, columns] = [45, 99, 70];
+    let left = numbers(rows * depth, 3);
+    let halves: Vec<f16> = numbers(columns * depth, 4).into_iter().map(f16::from_f32).collect();
+    let brains: Vec<bf16> = halves.iter().map(|half| bf16::from_f32(half.to_f32())).collect();
+    let a = Matrix::dense(&left, rows, depth);
+    for tile in Tile::all() {
+        for strides in [[depth, 1], [1, columns], [2 * depth, 2]] {
+            let columns = if strides[1] == 2 { columns / 2 } else { columns };
+            let depth_there = if strides[1] == 2 { depth / 2 } else { depth };
+            let a = if strides[1] == 2 { Matrix::new(&left, [rows, depth_there], [depth, 1]) } else { a };
+            let check = |right: &dyn Operand, wide: &[f32]| {
+                let mut got = vec![0.0; rows * columns];
+                let output = Output { values: &mut got, row_stride: columns, accumulate: false };
+                product(&tile, output, &a, right);
+                let left: Vec<f32> = left.chunks(depth).flat_map(|row| &row[..depth_there]).copied().collect();
+                let want = plain(&left, wide, [rows, depth_there, columns], strides);
+                let difference = distance(&got, &want);
+                assert!(difference < bound(&tile), "{tile:?} {strides:?}: {difference:.1e}");
+            };
+            let sizes = [columns, depth_there];
+            let wide: Vec<f32> = halves.iter().map(|half| half.to_f32()).collect();
+            check(&Matrix::new(&halves, sizes, strides), &wide);
+            let wide: Vec<f32> = brains.iter().map(|brain| brain.to_f32()).collect();
+            check(&Matrix::new(&brains, sizes, strides), &wide);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_a_product_too() {
+    let tile = Tile::of(Precision::Single);
+    let empty = Matrix::<f32>::dense(&[], 0, 5);
+    let some = numbers(10, 1);
+    let some = Matrix::dense(&some, 2, 5);
+    let output = Output { values: &mut [], row_stride: 2, accumulate: false };
+    product(&tile, output, &empty, &some);
+    let mut got = vec![1.0; 6];
+    let no_depth = |lanes| Matrix::<f32>::dense(&[], lanes, 0);
+    let output = Output { values: &mut got, row_stride: 2, accumulate: false };
+    product(&tile, output, &no_depth(3), &no_depth(2));
+    assert!(got.iter().all(|value| *value == 0.0));
+}
+
+#[test]
+fn what_is_no_number_is_not_hidden_by_rounding() {
+    for tile in Tile::all() {
+        let left = [f32::NAN, 1.0, 2.0];
+        let right = [1.0, 0.0, f32::INFINITY];
+        let mut got = [0.0; 9];
+        let output = Output { values: &mut got, row_stride: 3, accumulate: false };
+        product(&tile, output, &Matrix::dense(&left, 3, 1), &Matrix::dense(&right, 3, 1));
+        assert!(got[0].is_nan() && got[1].is_nan() && got[2].is_nan(), "{tile:?} {got:?}");
+        assert!(got[5].is_infinite() && (got[6] - 2.0).abs() < 1e-6, "{tile:?} {got:?}");
+    }
+}
+
+fn plain_attention(sizes: &Attention, query: &[f32], key: &[f32], value: &[f32]) -> Vec<f64> {
+    let Attention { batch, queries, keys, heads, size, causal } = *sizes;
+    let width = heads * size;
+    let mut result = vec![0.0; batch * queries * width];
+    for image in 0..batch {
+        for head in 0..heads {
+            for q in 0..queries {
+                let at = |values: &[f32], tokens: usize, token: usize, feature: usize| {
+                    f64::from(values[(image * tokens + token) * width + head * size + feature])
+                };
+                let seen = if causal { keys.min(q + 1) } else { keys };
+                let scores: Vec<f64> = (0..seen)
+                    .map(|k| {
+                        let terms = (0..size).map(|f| at(query, queries, q, f) * at(key, keys, k, f));
+                        terms.sum::<f64>() / (size as f64).sqrt()
+                    })
+                    .collect();
+                let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
+                for f in 0..size {
+                    let terms = scores.iter().enumerate();
+                    let terms = terms.map(|(k, score)| (score - most).exp() * at(value, keys, k, f));
+                    result[(image * queries + q) * width + head * size + f] = terms.sum::<f64>() / sum;
+                }
+            }
+        }
+    }
+    result
+}
+
+#[test]
+fn attention_follows_the_formula() {
+    let list = [
+        ([1, 1, 1, 1, 1], false),
+        ([2, 33, 77, 3, 40], false),
+        ([1, 64, 64, 2, 4], false),
+        ([1, 70, 500, 1, 80], false),
+        ([2, 31, 239, 2, 7], false),
+        ([1, 5, 241, 1, 160], false),
+        ([1, 9, 15, 1, 513], false),
+        ([2, 77, 77, 3, 64], true),
+        ([1, 300, 300, 1, 24], true),
+        ([3, 5, 5, 2, 3], true),
+    ];
+    for tile in Tile::all() {
+        for ([batch, queries, keys, heads, size], causal) in list {
+            let sizes = Attention { batch, queries, keys, heads, size, causal };
+            let width = heads * size;
+            let query: Vec<f32> = numbers(batch * queries * width, 5).iter().map(|value| 4.0 * value).collect();
+            let key: Vec<f32> = numbers(batch * keys * width, 6).iter().map(|value| 4.0 * value).collect();
+            let value = numbers(batch * keys * width, 7);
+            let got = attend(&tile, &sizes, &query, &key, &value);
+            let want = plain_attention(&sizes, &query, &key, &value);
+            let difference = distance(&got, &want);
+            let bound = if tile.rounds() { 4e-2 } else { 3e-6 };
+            assert!(difference < bound, "{tile:?} {sizes:?}: {difference:.1e}");
+        }
+    }
+}

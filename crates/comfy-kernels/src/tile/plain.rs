@@ -1,0 +1,45 @@
+//! Without particular instructions: what the compiler makes of plain loops.
+
+use super::{Tile, as_it_is};
+
+const ROWS: usize = 4;
+const LANES: usize = 16;
+
+pub(super) fn single() -> Tile {
+    Tile {
+        rows: ROWS,
+        lanes: LANES,
+        depths_of_word: 1,
+        name: "plain",
+        run,
+        join: as_it_is,
+    }
+}
+
+fn run(left: &[f32], right: &[f32], result: &mut [f32], row_stride: usize, add: bool) {
+    let mut sums = [[0.0_f32; LANES]; ROWS];
+    let (left, _) = left.as_chunks::<ROWS>();
+    let (right, _) = right.as_chunks::<LANES>();
+    for (left, right) in left.iter().zip(right) {
+        for (sums, left) in sums.iter_mut().zip(left) {
+            for (sum, right) in sums.iter_mut().zip(right) {
+                *sum = multiply_add(*left, *right, *sum);
+            }
+        }
+    }
+    for (row, sums) in sums.iter().enumerate() {
+        let result = &mut result[row * row_stride..][..LANES];
+        for (result, sum) in result.iter_mut().zip(sums) {
+            *result = if add { *result + sum } else { *sum };
+        }
+    }
+}
+
+/// One rounding where that is one instruction, two elsewhere: without the instruction it would be a call.
+fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+        a.mul_add(b, c)
+    } else {
+        a * b + c
+    }
+}
