@@ -30,7 +30,7 @@ pub fn attention(
     mask: Mask,
 ) -> Tensor<3> {
     if strategies.attention == AttentionStrategy::HostBlocks {
-        return host::attention(query, key, value, heads, mask);
+        return host::attention(&strategies.tile(), query, key, value, heads, mask);
     }
     let [batch, queries, width] = query.dims();
     let keys = key.dims()[1];

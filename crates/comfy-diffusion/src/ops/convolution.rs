@@ -117,7 +117,7 @@ impl Conv2d {
         if shape.contains(&0) {
             return Err(scope.shape_error("weight", "no dimension of 0", &shape));
         }
-        let weight = scope.tensor("weight", shape, device)?;
+        let weight = scope.compact_tensor("weight", shape, device)?;
         let bias = scope.optional_tensor("bias", [shape[0]], device)?;
         Ok(Self::new(weight, bias, geometry, *device.strategies()))
     }
@@ -149,7 +149,14 @@ impl Conv2d {
             Weight::AsStored(weight)
                 if self.strategies.convolution == ConvolutionStrategy::HostTiles =>
             {
-                return host::convolve(x, weight, self.bias.as_ref(), self.geometry, addend);
+                return host::convolve(
+                    &self.strategies.tile(),
+                    x,
+                    weight,
+                    self.bias.as_ref(),
+                    self.geometry,
+                    addend,
+                );
             }
             Weight::AsStored(weight) => return self.add(self.burn(x, weight), addend),
             Weight::Patches(weight) => weight,

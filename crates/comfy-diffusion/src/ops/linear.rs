@@ -33,9 +33,9 @@ impl Linear {
     /// The layer at `scope`: `weight` as `[outputs, inputs]` or `[outputs, inputs, 1, 1]`, and `bias` if the file has one.
     pub fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
         let weight = match *scope.shape("weight")? {
-            [outputs, inputs] => scope.tensor("weight", [outputs, inputs], device)?,
+            [outputs, inputs] => scope.compact_tensor("weight", [outputs, inputs], device)?,
             [outputs, inputs, 1, 1] => scope
-                .tensor::<4>("weight", [outputs, inputs, 1, 1], device)?
+                .compact_tensor::<4>("weight", [outputs, inputs, 1, 1], device)?
                 .reshape([outputs, inputs]),
             ref shape => {
                 let expected = "[outputs, inputs] or [outputs, inputs, 1, 1]";
@@ -70,7 +70,7 @@ impl Linear {
 
     fn apply(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
         if self.strategies.kernels == Kernels::Host {
-            return host::linear(x, &self.weight, self.bias.as_ref(), residual);
+            return host::linear(&self.strategies.tile(), x, &self.weight, self.bias.as_ref(), residual);
         }
         let [batch, tokens, inputs] = x.dims();
         let flat = x.reshape([batch * tokens, inputs]);
@@ -96,7 +96,7 @@ impl Linear {
     /// back to an image costs nothing.
     pub fn forward_to_channels(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
         if self.strategies.kernels == Kernels::Host {
-            return host::linear_to_channels(x, &self.weight, self.bias.as_ref(), residual);
+            return host::linear_to_channels(&self.strategies.tile(), x, &self.weight, self.bias.as_ref(), residual);
         }
         let weight: Tensor<3> = self.weight.clone().unsqueeze();
         let batch = x.dims()[0];

@@ -1,5 +1,7 @@
 //! The ways in which operators can be computed.
 
+use comfy_kernels::{Precision, Tile};
+
 /// How one device computes the operators that have more than one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Strategies {
@@ -9,6 +11,8 @@ pub struct Strategies {
     pub convolution: ConvolutionStrategy,
     /// Attention.
     pub attention: AttentionStrategy,
+    /// How exactly our own kernels multiply.
+    pub precision: Precision,
     /// The most bytes that one intermediate of an operator (attention scores, gathered patches) may take; larger problems are
     /// computed in slices.
     pub scratch_bytes: usize,
@@ -26,7 +30,7 @@ pub enum Kernels {
 /// How a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConvolutionStrategy {
-    /// Patches are gathered in tiles and multiplied with the weights as they lie in the file; on the processor.
+    /// Patches are gathered as they are multiplied with the weights as they lie in the file; on the processor.
     HostTiles,
     /// Burn's convolution: the best of its kernels on devices with matrix units, a plain loop on others.
     Burn,
@@ -37,7 +41,7 @@ pub enum ConvolutionStrategy {
 /// How attention is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttentionStrategy {
-    /// Blocks of queries against all keys, heads read in place; on the processor.
+    /// Some queries against some keys at a time; on the processor.
     HostBlocks,
     /// Burn's attention, which picks a fused kernel where it has one, on heads padded with zeros to a multiple of
     /// `head_multiple`.
@@ -55,8 +59,19 @@ impl Strategies {
         kernels: Kernels::Host,
         convolution: ConvolutionStrategy::HostTiles,
         attention: AttentionStrategy::HostBlocks,
+        precision: Precision::Single,
         scratch_bytes: 16 << 20,
     };
+
+    /// Whether weights are kept as they are stored: our own kernels widen them as they read them.
+    pub(crate) fn keeps_stored_weights(&self) -> bool {
+        self.kernels == Kernels::Host && self.convolution == ConvolutionStrategy::HostTiles
+    }
+
+    /// What our own kernels multiply with.
+    pub(super) fn tile(&self) -> Tile {
+        Tile::of(self.precision)
+    }
 
     /// What a graphics device does best if its compiler has matrix units (`matrix_units`) or has none.
     ///
@@ -71,6 +86,7 @@ impl Strategies {
                 ConvolutionStrategy::Gather
             },
             attention: AttentionStrategy::Fused { head_multiple: 16 },
+            precision: Precision::Single,
             scratch_bytes,
         }
     }

@@ -40,6 +40,39 @@ pub(super) fn decode(element: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     })
 }
 
+/// 16-bit floats.
+#[derive(Debug)]
+pub(super) enum Halves {
+    /// IEEE half precision.
+    Ieee(Vec<f16>),
+    /// The upper halves of `f32`.
+    Brain(Vec<bf16>),
+}
+
+/// `bytes` (little endian, C order) as the 16-bit floats that they are; `None` for other types.
+pub(super) fn halves(element: Dtype, bytes: &[u8]) -> Option<Halves> {
+    fn read<H: Send>(bytes: &[u8], from_bits: impl Fn(u16) -> H + Sync) -> Vec<H> {
+        let (elements, _) = bytes.as_chunks::<2>();
+        let elements = elements.par_iter().with_min_len(CHUNK);
+        elements.map(|element| from_bits(u16::from_le_bytes(*element))).collect()
+    }
+    match element {
+        Dtype::F16 => Some(Halves::Ieee(read(bytes, f16::from_bits))),
+        Dtype::BF16 => Some(Halves::Brain(read(bytes, bf16::from_bits))),
+        _ => None,
+    }
+}
+
+impl Halves {
+    /// Whether a value is no number.
+    pub(super) fn have_nan(&self) -> bool {
+        match self {
+            Self::Ieee(values) => values.par_iter().with_min_len(CHUNK).any(|value| value.is_nan()),
+            Self::Brain(values) => values.par_iter().with_min_len(CHUNK).any(|value| value.is_nan()),
+        }
+    }
+}
+
 /// Decodes elements of `N` bytes.
 fn by_element<const N: usize>(bytes: &[u8], decode: impl Fn([u8; N]) -> f32 + Sync) -> Vec<f32> {
     let (elements, _) = bytes.as_chunks::<N>();

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 use rayon::prelude::*;
 use safetensors::Dtype;
 
-use super::element;
+use super::element::{self, Halves};
 use super::header::{self, Declaration, Fault, Header};
 use super::pickle::{self, Found};
 use super::scale;
@@ -205,10 +207,30 @@ impl Weights {
         tensor.used.store(true, Ordering::Relaxed);
         let declaration = &tensor.declaration;
         let values = self.decode(name, declaration.element, self.stored(tensor))?;
+        self.forget(tensor);
         Ok(match *declaration.shape.as_slice() {
             [rows, columns] if tensor.is_transposed => transposed(&values, rows, columns),
             _ => values,
         })
+    }
+
+    /// The values of a tensor in C order, if they are stored as 16-bit floats.
+    pub(super) fn halves(&self, name: &str) -> Result<Option<Halves>> {
+        let Some(tensor) = self.tensors.get(name) else {
+            return Err(self.missing(name));
+        };
+        if tensor.is_transposed {
+            return Ok(None);
+        }
+        let halves = element::halves(tensor.declaration.element, self.stored(tensor));
+        if halves.as_ref().is_some_and(Halves::have_nan) {
+            return Err(self.not_numbers(name));
+        }
+        if halves.is_some() {
+            tensor.used.store(true, Ordering::Relaxed);
+            self.forget(tensor);
+        }
+        Ok(halves)
     }
 
     /// Some rows of a tensor of two dimensions, one after the other, as [`Weights::values`] would give them; the rest is not read.
@@ -256,12 +278,24 @@ impl Weights {
         }
         // One value that is none would make every picture black, without a word on where it came from.
         if values.par_iter().any(|value| value.is_nan()) {
-            return Err(Error::NotNumbers {
-                path: self.path.clone(),
-                name: name.to_owned(),
-            });
+            return Err(self.not_numbers(name));
         }
         Ok(values)
+    }
+
+    fn not_numbers(&self, name: &str) -> Error {
+        Error::NotNumbers {
+            path: self.path.clone(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Lets the system take back the memory that shows the bytes of a tensor that has been read, which would count as ours until the
+    /// file is closed. They stay in the system's cache of files.
+    fn forget(&self, tensor: &Tracked) {
+        if let (Content::Mapped(map), None) = (&self.content, tensor.buffer) {
+            forget(map, &tensor.declaration.bytes);
+        }
     }
 
     /// The error for a tensor whose shape breaks a rule.
@@ -407,3 +441,22 @@ fn map(file: &File) -> std::io::Result<Mmap> {
     // renaming, not by writing into them, and every program that maps them takes this for granted.
     unsafe { Mmap::map(file) }
 }
+
+#[cfg(unix)]
+#[expect(
+    unsafe_code,
+    reason = "advice that may throw away what was written to memory is unsafe by nature"
+)]
+fn forget(map: &Mmap, range: &Range<usize>) {
+    // SAFETY: nothing is ever written to this map, which shows a file: a page that is thrown away is read from the file again.
+    let advice = unsafe {
+        map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len())
+    };
+    // A system that does not take advice has more memory in use, and is right otherwise.
+    if let Err(error) = advice {
+        tracing::debug!(%error, "the system keeps the memory of a file that has been read");
+    }
+}
+
+#[cfg(not(unix))]
+fn forget(_: &Mmap, _: &Range<usize>) {}

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
+use half::f16;
+use rayon::prelude::*;
 use safetensors::Dtype;
 
 use super::Weights;
+use super::element::Halves;
 use super::patch::Patches;
 use super::rounding::Rounding;
 use crate::device::ComputeDevice;
@@ -160,6 +163,44 @@ impl<'a> Scope<'a> {
             TensorData::new(values, expected),
             device.tensor_device(),
         ))
+    }
+
+    /// As [`Scope::tensor`], but in 16 bits where that is what the values have and the device's operators can read it.
+    pub fn compact_tensor<const D: usize>(
+        &self,
+        name: &str,
+        expected: [usize; D],
+        device: &ComputeDevice,
+    ) -> Result<Tensor<D>> {
+        let halves = match device.strategies().keeps_stored_weights() {
+            true if self.shape(name)? == expected => self.halves(name)?,
+            _ => None,
+        };
+        let (data, element) = match halves {
+            None => return self.tensor(name, expected, device),
+            Some(Halves::Ieee(values)) => (TensorData::new(values, expected), DType::F16),
+            Some(Halves::Brain(values)) => (TensorData::new(values, expected), DType::BF16),
+        };
+        Ok(Tensor::from_data(data, (device.tensor_device(), element)))
+    }
+
+    /// The values of a tensor in C order, if they are 16-bit floats once all is done to them that is to be.
+    fn halves(&self, name: &str) -> Result<Option<Halves>> {
+        let full = self.full_name(name);
+        if self.patches.change(&full) {
+            return Ok(None);
+        }
+        match (self.element(name)?, self.rounding) {
+            (Dtype::F16, Rounding::None | Rounding::Half) | (Dtype::BF16, Rounding::None) => {
+                self.weights.halves(&full)
+            }
+            (_, Rounding::Half) => {
+                let values = self.values(name)?;
+                let halves = values.par_iter().map(|value| f16::from_f32(*value));
+                Ok(Some(Halves::Ieee(halves.collect())))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// As [`Scope::tensor`], or `None` if there is no tensor of this name.

@@ -1,14 +1,16 @@
 //! Convolutions.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
+use comfy_kernels::{Matrix, Operand, Output, Tile, elementwise, product};
 use rayon::prelude::*;
 
-use super::gemm::{Matrix, Output, Threads, product};
-use super::{contiguous, into_values, tensor, values};
+use super::{GRAIN, by_output, contiguous, into_values, stored, tensor, values};
 use crate::ops::convolution::{Addend, Geometry};
 
-/// Values that a tile of gathered patches may have: 16 MiB.
-const TILE_VALUES: usize = 4 << 20;
+/// Images of fewer pixels than this are convolved together.
+const SMALL: usize = 1024;
 
 /// Sizes of a convolution.
 struct Sizes {
@@ -24,10 +26,10 @@ struct Sizes {
 
 /// Convolves `[batch, inputs, height, width]` with `[outputs, inputs, kernel height, kernel width]`.
 ///
-/// The weights are, as they lie in the file, a matrix with a row for each output channel. Patches of the image are gathered as
-/// columns of another, for a tile of output pixels at a time (of several images if they are small), and the product of the two
-/// has the layout of the result.
+/// The weights are, as they lie in the file, a matrix with a row for each output channel. The patches of the image are the columns
+/// of another, which is never made: they are gathered as the product copies them. Its result has the layout of an image.
 pub(in crate::ops) fn convolve(
+    tile: &Tile,
     x: Tensor<4>,
     weight: &Tensor<4>,
     bias: Option<&Tensor<1>>,
@@ -47,77 +49,44 @@ pub(in crate::ops) fn convolve(
         geometry,
     };
     let pixels = sizes.rows * sizes.columns;
-    let (x, weight) = (contiguous(x), contiguous(weight.clone()));
-    let (x, weight) = (values(&x), values(&weight));
+    let (x, weight) = (contiguous(x), stored(weight));
+    let x = values(&x);
     let mut all = start(batch, pixels, outputs, bias, addend);
     if all.is_empty() {
         return tensor(all, [batch, outputs, sizes.rows, sizes.columns]);
     }
-    let patch = inputs * kernel_height * kernel_width;
-    let weight = Matrix::dense(weight, outputs, patch);
-    let as_is = kernel_height * kernel_width == 1 && geometry == Geometry::same(1);
-    let tile = (TILE_VALUES / patch).max(64);
-    if as_is {
-        for (out, image) in all
-            .chunks_exact_mut(outputs * pixels)
-            .zip(x.chunks_exact(inputs * pixels))
-        {
-            let image = Matrix::dense(image, inputs, pixels);
-            product(added(out, pixels), weight, image, 1.0, Threads::All);
-        }
-    } else if batch > 1 && batch * pixels <= tile {
-        // Small images: one product for all, so that the weights are read once.
+    let depth = inputs * kernel_height * kernel_width;
+    let weight = by_output(&weight, outputs, depth);
+    let into = |values, row_stride, accumulate| Output {
+        values,
+        row_stride,
+        accumulate,
+    };
+    if batch > 1 && pixels < SMALL {
+        // One product for all, so that the weights are read once.
         let columns = batch * pixels;
-        let mut patches = vec![0.0; patch * columns];
-        sizes.gather(x, &mut patches, 0..columns);
         let mut together = vec![0.0; outputs * columns];
-        let output = Output {
-            values: &mut together,
-            row_stride: columns,
-            accumulate: false,
-        };
-        product(
-            output,
-            weight,
-            Matrix::dense(&patches, patch, columns),
-            1.0,
-            Threads::All,
-        );
-        for (index, plane) in all.chunks_exact_mut(pixels).enumerate() {
+        let output = into(&mut together, columns, false);
+        product(tile, output, &*weight, &sizes.patches(x, batch));
+        let planes = all.par_chunks_exact_mut(pixels).enumerate();
+        planes.with_min_len(GRAIN / pixels + 1).for_each(|(index, plane)| {
             let (image, channel) = (index / outputs, index % outputs);
-            let source = &together[channel * columns + image * pixels..][..pixels];
-            for (value, product) in plane.iter_mut().zip(source) {
-                *value += product;
-            }
-        }
-    } else {
-        let mut patches = vec![0.0; patch * tile.min(pixels)];
-        for (index, out) in all.chunks_exact_mut(outputs * pixels).enumerate() {
-            let image = &x[index * inputs * height * width..][..inputs * height * width];
-            for first in (0..pixels).step_by(tile) {
-                let count = tile.min(pixels - first);
-                let patches = &mut patches[..patch * count];
-                sizes.gather(image, patches, first..first + count);
-                let patches = Matrix::dense(patches, patch, count);
-                product(
-                    added(&mut out[first..], pixels),
-                    weight,
-                    patches,
-                    1.0,
-                    Threads::All,
-                );
-            }
+            let start = channel * columns + image * pixels;
+            elementwise::add(plane, &together[start..][..pixels]);
+        });
+        return tensor(all, [batch, outputs, sizes.rows, sizes.columns]);
+    }
+    let images = x.chunks_exact(inputs * height * width);
+    for (out, image) in all.chunks_exact_mut(outputs * pixels).zip(images) {
+        let output = into(out, pixels, true);
+        if kernel_height * kernel_width == 1 && geometry == Geometry::same(1) {
+            let image = Matrix::new(image, [pixels, inputs], [1, pixels]);
+            product(tile, output, &*weight, &image);
+        } else {
+            product(tile, output, &*weight, &sizes.patches(image, 1));
         }
     }
     tensor(all, [batch, outputs, sizes.rows, sizes.columns])
-}
-
-fn added(values: &mut [f32], row_stride: usize) -> Output<'_> {
-    Output {
-        values,
-        row_stride,
-        accumulate: true,
-    }
 }
 
 /// What the products are added to: bias and addends.
@@ -142,39 +111,16 @@ fn start(
             .for_each(|(index, plane)| {
                 let bias = bias.map_or(0.0, |bias| bias[index % outputs]);
                 let constant = bias + per_channel.map_or(0.0, |values| values[index]);
-                for value in plane {
-                    *value += constant;
-                }
+                elementwise::add_number(plane, constant);
             });
     }
     all
 }
 
 impl Sizes {
-    /// Writes the patches of the output pixels `range`, counted through all images in `x`, into the columns of `patches`.
-    ///
-    /// A row of `patches` is one place of the kernel in one input channel, in the order of the weights.
-    fn gather(&self, x: &[f32], patches: &mut [f32], range: std::ops::Range<usize>) {
-        let places = self.kernel_height * self.kernel_width;
-        let image = self.inputs * self.height * self.width;
-        let pixels = self.rows * self.columns;
-        let row_values = patches.par_chunks_exact_mut(range.len());
-        row_values.enumerate().for_each(|(row, patches)| {
-            let (channel, place) = (row / places, row % places);
-            let (kernel_y, kernel_x) = (place / self.kernel_width, place % self.kernel_width);
-            let (mut pixel, mut rest) = (range.start, patches);
-            while pixel < range.end {
-                let (index, within) = (pixel / pixels, pixel % pixels);
-                let (y, x_first) = (within / self.columns, within % self.columns);
-                let count = (self.columns - x_first).min(range.end - pixel);
-                let (out, after) = rest.split_at_mut(count);
-                let plane = &x[index * image + channel * self.height * self.width..]
-                    [..self.height * self.width];
-                self.gather_row(plane, out, [y, x_first], [kernel_y, kernel_x]);
-                rest = after;
-                pixel += count;
-            }
-        });
+    fn patches<'a>(&'a self, x: &'a [f32], images: usize) -> Patches<'a> {
+        let sizes = self;
+        Patches { sizes, x, images }
     }
 
     /// Part of one output row, as seen by one place of the kernel.
@@ -208,6 +154,73 @@ impl Sizes {
             for (out, value) in inside.iter_mut().zip(source.iter().step_by(stride)) {
                 *out = *value;
             }
+        }
+    }
+}
+
+/// The patches of images, one for each output pixel; depths are places of the kernel in the input channels, in the order of weights.
+struct Patches<'a> {
+    sizes: &'a Sizes,
+    x: &'a [f32],
+    images: usize,
+}
+
+/// Output pixels that are neighbours in a row.
+struct Run {
+    /// Where the first channel of their image begins.
+    image: usize,
+    y: usize,
+    x: usize,
+    count: usize,
+}
+
+impl Patches<'_> {
+    /// The output pixels as parts of rows; they are counted through all images.
+    fn runs(&self, pixels: Range<usize>) -> Vec<Run> {
+        let sizes = self.sizes;
+        let image = sizes.inputs * sizes.height * sizes.width;
+        let mut runs = Vec::with_capacity(pixels.len().min(4));
+        let mut pixel = pixels.start;
+        while pixel < pixels.end {
+            let (index, within) = (
+                pixel / (sizes.rows * sizes.columns),
+                pixel % (sizes.rows * sizes.columns),
+            );
+            let (y, x) = (within / sizes.columns, within % sizes.columns);
+            let count = (sizes.columns - x).min(pixels.end - pixel);
+            let image = index * image;
+            runs.push(Run { image, y, x, count });
+            pixel += count;
+        }
+        runs
+    }
+}
+
+impl Operand for Patches<'_> {
+    fn lanes(&self) -> usize {
+        self.images * self.sizes.rows * self.sizes.columns
+    }
+
+    fn depth(&self) -> usize {
+        self.sizes.inputs * self.sizes.kernel_height * self.sizes.kernel_width
+    }
+
+    fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, panel: &mut [f32]) {
+        let sizes = self.sizes;
+        let plane = sizes.height * sizes.width;
+        let places = sizes.kernel_height * sizes.kernel_width;
+        let runs = self.runs(lanes);
+        for (row, depth) in panel.chunks_exact_mut(width).zip(depth) {
+            let (channel, place) = (depth / places, depth % places);
+            let place = [place / sizes.kernel_width, place % sizes.kernel_width];
+            let mut rest = row;
+            for run in &runs {
+                let (out, after) = rest.split_at_mut(run.count);
+                let plane = &self.x[run.image + channel * plane..][..plane];
+                sizes.gather_row(plane, out, [run.y, run.x], place);
+                rest = after;
+            }
+            rest.fill(0.0);
         }
     }
 }

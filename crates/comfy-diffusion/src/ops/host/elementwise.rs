@@ -1,48 +1,21 @@
 //! Activations and resampling.
 
 use burn::tensor::Tensor;
+use comfy_kernels::elementwise;
 use rayon::prelude::*;
 
-use super::vectorise::vectorised;
-use super::{GRAIN, contiguous, function, into_values, tensor, values};
-
-vectorised! {
-    fn silu_all(values: &mut [f32]) {
-        for value in values {
-            *value = function::silu(*value);
-        }
-    }
-
-    fn gelu_all(values: &mut [f32]) {
-        for value in values {
-            *value = function::gelu(*value);
-        }
-    }
-
-    fn quick_gelu_all(values: &mut [f32]) {
-        for value in values {
-            *value = function::quick_gelu(*value);
-        }
-    }
-
-    /// `out = kept · gelu(gate)`
-    fn gated(out: &mut [f32], kept: &[f32], gate: &[f32]) {
-        for ((out, kept), gate) in out.iter_mut().zip(kept).zip(gate) {
-            *out = kept * function::gelu(*gate);
-        }
-    }
-}
+use super::{GRAIN, contiguous, into_values, tensor, values};
 
 pub(in crate::ops) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    in_place(x, silu_all)
+    in_place(x, elementwise::silu)
 }
 
 pub(in crate::ops) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    in_place(x, gelu_all)
+    in_place(x, elementwise::gelu)
 }
 
 pub(in crate::ops) fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    in_place(x, quick_gelu_all)
+    in_place(x, elementwise::quick_gelu)
 }
 
 fn in_place<const D: usize>(x: Tensor<D>, function: fn(&mut [f32])) -> Tensor<D> {
@@ -65,7 +38,7 @@ pub(in crate::ops) fn geglu(x: Tensor<3>) -> Tensor<3> {
         .with_min_len((GRAIN / both.max(1)).max(1))
         .for_each(|(out, both)| {
             let (kept, gate) = both.split_at(width);
-            gated(out, kept, gate);
+            elementwise::gated(out, kept, gate);
         });
     tensor(all, [batch, tokens, width])
 }

@@ -2,13 +2,14 @@
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
+use comfy_kernels::{Matrix, Output, Tile, elementwise, product};
 use rayon::prelude::*;
 
-use super::gemm::{Matrix, Output, Threads, product};
-use super::{GRAIN, contiguous, into_values, strided, tensor, values};
+use super::{GRAIN, by_output, contiguous, into_values, stored, strided, tensor, values};
 
 /// `[batch, tokens, inputs]` to `[batch, tokens, outputs]`, plus `residual`.
 pub(in crate::ops) fn linear(
+    tile: &Tile,
     x: Tensor<3>,
     weight: &Tensor<2>,
     bias: Option<&Tensor<1>>,
@@ -16,8 +17,8 @@ pub(in crate::ops) fn linear(
 ) -> Tensor<3> {
     let [batch, tokens, inputs] = x.dims();
     let [outputs, _] = weight.dims();
-    let (weight, bias) = (contiguous(weight.clone()), bias.cloned().map(contiguous));
-    let weight = Matrix::dense(values(&weight), outputs, inputs).transposed();
+    let (weight, bias) = (stored(weight), bias.cloned().map(contiguous));
+    let weight = by_output(&weight, outputs, inputs);
     let accumulate = bias.is_some() || residual.is_some();
     let mut all = match residual {
         Some(residual) => into_values(residual),
@@ -27,11 +28,7 @@ pub(in crate::ops) fn linear(
         let bias = values(bias);
         all.par_chunks_exact_mut(outputs.max(1))
             .with_min_len(GRAIN / outputs.max(1) + 1)
-            .for_each(|row| {
-                for (value, bias) in row.iter_mut().zip(bias) {
-                    *value += bias;
-                }
-            });
+            .for_each(|row| elementwise::add(row, bias));
     }
     let x = Tokens::of(x);
     // Tokens of consecutive images are consecutive rows unless the images are transposed.
@@ -41,7 +38,7 @@ pub(in crate::ops) fn linear(
             row_stride: outputs,
             accumulate,
         };
-        product(output, rows, weight, 1.0, Threads::All);
+        product(tile, output, &rows, &*weight);
     } else {
         let images = all.chunks_exact_mut((tokens * outputs).max(1));
         for (index, image) in images.enumerate() {
@@ -51,7 +48,7 @@ pub(in crate::ops) fn linear(
                 accumulate,
             };
             let rows = x.image(index, tokens, inputs);
-            product(output, rows, weight, 1.0, Threads::All);
+            product(tile, output, &rows, &*weight);
         }
     }
     tensor(all, [batch, tokens, outputs])
@@ -59,6 +56,7 @@ pub(in crate::ops) fn linear(
 
 /// `[batch, tokens, inputs]` to `[batch, outputs, tokens]`, plus `residual`.
 pub(in crate::ops) fn linear_to_channels(
+    tile: &Tile,
     x: Tensor<3>,
     weight: &Tensor<2>,
     bias: Option<&Tensor<1>>,
@@ -66,8 +64,8 @@ pub(in crate::ops) fn linear_to_channels(
 ) -> Tensor<3> {
     let [batch, tokens, inputs] = x.dims();
     let [outputs, _] = weight.dims();
-    let (weight, bias) = (contiguous(weight.clone()), bias.cloned().map(contiguous));
-    let weight = Matrix::dense(values(&weight), outputs, inputs);
+    let (weight, bias) = (stored(weight), bias.cloned().map(contiguous));
+    let weight = by_output(&weight, outputs, inputs);
     let accumulate = bias.is_some() || residual.is_some();
     let mut all = match residual {
         Some(residual) => into_values(residual),
@@ -78,10 +76,7 @@ pub(in crate::ops) fn linear_to_channels(
         all.par_chunks_exact_mut(tokens.max(1))
             .enumerate()
             .for_each(|(index, row)| {
-                let bias = bias[index % outputs];
-                for value in row {
-                    *value += bias;
-                }
+                elementwise::add_number(row, bias[index % outputs]);
             });
     }
     let x = Tokens::of(x);
@@ -92,8 +87,7 @@ pub(in crate::ops) fn linear_to_channels(
             row_stride: tokens,
             accumulate,
         };
-        let columns = x.image(index, tokens, inputs).transposed();
-        product(output, weight, columns, 1.0, Threads::All);
+        product(tile, output, &*weight, &x.image(index, tokens, inputs));
     }
     tensor(all, [batch, outputs, tokens])
 }
@@ -133,23 +127,19 @@ impl Tokens {
         }
     }
 
-    fn matrix(&self, start: usize, rows: usize, columns: usize) -> Matrix<'_> {
-        Matrix {
-            values: self.tensor.storage::<f32>().get(start..).unwrap_or(&[]),
-            rows,
-            columns,
-            row_stride: self.strides[1],
-            column_stride: self.strides[2],
-        }
+    fn matrix(&self, start: usize, tokens: usize, features: usize) -> Matrix<'_, f32> {
+        let values = self.tensor.storage::<f32>().get(start..).unwrap_or(&[]);
+        let [_, of_token, of_feature] = self.strides;
+        Matrix::new(values, [tokens, features], [of_token, of_feature])
     }
 
     /// The tokens of one image.
-    fn image(&self, index: usize, tokens: usize, features: usize) -> Matrix<'_> {
+    fn image(&self, index: usize, tokens: usize, features: usize) -> Matrix<'_, f32> {
         self.matrix(self.offset + index * self.strides[0], tokens, features)
     }
 
     /// The tokens of all images, if they are rows of one matrix.
-    fn as_one(&self, batch: usize, tokens: usize, features: usize) -> Option<Matrix<'_>> {
+    fn as_one(&self, batch: usize, tokens: usize, features: usize) -> Option<Matrix<'_, f32>> {
         (batch == 1 || self.strides[0] == tokens * self.strides[1])
             .then(|| self.matrix(self.offset, batch * tokens, features))
     }

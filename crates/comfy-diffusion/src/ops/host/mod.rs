@@ -1,20 +1,19 @@
 //! Operators on the processor, on the memory of burn's `flex` tensors.
 //!
-//! Everything computes in `f32` with the matrix product of the `gemm` crate, and elementwise loops that the compiler turns into
-//! the widest instructions that the processor has. Results are written in place where the input is not shared.
+//! What is computed is in `comfy_kernels`, which knows slices alone; here tensors become slices and tasks. Weights may be 16-bit
+//! floats, which are widened while a product copies them. Results are written in place where the input is not shared.
 
 mod attention;
 mod convolution;
 mod elementwise;
-mod function;
-mod gemm;
 mod linear;
 mod norm;
-mod vectorise;
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Tensor, TensorData};
+use comfy_kernels::{Matrix, Operand};
+use half::{bf16, f16};
 
 pub(super) use attention::attention;
 pub(super) use convolution::convolve;
@@ -45,6 +44,34 @@ fn contiguous<const D: usize>(x: Tensor<D>) -> FlexTensor {
 fn values(x: &FlexTensor) -> &[f32] {
     x.as_slice()
         .expect("the tensor was made contiguous, of f32")
+}
+
+/// Weights as they are kept, 16-bit or 32-bit floats, in C order.
+fn stored<const D: usize>(weight: &Tensor<D>) -> FlexTensor {
+    let weight = match weight.dtype() {
+        DType::F16 | DType::BF16 | DType::F32 => weight.clone(),
+        _ => weight.clone().cast(DType::F32),
+    };
+    weight
+        .try_into_primitive::<Flex>()
+        .expect("a device with host kernels holds flex tensors")
+        .to_contiguous()
+}
+
+/// Weights as a matrix with a lane for each output.
+fn by_output(weight: &FlexTensor, outputs: usize, depth: usize) -> Box<dyn Operand + '_> {
+    const CONTIGUOUS: &str = "the tensor was made contiguous";
+    match weight.dtype() {
+        DType::F16 => {
+            let values = weight.as_slice::<f16>().expect(CONTIGUOUS);
+            Box::new(Matrix::dense(values, outputs, depth))
+        }
+        DType::BF16 => {
+            let values = weight.as_slice::<bf16>().expect(CONTIGUOUS);
+            Box::new(Matrix::dense(values, outputs, depth))
+        }
+        _ => Box::new(Matrix::dense(values(weight), outputs, depth)),
+    }
 }
 
 /// The values of a tensor in C order, to be overwritten if nobody else holds them.

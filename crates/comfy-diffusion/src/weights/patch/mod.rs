@@ -133,6 +133,12 @@ impl Patches {
             .eq(others.applied.iter().map(key))
     }
 
+    /// Whether there are changes of this tensor.
+    pub(super) fn change(&self, name: &str) -> bool {
+        let mut applied = self.applied.iter();
+        applied.any(|applied| applied.adapters.contains_key(name))
+    }
+
     /// Changes the values of a tensor, and says whether anything was changed. What does not fit the tensor is logged and left out.
     pub(super) fn apply(&self, name: &str, shape: &[usize], values: &mut [f32]) -> bool {
         let mut changed = false;
