@@ -14,7 +14,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("comfy-api", &[]),
     ("comfy-node-derive", &[]),
     ("comfy-graph", &["comfy-api", "comfy-node-derive"]),
-    ("comfy-diffusion", &[]),
+    ("comfy-kernels", &[]),
+    ("comfy-diffusion", &["comfy-kernels"]),
     ("comfy-exec", &["comfy-api", "comfy-graph"]),
     ("comfy-nodes", &["comfy-diffusion", "comfy-graph"]),
     (

@@ -1,6 +1,7 @@
 //! Checks and generators: `cargo xtask`.
 
 mod asyncapi;
+mod bench;
 mod docs;
 mod layers;
 mod openapi;
@@ -28,13 +29,15 @@ fn main() -> anyhow::Result<()> {
         ["asyncapi", "--check"] => asyncapi::check(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
+        ["bench", rest @ ..] => bench::run(rest),
         ["check"] => layers::check()
             .and_then(|()| openapi::check())
             .and_then(|()| asyncapi::check())
             .and_then(|()| docs::check()),
         _ => bail!(
-            "expected one of these commands, got `{}`:\n{HELP}",
-            words.join(" ")
+            "expected one of these commands, got `{}`:\n{HELP}\n{}",
+            words.join(" "),
+            bench::HELP
         ),
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use comfy_exec::CachePolicy;
-use comfy_nodes::device::DeviceRequest;
+use comfy_nodes::device::{DeviceRequest, Precision};
 use comfy_nodes::runtime::PreviewMethod;
 
 use crate::config::{Config, megabytes};
@@ -198,6 +198,10 @@ struct Computing {
     /// The same as --device cpu
     #[arg(long, env = "COMFYUI_CPU", conflicts_with = "device", value_parser = clap::builder::BoolishValueParser::new())]
     cpu: bool,
+    /// Round what diffusion networks multiply to bf16 where the processor is faster at it (AVX512-BF16): half the time, slightly
+    /// different pictures
+    #[arg(long, env = "COMFYUI_BF16_UNET", value_parser = clap::builder::BoolishValueParser::new())]
+    bf16_unet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -379,6 +383,11 @@ impl Arguments {
                 DeviceRequest::Cpu
             } else {
                 computing.device
+            },
+            network_precision: if computing.bf16_unet {
+                Precision::Brain
+            } else {
+                Precision::Single
             },
             preview_method: output.preview_method,
             preview_size: output.preview_size,

@@ -217,8 +217,9 @@ impl ServerBuilder {
         folders.create_all()?;
         tracing::info!(directory = %folders.base_dir().display(), "models, input, output, temp and user are here unless named otherwise");
 
-        let device = DevicePlan::survey(config.device)
+        let mut device = DevicePlan::survey(config.device)
             .map_err(|error| StartError::Device(error.to_string()))?;
+        device.network_precision = config.network_precision;
         tracing::info!(
             "Device: {} ({}): {}",
             device.name,

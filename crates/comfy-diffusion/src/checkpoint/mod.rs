@@ -159,7 +159,7 @@ fn model(
     rounding: Rounding,
     device: &ComputeDevice,
 ) -> Result<Model> {
-    let (source, target) = (Arc::clone(weights), device.clone());
+    let (source, target) = (Arc::clone(weights), device.for_networks());
     let name = format!("{} network of {}", family.name, weights.path().display());
     let prefix = marks.network.prefix().to_owned();
     let (named, place) = (Arc::clone(weights), prefix.clone());

@@ -15,13 +15,15 @@ use crate::residency::Residency;
 #[derive(Debug, Clone)]
 pub struct ComputeDevice {
     inner: Arc<Inner>,
+    strategies: Strategies,
 }
 
 #[derive(Debug)]
 struct Inner {
     device: Device,
     plan: DevicePlan,
-    strategies: Strategies,
+    /// How diffusion networks are computed, where that is not how all else is.
+    network_strategies: Strategies,
     residency: Residency,
 }
 
@@ -35,17 +37,32 @@ impl ComputeDevice {
     /// The processor, without a survey and a self-test.
     pub fn cpu() -> Self {
         let plan = DevicePlan::processor(DeviceRequest::Cpu, "asked for".to_owned());
-        Self::new(Device::flex(), plan, Strategies::HOST)
+        Self::new(Device::flex(), plan, Strategies::HOST, Strategies::HOST)
     }
 
-    fn new(device: Device, plan: DevicePlan, strategies: Strategies) -> Self {
+    fn new(
+        device: Device,
+        plan: DevicePlan,
+        strategies: Strategies,
+        network_strategies: Strategies,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 device,
                 plan,
-                strategies,
+                network_strategies,
                 residency: Residency::default(),
             }),
+            strategies,
+        }
+    }
+
+    /// The same device, as diffusion networks compute on it: less exactly, if the plan says so.
+    #[must_use]
+    pub fn for_networks(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            strategies: self.inner.network_strategies,
         }
     }
 
@@ -72,11 +89,12 @@ impl ComputeDevice {
             }
         };
         let strategies = self_test::settle(&device, wanted)?;
+        let network_strategies = self_test::settle_precision(&device, strategies, plan.network_precision);
         tracing::info!(
             kind = ?plan.kind, api = %plan.api, name = %plan.name, reason = %plan.reason, ?strategies,
-            "compute device opened"
+            network_precision = ?network_strategies.precision, "compute device opened"
         );
-        Ok(Self::new(device, plan.clone(), strategies))
+        Ok(Self::new(device, plan.clone(), strategies, network_strategies))
     }
 
     /// The device in burn's terms.
@@ -86,7 +104,7 @@ impl ComputeDevice {
 
     /// How this device computes its operators.
     pub fn strategies(&self) -> &Strategies {
-        &self.inner.strategies
+        &self.strategies
     }
 
     /// What is loaded on this device.
@@ -110,7 +128,7 @@ impl ComputeDevice {
     ///
     /// With the operator's name and the size of the difference, if one is too large.
     pub fn self_test(&self) -> Result<()> {
-        self_test::check_all(&self.inner.device, &self.inner.strategies)
+        self_test::check_all(&self.inner.device, &self.strategies)
     }
 
     /// Waits until everything that was asked of the device is done.

@@ -9,6 +9,7 @@ mod request;
 mod self_test;
 
 pub use adapter::{Adapter, AdapterClass, GraphicsApi, adapters};
+pub use comfy_kernels::Precision;
 pub use compute::ComputeDevice;
 pub use request::DeviceRequest;
 
@@ -36,6 +37,8 @@ pub struct DevicePlan {
     pub name: String,
     /// Why this one was taken, in words for a log.
     pub reason: String,
+    /// How exactly diffusion networks are computed. What the device cannot do less exactly and faster it does exactly.
+    pub network_precision: Precision,
     /// The adapter to open; `None` for the processor.
     adapter: Option<Adapter>,
 }
@@ -99,6 +102,7 @@ impl DevicePlan {
             api: adapter.api.to_string(),
             name: adapter.name.clone(),
             reason,
+            network_precision: Precision::Single,
             adapter: Some(adapter.clone()),
         }
     }
@@ -111,6 +115,7 @@ impl DevicePlan {
             api: "cpu".to_owned(),
             name: format!("{} processor, {threads} threads", std::env::consts::ARCH),
             reason,
+            network_precision: Precision::Single,
             adapter: None,
         }
     }

@@ -9,10 +9,14 @@ use burn::tensor::Device;
 
 use crate::error::{Error, Result};
 use crate::ops::reference::{self, Example};
+use super::Precision;
 use crate::ops::{AttentionStrategy, ConvolutionStrategy, Kernels, Strategies};
 
 /// The largest relative difference (of Euclidean norms) that passes.
 const TOLERANCE: f64 = 1e-3;
+
+/// The same where factors are rounded to eight bits of mantissa.
+const ROUNDED_TOLERANCE: f64 = 2e-2;
 
 /// The wanted strategies, with those that fail replaced by others that pass.
 pub(super) fn settle(device: &Device, wanted: Strategies) -> Result<Strategies> {
@@ -42,6 +46,33 @@ pub(super) fn settle(device: &Device, wanted: Strategies) -> Result<Strategies> 
     first_right(device, "attention", &attentions, &reference::ATTENTIONS)
 }
 
+/// The strategies with another precision, if all operators are right with it and if it is the device's to choose.
+pub(super) fn settle_precision(
+    device: &Device,
+    strategies: Strategies,
+    precision: Precision,
+) -> Strategies {
+    let wanted = Strategies {
+        precision,
+        ..strategies
+    };
+    if wanted == strategies || wanted.kernels != Kernels::Host {
+        return strategies;
+    }
+    let lists: [&[Example]; 3] = [
+        &reference::BASIC,
+        &reference::CONVOLUTIONS,
+        &reference::ATTENTIONS,
+    ];
+    for examples in lists {
+        if let Err(problem) = check(device, &wanted, examples, ROUNDED_TOLERANCE) {
+            tracing::warn!(?precision, %problem, "an operator is wrong in this precision; computing exactly");
+            return strategies;
+        }
+    }
+    wanted
+}
+
 /// The first of these strategies that passes all examples.
 fn first_right(
     device: &Device,
@@ -54,7 +85,7 @@ fn first_right(
         if candidates[..index].contains(strategies) {
             continue;
         }
-        match check(device, strategies, examples) {
+        match check(device, strategies, examples, TOLERANCE) {
             Ok(()) => return Ok(*strategies),
             Err(problem) => {
                 tracing::warn!(what, ?strategies, %problem, "an operator is wrong on this device; trying another way");
@@ -75,19 +106,24 @@ pub(super) fn check_all(device: &Device, strategies: &Strategies) -> Result<()> 
         &reference::ATTENTIONS,
     ];
     for examples in lists {
-        check(device, strategies, examples)
+        check(device, strategies, examples, TOLERANCE)
             .map_err(|problem| Error::Device(format!("self-test failed: {problem}")))?;
     }
     Ok(())
 }
 
-fn check(device: &Device, strategies: &Strategies, examples: &[Example]) -> Result<(), String> {
+fn check(
+    device: &Device,
+    strategies: &Strategies,
+    examples: &[Example],
+    tolerance: f64,
+) -> Result<(), String> {
     for example in examples {
         let difference = catch_unwind(AssertUnwindSafe(|| example.difference(device, strategies)))
             .map_err(|_| format!("{example:?} could not be computed"))?;
-        if !difference.is_finite() || difference > TOLERANCE {
+        if !difference.is_finite() || difference > tolerance {
             return Err(format!(
-                "{example:?} differs by {difference:.1e} of its size, at most {TOLERANCE:.0e} is right"
+                "{example:?} differs by {difference:.1e} of its size, at most {tolerance:.0e} is right"
             ));
         }
     }

@@ -5,6 +5,7 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor, activation};
 
 use super::host;
+use super::profile::timed;
 use super::strategy::{AttentionStrategy, Strategies};
 
 /// Which keys a query may see.
@@ -22,6 +23,24 @@ pub enum Mask {
 /// `query` is `[batch, queries, heads · size]`, `key` and `value` `[batch, keys, heads · size]`, the heads side by side, as linear
 /// layers leave them; the result is like `query`. [`Mask::Causal`] needs as many keys as queries.
 pub fn attention(
+    strategies: &Strategies,
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    heads: usize,
+    mask: Mask,
+) -> Tensor<3> {
+    let ([batch, queries, width], [_, keys, _]) = (query.dims(), key.dims());
+    let name = || {
+        let size = width / heads;
+        format!("attention {queries}×{keys}, {batch}×{heads} heads of {size}")
+    };
+    timed(name, || {
+        compute(strategies, query, key, value, heads, mask)
+    })
+}
+
+fn compute(
     strategies: &Strategies,
     query: Tensor<3>,
     key: Tensor<3>,

@@ -5,6 +5,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::{ConvOptions, PadMode};
 
 use super::host;
+use super::profile::timed;
 use super::strategy::{ConvolutionStrategy, Strategies};
 use crate::device::ComputeDevice;
 use crate::error::Result;
@@ -145,6 +146,15 @@ impl Conv2d {
 
     /// Convolves, and adds to the result what would otherwise take a pass of its own.
     pub fn forward_add(&self, x: Tensor<4>, addend: Addend) -> Tensor<4> {
+        let ([batch, inputs, height, width], outputs) = (x.dims(), self.outputs());
+        let [rows, columns] = self.kernel;
+        let name = || {
+            format!("convolution {rows}×{columns}, {inputs} to {outputs}, {batch}×{height}×{width}")
+        };
+        timed(name, || self.compute(x, addend))
+    }
+
+    fn compute(&self, x: Tensor<4>, addend: Addend) -> Tensor<4> {
         let weight = match &self.weight {
             Weight::AsStored(weight)
                 if self.strategies.convolution == ConvolutionStrategy::HostTiles =>

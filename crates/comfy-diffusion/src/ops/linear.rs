@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::host;
+use super::profile::timed;
 use super::strategy::{Kernels, Strategies};
 use crate::device::ComputeDevice;
 use crate::error::Result;
@@ -69,6 +70,17 @@ impl Linear {
     }
 
     fn apply(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
+        let name = self.describe(&x);
+        timed(name, || self.compute(x, residual))
+    }
+
+    /// Its name in a profile.
+    fn describe(&self, x: &Tensor<3>) -> impl FnOnce() -> String + use<> {
+        let ([batch, tokens, inputs], outputs) = (x.dims(), self.outputs());
+        move || format!("linear {inputs} to {outputs}, {batch}×{tokens} tokens")
+    }
+
+    fn compute(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
         if self.strategies.kernels == Kernels::Host {
             return host::linear(&self.strategies.tile(), x, &self.weight, self.bias.as_ref(), residual);
         }
@@ -95,6 +107,11 @@ impl Linear {
     /// Tokens `[batch, tokens, inputs]` to channels `[batch, outputs, tokens]`, plus `residual` of that shape: the transposition
     /// back to an image costs nothing.
     pub fn forward_to_channels(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
+        let name = self.describe(&x);
+        timed(name, || self.compute_to_channels(x, residual))
+    }
+
+    fn compute_to_channels(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
         if self.strategies.kernels == Kernels::Host {
             return host::linear_to_channels(&self.strategies.tile(), x, &self.weight, self.bias.as_ref(), residual);
         }

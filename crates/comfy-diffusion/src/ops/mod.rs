@@ -11,6 +11,7 @@ mod convolution;
 mod host;
 mod linear;
 mod norm;
+pub mod profile;
 pub(crate) mod reference;
 mod resample;
 mod strategy;

@@ -3,6 +3,7 @@
 use burn::tensor::{Tensor, activation};
 
 use super::host;
+use super::profile::timed;
 use super::strategy::{Kernels, Strategies};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
@@ -73,6 +74,11 @@ impl GroupNorm {
 
     /// Normalises `[batch, channels, height, width]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let shape = x.dims();
+        timed(|| format!("group norm {shape:?}"), || self.compute(x))
+    }
+
+    fn compute(&self, x: Tensor<4>) -> Tensor<4> {
         match self.strategies.kernels {
             Kernels::Host => self.host(x, false),
             Kernels::Burn => self.burn(x),
@@ -81,10 +87,12 @@ impl GroupNorm {
 
     /// Normalises and applies [`silu`](super::silu), in one pass where the device allows.
     pub fn forward_silu(&self, x: Tensor<4>) -> Tensor<4> {
-        match self.strategies.kernels {
+        let shape = x.dims();
+        let name = || format!("group norm and silu {shape:?}");
+        timed(name, || match self.strategies.kernels {
             Kernels::Host => self.host(x, true),
             Kernels::Burn => activation::silu(self.burn(x)),
-        }
+        })
     }
 
     fn host(&self, x: Tensor<4>, silu: bool) -> Tensor<4> {
@@ -147,6 +155,11 @@ impl LayerNorm {
 
     /// Normalises `[batch, tokens, width]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let shape = x.dims();
+        timed(|| format!("layer norm {shape:?}"), || self.compute(x))
+    }
+
+    fn compute(&self, x: Tensor<3>) -> Tensor<3> {
         match self.strategies.kernels {
             Kernels::Host => host::layer_norm(
                 x,

@@ -3,10 +3,17 @@
 use burn::tensor::Tensor;
 
 use super::host;
+use super::profile::timed;
 use super::strategy::{Kernels, Strategies};
 
 /// Each pixel becomes four: `[batch, channels, height, width]` to `[batch, channels, 2 · height, 2 · width]`.
 pub fn upsample_nearest_2x(strategies: &Strategies, x: Tensor<4>) -> Tensor<4> {
+    let shape = x.dims();
+    let name = || format!("upsampling {shape:?}");
+    timed(name, || compute(strategies, x))
+}
+
+fn compute(strategies: &Strategies, x: Tensor<4>) -> Tensor<4> {
     if strategies.kernels == Kernels::Host {
         return host::upsample_nearest_2x(x);
     }

@@ -19,7 +19,6 @@ const FLAGS: &[(&str, Values)] = &[
     // Memory, precision and kernels of PyTorch. Weights and operators are chosen by device here.
     ("async-offload", Optional),
     ("bf16-text-enc", None),
-    ("bf16-unet", None),
     ("bf16-vae", None),
     ("cpu-vae", None),
     ("cuda-device", One),

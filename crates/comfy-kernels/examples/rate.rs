@@ -1,0 +1,88 @@
+//! Multiplications a second of every tile that this processor has, beside the `gemm` crate, in turns and on one thread.
+//!
+//! `RAYON_NUM_THREADS=1 cargo run --release -p comfy-kernels --example rate [-- ROUNDS]`
+
+#![allow(clippy::print_stdout, reason = "a tool that prints what it measured")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use comfy_kernels::{Attention, Matrix, Output, Tile, attend, product};
+use half::f16;
+
+/// Rows, depth and columns as they come up in SD1.5: linear layers of tokens, and convolutions as weights by patches.
+const PRODUCTS: [[usize; 3]; 5] = [
+    [2048, 320, 320],
+    [2048, 320, 2560],
+    [320, 2880, 1024],
+    [1280, 11520, 128],
+    [1280, 11520, 32],
+];
+
+const ATTENTIONS: [Attention; 3] = [attention(4096, 4096, 8, 40), attention(1024, 1024, 8, 80), attention(4096, 77, 8, 40)];
+
+const fn attention(queries: usize, keys: usize, heads: usize, size: usize) -> Attention {
+    Attention { batch: 1, queries, keys, heads, size, causal: false }
+}
+
+fn main() {
+    let rounds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(3);
+    let tiles = Tile::all();
+    for [rows, depth, columns] in PRODUCTS {
+        let left = vec![0.5_f32; rows * depth];
+        let right = vec![0.25_f32; columns * depth];
+        let halves = vec![f16::from_f32(0.25); columns * depth];
+        let mut result = vec![0.0_f32; rows * columns];
+        let operations = 2.0 * (rows * depth * columns) as f64;
+        let mut best = vec![0.0_f64; tiles.len() + 2];
+        for _ in 0..rounds {
+            let start = Instant::now();
+            crate_gemm(&left, &right, &mut result, [rows, depth, columns]);
+            best[0] = best[0].max(operations / start.elapsed().as_secs_f64());
+            let a = Matrix::dense(&left, rows, depth);
+            for (tile, best) in tiles.iter().zip(&mut best[1..]) {
+                let start = Instant::now();
+                let output = Output { values: &mut result, row_stride: columns, accumulate: false };
+                product(tile, output, &a, &Matrix::dense(&right, columns, depth));
+                *best = best.max(operations / start.elapsed().as_secs_f64());
+            }
+            let start = Instant::now();
+            let output = Output { values: &mut result, row_stride: columns, accumulate: false };
+            product(&tiles[tiles.len() - 1], output, &a, &Matrix::dense(&halves, columns, depth));
+            let rate = operations / start.elapsed().as_secs_f64();
+            if let Some(last) = best.last_mut() {
+                *last = last.max(rate);
+            }
+            black_box(&result);
+        }
+        let rates: Vec<String> = best.iter().map(|rate| format!("{:.1}", rate / 1e9)).collect();
+        println!("{rows}×{depth}×{columns}: gemm crate, {tiles:?}, the last of f16: {} GFLOP/s", rates.join(" "));
+    }
+    for sizes in ATTENTIONS {
+        let width = sizes.heads * sizes.size;
+        let query = vec![0.5_f32; sizes.queries * width];
+        let key = vec![0.25_f32; sizes.keys * width];
+        let operations = 4.0 * (sizes.queries * sizes.keys * width) as f64;
+        let rate = |tile: &Tile| {
+            let start = Instant::now();
+            black_box(attend(tile, &sizes, &query, &key, &key));
+            operations / start.elapsed().as_secs_f64() / 1e9
+        };
+        let rates: Vec<String> = tiles.iter().map(|tile| format!("{:.1}", rate(tile))).collect();
+        println!("attention {}×{} of {} heads of {}: {tiles:?} {} GFLOP/s", sizes.queries, sizes.keys, sizes.heads, sizes.size, rates.join(" "));
+    }
+}
+
+fn crate_gemm(left: &[f32], right: &[f32], result: &mut [f32], [rows, depth, columns]: [usize; 3]) {
+    #[expect(unsafe_code, reason = "the product crate takes pointers")]
+    // SAFETY: the slices have the sizes that they are made with in `main`.
+    unsafe {
+        gemm::gemm(
+            rows, columns, depth,
+            result.as_mut_ptr(), 1, columns as isize, false,
+            left.as_ptr(), 1, depth as isize,
+            right.as_ptr(), depth as isize, 1,
+            0.0, 1.0, false, false, false, gemm::Parallelism::None,
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! Programs that answer requests: ours, and PyTorch.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::options::Options;
+use super::work::Work;
+
+/// PyTorch's side, from the top of the clone.
+pub(super) const PEER: &str = "xtask/src/bench/peer.py";
+
+/// A program that is running.
+pub(super) struct Engine {
+    pub(super) name: String,
+    /// What it says of itself.
+    pub(super) description: String,
+    /// Whether it computes in `f32`.
+    pub(super) is_exact: bool,
+    process: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+/// What one call took.
+pub(super) struct Answer {
+    pub(super) seconds: f64,
+    pub(super) peak_mib: Option<f64>,
+    /// Operators with how often they were called and the seconds of all calls, if that was asked for.
+    pub(super) operators: Vec<(String, u64, f64)>,
+}
+
+/// All that the options ask for, ours first.
+pub(super) fn all(options: &Options, checkpoint: &Path) -> anyhow::Result<Vec<Engine>> {
+    let ours = |more: &[&str]| {
+        let mut command = Command::new(options.programs().join("examples/speed"));
+        command.arg(checkpoint).args(["--device", &options.device]).args(more);
+        command
+    };
+    let mut list = vec![Engine::start("comfy-server", true, ours(&[]))?];
+    if options.bf16 {
+        list.push(Engine::start("comfy-server, bf16", false, ours(&["--bf16-unet"]))?);
+    }
+    if let Some(python) = &options.pytorch {
+        let mut command = Command::new(python);
+        command.arg(crate::repository().join(PEER)).arg("serve").arg(checkpoint);
+        command.args(["--device", &options.torch_device, "--dtype", &options.dtype]);
+        list.push(Engine::start("PyTorch", true, command)?);
+    }
+    Ok(list)
+}
+
+impl Engine {
+    fn start(name: &str, is_exact: bool, mut command: Command) -> anyhow::Result<Self> {
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {name} as {}", command.get_program().display()))?;
+        let input = process.stdin.take().context("the program has an input")?;
+        let output = process.stdout.take().context("the program has an output")?;
+        let mut engine = Self {
+            name: name.to_owned(),
+            description: String::new(),
+            is_exact,
+            process,
+            input,
+            output: BufReader::new(output).lines(),
+        };
+        let ready = engine.hear()?;
+        let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
+        engine.description = format!("{}, {}", text("api"), text("device"));
+        Ok(engine)
+    }
+
+    /// One call.
+    pub(super) fn compute(
+        &mut self,
+        work: &Work,
+        output: Option<&Path>,
+        profile: bool,
+    ) -> anyhow::Result<Answer> {
+        let mut request = work.request.clone();
+        request["output"] = json!(output);
+        request["profile"] = json!(profile);
+        writeln!(self.input, "{request}")?;
+        let answer = self.hear().with_context(|| format!("while asked for {}", work.title))?;
+        let operators = answer["operators"].as_array().into_iter().flatten();
+        Ok(Answer {
+            seconds: answer["seconds"].as_f64().context("an answer has no seconds")?,
+            peak_mib: answer["peak_mib"].as_f64(),
+            operators: operators
+                .filter_map(|one| Some((one[0].as_str()?.to_owned(), one[1].as_u64()?, one[2].as_f64()?)))
+                .collect(),
+        })
+    }
+
+    fn hear(&mut self) -> anyhow::Result<Value> {
+        let line = self.output.next().with_context(|| format!("{} ended", self.name))??;
+        serde_json::from_str(&line).with_context(|| format!("{} said `{line}`", self.name))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

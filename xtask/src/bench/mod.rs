@@ -1,0 +1,125 @@
+//! Times our engine beside others, in turns, on the same weights and the same work.
+
+mod engine;
+mod options;
+mod picture;
+mod plot;
+mod report;
+mod work;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+
+use engine::Engine;
+use options::Options;
+pub(crate) use options::HELP;
+use report::{Row, Table};
+use work::Work;
+
+/// What the results of two engines may differ by (relative, of Euclidean norms) where both compute in `f32`.
+const TOLERANCE: f64 = 1e-3;
+
+/// Runs the benchmark that the arguments describe.
+pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<()> {
+    let options = Options::parse(arguments)?;
+    build(&options)?;
+    let scratch = std::env::temp_dir().join(format!("comfy-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&scratch)?;
+    let outcome = measure(&options, &scratch);
+    std::fs::remove_dir_all(&scratch)?;
+    let table = outcome?;
+    println!("\n{}", table.markdown());
+    if options.write {
+        let docs = crate::repository().join("docs");
+        std::fs::write(docs.join("speed-measured.md"), table.markdown())?;
+        std::fs::write(docs.join("speed.svg"), plot::bars(&table))?;
+    }
+    Ok(())
+}
+
+fn measure(options: &Options, scratch: &Path) -> anyhow::Result<Table> {
+    let mut table = Table::new(options);
+    for (checkpoint, works) in options.plan(scratch)? {
+        let mut engines = engine::all(options, &checkpoint)?;
+        for engine in &engines {
+            println!("{}: {}", engine.name, engine.description);
+            table.describe(engine);
+        }
+        for work in works {
+            let row = time(options, &mut engines, &work, scratch)?;
+            println!("{row}");
+            table.rows.push(row);
+            if options.profile {
+                for engine in &mut engines {
+                    println!("{}", report::operators(engine, &work)?);
+                }
+            }
+        }
+    }
+    for picture in options.pictures() {
+        let row = picture::time(options, &picture, scratch)?;
+        println!("{row}");
+        table.rows.push(row);
+    }
+    Ok(table)
+}
+
+/// One work on all engines: once to warm up and to compare the results, then in turns.
+fn time(
+    options: &Options,
+    engines: &mut [Engine],
+    work: &Work,
+    scratch: &Path,
+) -> anyhow::Result<Row> {
+    let mut row = Row::new(&work.title, engines.iter().map(|engine| engine.name.clone()));
+    let mut first: Option<Vec<f32>> = None;
+    for engine in &mut *engines {
+        let file = scratch.join("result.f32");
+        engine.compute(work, Some(&file), false)?;
+        let result = work::read(&file)?;
+        let Some(first) = &first else {
+            first = Some(result);
+            continue;
+        };
+        let difference = work::relative_difference(&result, first)?;
+        println!("{}: {} differs by {difference:.1e} from the first", work.title, engine.name);
+        ensure!(
+            difference <= TOLERANCE || !engine.is_exact || !options.is_exact(),
+            "{}: {} gives other numbers, relative difference {difference:.3e}",
+            work.title,
+            engine.name
+        );
+    }
+    for _ in 0..options.rounds {
+        for (index, engine) in engines.iter_mut().enumerate() {
+            let answer = engine.compute(work, None, false)?;
+            row.add(index, answer.seconds, answer.peak_mib);
+        }
+    }
+    Ok(row)
+}
+
+/// Compiles what is measured.
+fn build(options: &Options) -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let builds: [&[&str]; 2] = [
+        &["-p", "comfy-diffusion", "--example", "speed"],
+        &["-p", "comfy-server"],
+    ];
+    for build in builds {
+        let mut command = Command::new(&cargo);
+        command.arg("build").args(build).current_dir(crate::repository());
+        if !options.dev {
+            command.arg("--release");
+        }
+        if let Some(features) = &options.features {
+            let package = build[1];
+            command.args(["--features", &format!("{package}/{features}")]);
+        }
+        let status = command.status().context("cannot run cargo")?;
+        ensure!(status.success(), "cargo build failed");
+    }
+    Ok(())
+}

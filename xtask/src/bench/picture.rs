@@ -1,0 +1,124 @@
+//! Whole pictures, from the start of a program to its end.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::json;
+
+use super::engine::PEER;
+use super::options::Options;
+use super::report::Row;
+
+/// A picture of so many pixels each way, in so many steps of Euler's method with guidance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Picture {
+    pub(super) side: usize,
+    pub(super) steps: usize,
+}
+
+impl Picture {
+    pub(super) fn title(&self) -> String {
+        let Self { side, steps } = self;
+        format!("picture {side}², {steps} steps, from process start")
+    }
+}
+
+/// Times one picture on all engines in turns; the first time, which also brings files into the system's cache, is not counted.
+pub(super) fn time(options: &Options, picture: &Picture, scratch: &Path) -> anyhow::Result<Row> {
+    let engines = engines(options, picture, scratch)?;
+    let mut row = Row::new(&picture.title(), engines.iter().map(|(name, _)| name.clone()));
+    for round in 0..=options.rounds {
+        for (index, (name, arguments)) in engines.iter().enumerate() {
+            let (seconds, peak) = run(arguments).with_context(|| format!("{name}, {}", row.title))?;
+            if round > 0 {
+                row.add(index, seconds, peak);
+            }
+        }
+    }
+    Ok(row)
+}
+
+/// The names of the engines, and their programs with arguments.
+fn engines(options: &Options, picture: &Picture, scratch: &Path) -> anyhow::Result<Vec<(String, Vec<String>)>> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let Picture { side, steps } = *picture;
+    let (side_text, steps_text) = (side.to_string(), steps.to_string());
+    let checkpoint = &options.checkpoint;
+    let folder = checkpoint.parent().context("a file is in a folder")?;
+    let name = checkpoint.file_name().context("a file has a name")?.to_string_lossy();
+    let paths = scratch.join("paths.yaml");
+    std::fs::write(&paths, format!("bench:\n  base_path: {}\n  checkpoints: .\n", text(folder)))?;
+    let prompt = scratch.join(format!("picture-{side}-{steps}.json"));
+    std::fs::write(&prompt, workflow(&name, side, steps).to_string())?;
+    let server = options.programs().join("comfy-server");
+    let mut ours = vec![text(&server), "run".to_owned(), text(&prompt)];
+    ours.extend(["--device", &options.device, "--base-directory"].map(str::to_owned));
+    ours.extend([text(scratch), "--extra-model-paths-config".to_owned(), text(&paths)]);
+    let mut list = vec![("comfy-server".to_owned(), ours.clone())];
+    if options.bf16 {
+        ours.push("--bf16-unet".to_owned());
+        list.push(("comfy-server, bf16".to_owned(), ours));
+    }
+    let result = text(&scratch.join("picture.png"));
+    if let Some(python) = &options.pytorch {
+        let peer = text(&crate::repository().join(PEER));
+        let words = [
+            python, &peer, "picture", &text(checkpoint), &side_text, &steps_text, &result, "--device",
+            &options.torch_device, "--dtype", &options.dtype,
+        ];
+        list.push(("PyTorch".to_owned(), words.map(str::to_owned).to_vec()));
+    }
+    if let Some(program) = &options.sd_cpp {
+        let words = [
+            program, "-m", &text(checkpoint), "-p", "a photo of a cat", "-n", "bad", "-W", &side_text, "-H", &side_text,
+            "--steps", &steps_text, "--cfg-scale", "7", "--sampling-method", "euler", "-s", "42", "-o", &result,
+        ];
+        list.push(("stable-diffusion.cpp".to_owned(), words.map(str::to_owned).to_vec()));
+    }
+    Ok(list)
+}
+
+fn workflow(checkpoint: &str, side: usize, steps: usize) -> serde_json::Value {
+    json!({
+        "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": checkpoint}},
+        "5": {"class_type": "EmptyLatentImage", "inputs": {"width": side, "height": side, "batch_size": 1}},
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a photo of a cat", "clip": ["4", 1]}},
+        "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "bad", "clip": ["4", 1]}},
+        "3": {"class_type": "KSampler", "inputs": {
+            "seed": 42, "steps": steps, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0,
+            "model": ["4", 0], "positive": ["6", 0], "negative": ["7", 0], "latent_image": ["5", 0]}},
+        "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["4", 2]}},
+        "9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "bench", "images": ["8", 0]}},
+    })
+}
+
+/// Seconds, and the peak memory in MiB where the system tells.
+fn run(arguments: &[String]) -> anyhow::Result<(f64, Option<f64>)> {
+    let start = Instant::now();
+    let mut process = Command::new(&arguments[0])
+        .args(&arguments[1..])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("cannot run {}", arguments[0]))?;
+    let mut peak = None;
+    let status = loop {
+        peak = peak_mib(process.id()).or(peak);
+        if let Some(status) = process.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    ensure!(status.success(), "`{}` failed: {status}", arguments.join(" "));
+    Ok((seconds, peak))
+}
+
+/// The largest resident size of a process so far; on Linux.
+fn peak_mib(id: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
+}
