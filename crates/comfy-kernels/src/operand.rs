@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::element::Element;
+use crate::tile::turn;
 
 /// One side of a product, as something that can be copied into panels.
 ///
@@ -63,9 +64,6 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// Values that are turned over at a time: small enough that their place in the panel stays in the nearest cache.
-const TURN: usize = 32;
-
 impl<T: Element> Operand for Matrix<'_, T> {
     fn lanes(&self) -> usize {
         self.lanes
@@ -76,8 +74,8 @@ impl<T: Element> Operand for Matrix<'_, T> {
     }
 
     fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, panel: &mut [f32]) {
-        let count = lanes.len();
         if self.lane_stride == 1 {
+            let count = lanes.len();
             for (row, depth) in panel.chunks_exact_mut(width).zip(depth) {
                 let start = depth * self.depth_stride + lanes.start;
                 T::widen(&self.values[start..][..count], &mut row[..count]);
@@ -85,30 +83,53 @@ impl<T: Element> Operand for Matrix<'_, T> {
             }
             return;
         }
-        let mut turned = [0.0; TURN];
-        for (part, panel) in panel.chunks_mut(TURN * width).enumerate() {
-            let first = depth.start + part * TURN;
-            let turned = &mut turned[..panel.len() / width];
-            for lane in 0..count {
-                let start = (lanes.start + lane) * self.lane_stride + first * self.depth_stride;
-                let values = &self.values[start..];
-                if self.depth_stride == 1 {
-                    T::widen(&values[..turned.len()], turned);
-                } else {
-                    let values = values.chunks(self.depth_stride);
-                    for (to, from) in turned.iter_mut().zip(values) {
-                        T::widen(&from[..1], std::slice::from_mut(to));
+        // Blocks of some lanes and depths, whose two dimensions are exchanged.
+        let turn = turn::best();
+        let mut before = [[0.0; turn::DEPTH]; turn::LANES];
+        let mut after = [[0.0; turn::LANES]; turn::DEPTH];
+        let parts = panel.chunks_mut(turn::DEPTH * width);
+        for (panel, first) in parts.zip(depth.step_by(turn::DEPTH)) {
+            let depths = first..first + panel.len() / width;
+            for offset in (0..width).step_by(turn::LANES) {
+                for (index, before) in before.iter_mut().enumerate() {
+                    let lane = lanes.start + offset + index;
+                    if lane < lanes.end {
+                        self.read(lane, depths.clone(), before);
+                    } else {
+                        before.fill(0.0);
                     }
                 }
-                for (row, value) in panel.chunks_exact_mut(width).zip(&*turned) {
-                    row[lane] = *value;
+                turn(&before, &mut after);
+                let rows = panel.chunks_exact_mut(width).zip(&after);
+                if offset + turn::LANES <= width {
+                    for (row, after) in rows {
+                        row[offset..offset + turn::LANES].copy_from_slice(after);
+                    }
+                } else {
+                    for (row, after) in rows {
+                        row[offset..].copy_from_slice(&after[..width - offset]);
+                    }
                 }
             }
-            if count < width {
-                for row in panel.chunks_exact_mut(width) {
-                    row[count..].fill(0.0);
-                }
+        }
+    }
+}
+
+impl<T: Element> Matrix<'_, T> {
+    /// What a lane has at some depths.
+    fn read(&self, lane: usize, depths: Range<usize>, values: &mut [f32; turn::DEPTH]) {
+        let start = lane * self.lane_stride + depths.start * self.depth_stride;
+        let stored = &self.values[start..];
+        if self.depth_stride == 1 {
+            if let (Some(stored), turn::DEPTH) = (stored.first_chunk::<{ turn::DEPTH }>(), depths.len()) {
+                T::widen(stored, values);
+            } else {
+                T::widen(&stored[..depths.len()], &mut values[..depths.len()]);
             }
+            return;
+        }
+        for (value, stored) in values.iter_mut().zip(stored.chunks(self.depth_stride)).take(depths.len()) {
+            T::widen(&stored[..1], std::slice::from_mut(value));
         }
     }
 }

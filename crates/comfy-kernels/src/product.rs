@@ -7,11 +7,17 @@ use rayon::prelude::*;
 use crate::operand::Operand;
 use crate::tile::Tile;
 
-/// Words of depth that are multiplied at a time: a panel of the left side stays in the nearest cache.
+/// Words of depth that are multiplied at a time, at least: a panel of the left side stays in the nearest cache.
 const DEPTH: usize = 256;
 
-/// Lanes of the right side that are packed at a time: a mebibyte with [`DEPTH`], which stays in the second or third cache.
+/// The same at most, where there are few lanes and packing takes most of the time: what is read lies together in memory.
+const LARGEST_DEPTH: usize = 2048;
+
+/// Lanes of the right side that are packed at a time.
 const LANES: usize = 1024;
+
+/// Words of the right side that are packed at a time: a mebibyte, which stays in the second or third cache.
+const WORDS: usize = DEPTH * LANES;
 
 /// Products of fewer multiplications than this are not worth dividing among threads.
 const DIVIDE_FROM: usize = 1 << 20;
@@ -48,7 +54,8 @@ pub fn product(tile: &Tile, output: Output, left: &dyn Operand, right: &dyn Oper
         return;
     }
     let divide = rows * columns * depth >= DIVIDE_FROM;
-    let depth_of_part = DEPTH * tile.depths_of_word;
+    let words = (WORDS / columns.min(LANES)).clamp(DEPTH, LARGEST_DEPTH);
+    let depth_of_part = words * tile.depths_of_word;
     let panel = tile.panel(tile.lanes, depth_of_part.min(depth));
     let mut packed = vec![0.0; columns.min(LANES).div_ceil(tile.lanes) * panel];
     for first in (0..columns).step_by(LANES) {

@@ -4,6 +4,7 @@ use std::arch::x86_64::{
     __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
 };
 
+use super::unrolled::unrolled;
 use super::{Tile, as_it_is};
 
 // Twelve registers of sums, two of the right side, one of the left.
@@ -25,7 +26,8 @@ pub(super) fn single() -> Option<Tile> {
 
 fn run(left: &[f32], right: &[f32], result: &mut [f32], row_stride: usize, add: bool) {
     let (left, _) = left.as_chunks::<ROWS>();
-    let (right, _) = right.as_chunks::<LANES>();
+    let (right, _) = right.as_chunks::<8>();
+    let (right, _) = right.as_chunks::<2>();
     #[expect(unsafe_code, reason = "instructions that not every processor has")]
     // SAFETY: only `single` gives this function away, where the processor was asked for both sets of instructions.
     unsafe {
@@ -36,40 +38,42 @@ fn run(left: &[f32], right: &[f32], result: &mut [f32], row_stride: usize, add: 
 #[target_feature(enable = "avx2,fma")]
 fn multiply(
     left: &[[f32; ROWS]],
-    right: &[[f32; LANES]],
+    right: &[[[f32; 8]; 2]],
     result: &mut [f32],
     row_stride: usize,
     add: bool,
 ) {
-    let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
-    for (left, right) in left.iter().zip(right) {
-        let (right, _) = right.as_chunks::<8>();
-        let right = [load(&right[0]), load(&right[1])];
-        for (sums, left) in sums.iter_mut().zip(left) {
-            let left = _mm256_set1_ps(*left);
-            for (sum, right) in sums.iter_mut().zip(right) {
-                *sum = _mm256_fmadd_ps(left, right, *sum);
-            }
-        }
-    }
-    for (row, sums) in sums.iter().enumerate() {
-        let (result, _) = result[row * row_stride..][..LANES].as_chunks_mut::<8>();
-        for (result, sum) in result.iter_mut().zip(sums) {
-            let sum = if add { _mm256_add_ps(load(result), *sum) } else { *sum };
-            #[expect(unsafe_code, reason = "the instruction takes a pointer")]
-            // SAFETY: the array has room for the eight values that are stored.
-            unsafe {
-                _mm256_storeu_ps(result.as_mut_ptr(), sum);
-            }
-        }
+    unrolled! {
+        panels: left, right;
+        result: result, row_stride, add;
+        zero: _mm256_setzero_ps(); broadcast: _mm256_set1_ps; multiply: add_product;
+        load: load; sum: _mm256_add_ps; load_sum: load; store: store;
+        sums: 0 a0 b0, 1 a1 b1, 2 a2 b2, 3 a3 b3, 4 a4 b4, 5 a5 b5
     }
 }
 
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add_product(sum: __m256, left: __m256, right: __m256) -> __m256 {
+    _mm256_fmadd_ps(left, right, sum)
+}
+
+#[inline]
 #[target_feature(enable = "avx2")]
 fn load(values: &[f32; 8]) -> __m256 {
     #[expect(unsafe_code, reason = "the instruction takes a pointer")]
     // SAFETY: the array has the eight values that are loaded.
     unsafe {
         _mm256_loadu_ps(values.as_ptr())
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store(place: &mut [f32; 8], values: __m256) {
+    #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+    // SAFETY: the array has room for the eight values that are stored.
+    unsafe {
+        _mm256_storeu_ps(place.as_mut_ptr(), values);
     }
 }

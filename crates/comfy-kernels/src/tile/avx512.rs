@@ -1,10 +1,11 @@
 //! AVX-512: thirty-two registers of sixteen values; and its products of pairs of `bf16`.
 
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_epi32,
+    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32,
     _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
+use super::unrolled::unrolled;
 use super::{Tile, as_it_is};
 
 // Twenty-eight registers of sums, two of the right side, one of the left.
@@ -40,7 +41,8 @@ pub(super) fn brain() -> Option<Tile> {
 
 fn run(left: &[f32], right: &[f32], result: &mut [f32], row_stride: usize, add: bool) {
     let (left, _) = left.as_chunks::<ROWS>();
-    let (right, _) = right.as_chunks::<LANES>();
+    let (right, _) = right.as_chunks::<16>();
+    let (right, _) = right.as_chunks::<2>();
     #[expect(unsafe_code, reason = "instructions that not every processor has")]
     // SAFETY: only `single` gives this function away, where the processor was asked for the instructions.
     unsafe {
@@ -50,7 +52,8 @@ fn run(left: &[f32], right: &[f32], result: &mut [f32], row_stride: usize, add: 
 
 fn run_brain(left: &[f32], right: &[f32], result: &mut [f32], row_stride: usize, add: bool) {
     let (left, _) = left.as_chunks::<ROWS>();
-    let (right, _) = right.as_chunks::<LANES>();
+    let (right, _) = right.as_chunks::<16>();
+    let (right, _) = right.as_chunks::<2>();
     #[expect(unsafe_code, reason = "instructions that not every processor has")]
     // SAFETY: only `brain` gives this function away, where the processor was asked for both sets of instructions.
     unsafe {
@@ -69,47 +72,50 @@ fn join(panel: &mut [f32], width: usize) {
 #[target_feature(enable = "avx512f")]
 fn multiply(
     left: &[[f32; ROWS]],
-    right: &[[f32; LANES]],
+    right: &[[[f32; 16]; 2]],
     result: &mut [f32],
     row_stride: usize,
     add: bool,
 ) {
-    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-    for (left, right) in left.iter().zip(right) {
-        let (right, _) = right.as_chunks::<16>();
-        let right = [load(&right[0]), load(&right[1])];
-        for (sums, left) in sums.iter_mut().zip(left) {
-            let left = _mm512_set1_ps(*left);
-            for (sum, right) in sums.iter_mut().zip(right) {
-                *sum = _mm512_fmadd_ps(left, right, *sum);
-            }
-        }
+    unrolled! {
+        panels: left, right;
+        result: result, row_stride, add;
+        zero: _mm512_setzero_ps(); broadcast: _mm512_set1_ps; multiply: add_product;
+        load: load; sum: _mm512_add_ps; load_sum: load; store: store;
+        sums: 0 a0 b0, 1 a1 b1, 2 a2 b2, 3 a3 b3, 4 a4 b4, 5 a5 b5, 6 a6 b6, 7 a7 b7, 8 a8 b8, 9 a9 b9, 10 a10 b10, 11 a11 b11, 12 a12 b12, 13 a13 b13
     }
-    store(&sums, result, row_stride, add);
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn multiply_brain(
     left: &[[f32; ROWS]],
-    right: &[[f32; LANES]],
+    right: &[[[f32; 16]; 2]],
     result: &mut [f32],
     row_stride: usize,
     add: bool,
 ) {
-    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-    for (left, right) in left.iter().zip(right) {
-        let (right, _) = right.as_chunks::<16>();
-        let right = [load_pairs(&right[0]), load_pairs(&right[1])];
-        for (sums, left) in sums.iter_mut().zip(left) {
-            let left = pairs(_mm512_set1_epi32(left.to_bits().cast_signed()));
-            for (sum, right) in sums.iter_mut().zip(right) {
-                *sum = _mm512_dpbf16_ps(*sum, left, right);
-            }
-        }
+    unrolled! {
+        panels: left, right;
+        result: result, row_stride, add;
+        zero: _mm512_setzero_ps(); broadcast: broadcast_pair; multiply: _mm512_dpbf16_ps;
+        load: load_pairs; sum: _mm512_add_ps; load_sum: load; store: store;
+        sums: 0 a0 b0, 1 a1 b1, 2 a2 b2, 3 a3 b3, 4 a4 b4, 5 a5 b5, 6 a6 b6, 7 a7 b7, 8 a8 b8, 9 a9 b9, 10 a10 b10, 11 a11 b11, 12 a12 b12, 13 a13 b13
     }
-    store(&sums, result, row_stride, add);
 }
 
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_product(sum: __m512, left: __m512, right: __m512) -> __m512 {
+    _mm512_fmadd_ps(left, right, sum)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn broadcast_pair(word: f32) -> __m512bh {
+    pairs(_mm512_set1_epi32(word.to_bits().cast_signed()))
+}
+
+#[inline]
 #[target_feature(enable = "avx512f")]
 fn load(values: &[f32; 16]) -> __m512 {
     #[expect(unsafe_code, reason = "the instruction takes a pointer")]
@@ -119,13 +125,15 @@ fn load(values: &[f32; 16]) -> __m512 {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx512f")]
-fn load_pairs(values: &[f32; 16]) -> __m512bh {
+fn load_pairs(words: &[f32; 16]) -> __m512bh {
     #[expect(unsafe_code, reason = "the instruction takes a pointer")]
     // SAFETY: the array has the sixteen words that are loaded.
-    pairs(unsafe { std::arch::x86_64::_mm512_loadu_si512(values.as_ptr().cast()) })
+    pairs(unsafe { _mm512_loadu_si512(words.as_ptr().cast()) })
 }
 
+#[inline]
 #[target_feature(enable = "avx512f")]
 fn pairs(words: __m512i) -> __m512bh {
     #[expect(unsafe_code, reason = "there is no other way from one name of the same bits to the other")]
@@ -135,18 +143,13 @@ fn pairs(words: __m512i) -> __m512bh {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx512f")]
-fn store(sums: &[[__m512; 2]; ROWS], result: &mut [f32], row_stride: usize, add: bool) {
-    for (row, sums) in sums.iter().enumerate() {
-        let (result, _) = result[row * row_stride..][..LANES].as_chunks_mut::<16>();
-        for (result, sum) in result.iter_mut().zip(sums) {
-            let sum = if add { _mm512_add_ps(load(result), *sum) } else { *sum };
-            #[expect(unsafe_code, reason = "the instruction takes a pointer")]
-            // SAFETY: the array has room for the sixteen values that are stored.
-            unsafe {
-                _mm512_storeu_ps(result.as_mut_ptr(), sum);
-            }
-        }
+fn store(place: &mut [f32; 16], values: __m512) {
+    #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+    // SAFETY: the array has room for the sixteen values that are stored.
+    unsafe {
+        _mm512_storeu_ps(place.as_mut_ptr(), values);
     }
 }
 

@@ -5,6 +5,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod plain;
+pub(crate) mod turn;
+#[cfg(target_arch = "x86_64")]
+mod unrolled;
 
 use std::fmt;
 
