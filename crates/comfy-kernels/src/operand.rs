@@ -90,7 +90,8 @@ impl<T: Element> Operand for Matrix<'_, T> {
         let parts = panel.chunks_mut(turn::DEPTH * width);
         for (panel, first) in parts.zip(depth.step_by(turn::DEPTH)) {
             let depths = first..first + panel.len() / width;
-            for offset in (0..width).step_by(turn::LANES) {
+            // Where the last lanes fill no block, their block is written into the next row as well, which is then written over.
+            for offset in (0..width).step_by(turn::LANES).rev() {
                 for (index, before) in before.iter_mut().enumerate() {
                     let lane = lanes.start + offset + index;
                     if lane < lanes.end {
@@ -100,14 +101,11 @@ impl<T: Element> Operand for Matrix<'_, T> {
                     }
                 }
                 turn(&before, &mut after);
-                let rows = panel.chunks_exact_mut(width).zip(&after);
-                if offset + turn::LANES <= width {
-                    for (row, after) in rows {
-                        row[offset..offset + turn::LANES].copy_from_slice(after);
-                    }
-                } else {
-                    for (row, after) in rows {
-                        row[offset..].copy_from_slice(&after[..width - offset]);
+                for (row, after) in after.iter().enumerate().take(depths.len()) {
+                    let place = &mut panel[row * width + offset..];
+                    match place.first_chunk_mut::<{ turn::LANES }>() {
+                        Some(place) => *place = *after,
+                        None => place.copy_from_slice(&after[..place.len()]),
                     }
                 }
             }

@@ -1,8 +1,8 @@
 //! AVX-512: thirty-two registers of sixteen values; and its products of pairs of `bf16`.
 
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+    __m256bh, __m256i, __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
 };
 
 use super::unrolled::unrolled;
@@ -154,23 +154,56 @@ fn store(place: &mut [f32; 16], values: __m512) {
 }
 
 /// Makes one row of each two: a word is the `bf16` of the first row in its lower half, of the second in its upper.
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")]
 fn join_wide(panel: &mut [f32], width: usize) {
-    let rows = panel.len() / width;
-    for row in 0..rows / 2 {
-        // The first row is written over itself; all others go to places that were read before.
-        for lane in 0..width {
-            let first = round(panel[2 * row * width + lane]) >> 16;
-            let second = round(panel[(2 * row + 1) * width + lane]) & 0xffff_0000;
-            panel[row * width + lane] = f32::from_bits(first | second);
+    for row in 0..panel.len() / width / 2 {
+        // A row is written where no later one is read: the first over itself.
+        for lane in (0..width).step_by(16) {
+            let count = (width - lane).min(16);
+            let first = load_some(&panel[2 * row * width + lane..][..count]);
+            let second = load_some(&panel[(2 * row + 1) * width + lane..][..count]);
+            let second = _mm512_slli_epi32::<16>(rounded(second));
+            let words = _mm512_or_si512(rounded(first), second);
+            store_some(&mut panel[row * width + lane..][..count], words);
         }
     }
 }
 
-/// The bits of the nearest `bf16` (ties to even) in the upper half; a number that is none stays none.
+/// The nearest `bf16` of each value, in the lower half of its place.
 #[inline]
-fn round(value: f32) -> u32 {
-    let bits = value.to_bits();
-    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
-    if value.is_nan() { bits | 0x0040_0000 } else { rounded }
+#[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
+fn rounded(values: __m512) -> __m512i {
+    let halves = _mm512_cvtneps_pbh(values);
+    #[expect(unsafe_code, reason = "there is no other way from one name of the same bits to the other")]
+    // SAFETY: both types are 256 bits, and any bits are values of both.
+    _mm512_cvtepu16_epi32(unsafe { std::mem::transmute::<__m256bh, __m256i>(halves) })
+}
+
+/// As many values as there are, up to sixteen; zeros after them.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_some(values: &[f32]) -> __m512 {
+    #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+    // SAFETY: only values of the slice are read, as the mask has a bit for each.
+    unsafe {
+        _mm512_maskz_loadu_ps(mask_of(values.len()), values.as_ptr())
+    }
+}
+
+/// As many words as there are places, up to sixteen.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_some(places: &mut [f32], words: __m512i) {
+    let mask = mask_of(places.len());
+    #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+    // SAFETY: only places of the slice are written, as the mask has a bit for each.
+    unsafe {
+        _mm512_mask_storeu_epi32(places.as_mut_ptr().cast(), mask, words);
+    }
+}
+
+/// The lowest bits, as many as there are values but no more than sixteen.
+#[inline]
+fn mask_of(count: usize) -> u16 {
+    u16::MAX >> (16 - count.clamp(1, 16))
 }

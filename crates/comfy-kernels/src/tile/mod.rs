@@ -96,7 +96,8 @@ impl Tile {
         row_stride: usize,
         add: bool,
     ) {
-        debug_assert_eq!(left.len() / self.rows, right.len() / self.lanes);
+        let depth = left.len() / self.rows;
+        assert_eq!(depth, right.len() / self.lanes, "both panels are as deep");
         (self.run)(left, right, result, row_stride, add);
     }
 }
