@@ -74,7 +74,9 @@ struct Input {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let path = arguments.first().ok_or("expected the path of a checkpoint")?;
+    let path = arguments
+        .first()
+        .ok_or("expected the path of a checkpoint")?;
     let named = arguments.iter().position(|argument| argument == "--device");
     let request = match named.and_then(|index| arguments.get(index + 1)) {
         Some(name) => name.parse()?,
@@ -142,12 +144,20 @@ fn answer(
             let network = model.network.get()?;
             let latent = Tensor::<4>::from_data(values(&inputs.latent, "latent")?, place);
             let batch = latent.dims()[0];
-            let label = inputs.label.is_some().then(|| values(&inputs.label, "label"));
+            let label = inputs
+                .label
+                .is_some()
+                .then(|| values(&inputs.label, "label"));
             let input = NetworkInput {
                 x: latent,
                 timesteps: Tensor::full([batch], TIMESTEP, device.tensor_device()),
-                context: Some(Tensor::from_data(values(&inputs.context, "context")?, place)),
-                label: label.transpose()?.map(|label| Tensor::from_data(label, place)),
+                context: Some(Tensor::from_data(
+                    values(&inputs.context, "context")?,
+                    place,
+                )),
+                label: label
+                    .transpose()?
+                    .map(|label| Tensor::from_data(label, place)),
                 hooks: None,
             };
             device.synchronise()?;
@@ -194,6 +204,8 @@ fn answer(
 /// The largest resident size of this process so far, in MiB; on Linux.
 fn peak_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(peak.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
 }

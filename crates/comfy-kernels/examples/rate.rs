@@ -18,14 +18,28 @@ const PRODUCTS: [[usize; 3]; 5] = [
     [1280, 11520, 32],
 ];
 
-const ATTENTIONS: [Attention; 3] = [attention(4096, 4096, 8, 40), attention(1024, 1024, 8, 80), attention(4096, 77, 8, 40)];
+const ATTENTIONS: [Attention; 3] = [
+    attention(4096, 4096, 8, 40),
+    attention(1024, 1024, 8, 80),
+    attention(4096, 77, 8, 40),
+];
 
 const fn attention(queries: usize, keys: usize, heads: usize, size: usize) -> Attention {
-    Attention { batch: 1, queries, keys, heads, size, causal: false }
+    Attention {
+        batch: 1,
+        queries,
+        keys,
+        heads,
+        size,
+        causal: false,
+    }
 }
 
 fn main() {
-    let rounds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(3);
+    let rounds = std::env::args()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(3);
     let tiles = Tile::all();
     for [rows, depth, columns] in PRODUCTS {
         let left = vec![0.5_f32; rows * depth];
@@ -41,21 +55,40 @@ fn main() {
             let a = Matrix::dense(&left, rows, depth);
             for (tile, best) in tiles.iter().zip(&mut best[1..]) {
                 let start = processor_seconds();
-                let output = Output { values: &mut result, row_stride: columns, accumulate: false };
+                let output = Output {
+                    values: &mut result,
+                    row_stride: columns,
+                    accumulate: false,
+                };
                 product(tile, output, &a, &Matrix::dense(&right, columns, depth));
                 *best = best.max(operations / (processor_seconds() - start));
             }
             let start = processor_seconds();
-            let output = Output { values: &mut result, row_stride: columns, accumulate: false };
-            product(&tiles[tiles.len() - 1], output, &a, &Matrix::dense(&halves, columns, depth));
+            let output = Output {
+                values: &mut result,
+                row_stride: columns,
+                accumulate: false,
+            };
+            product(
+                &tiles[tiles.len() - 1],
+                output,
+                &a,
+                &Matrix::dense(&halves, columns, depth),
+            );
             let rate = operations / (processor_seconds() - start);
             if let Some(last) = best.last_mut() {
                 *last = last.max(rate);
             }
             black_box(&result);
         }
-        let rates: Vec<String> = best.iter().map(|rate| format!("{:.1}", rate / 1e9)).collect();
-        println!("{rows}×{depth}×{columns}: gemm crate, {tiles:?}, the last of f16: {} GFLOP/s", rates.join(" "));
+        let rates: Vec<String> = best
+            .iter()
+            .map(|rate| format!("{:.1}", rate / 1e9))
+            .collect();
+        println!(
+            "{rows}×{depth}×{columns}: gemm crate, {tiles:?}, the last of f16: {} GFLOP/s",
+            rates.join(" ")
+        );
     }
     for sizes in ATTENTIONS {
         let width = sizes.heads * sizes.size;
@@ -67,14 +100,27 @@ fn main() {
             black_box(attend(tile, &sizes, &query, &key, &key));
             operations / (processor_seconds() - start) / 1e9
         };
-        let rates: Vec<String> = tiles.iter().map(|tile| format!("{:.1}", rate(tile))).collect();
-        println!("attention {}×{} of {} heads of {}: {tiles:?} {} GFLOP/s", sizes.queries, sizes.keys, sizes.heads, sizes.size, rates.join(" "));
+        let rates: Vec<String> = tiles
+            .iter()
+            .map(|tile| format!("{:.1}", rate(tile)))
+            .collect();
+        println!(
+            "attention {}×{} of {} heads of {}: {tiles:?} {} GFLOP/s",
+            sizes.queries,
+            sizes.keys,
+            sizes.heads,
+            sizes.size,
+            rates.join(" ")
+        );
     }
 }
 
 /// Seconds that all threads of this process have computed, which a busy machine stretches less than those of the clock; on Linux.
 fn processor_seconds() -> f64 {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
     tasks
         .filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok())
         .filter_map(|text| text.split_whitespace().next()?.parse::<f64>().ok())
@@ -87,11 +133,25 @@ fn crate_gemm(left: &[f32], right: &[f32], result: &mut [f32], [rows, depth, col
     // SAFETY: the slices have the sizes that they are made with in `main`.
     unsafe {
         gemm::gemm(
-            rows, columns, depth,
-            result.as_mut_ptr(), 1, columns as isize, false,
-            left.as_ptr(), 1, depth as isize,
-            right.as_ptr(), depth as isize, 1,
-            0.0, 1.0, false, false, false, gemm::Parallelism::None,
+            rows,
+            columns,
+            depth,
+            result.as_mut_ptr(),
+            1,
+            columns as isize,
+            false,
+            left.as_ptr(),
+            1,
+            depth as isize,
+            right.as_ptr(),
+            depth as isize,
+            1,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
         );
     }
 }

@@ -47,7 +47,14 @@ pub fn attend(
     key: &[f32],
     value: &[f32],
 ) -> Vec<f32> {
-    let Attention { batch, queries, keys, heads, size, .. } = *sizes;
+    let Attention {
+        batch,
+        queries,
+        keys,
+        heads,
+        size,
+        ..
+    } = *sizes;
     let width = heads * size;
     let mut result = vec![0.0; batch * queries * width];
     if result.is_empty() || keys == 0 {
@@ -59,16 +66,27 @@ pub fn attend(
     let head = |values: &'_ [f32], index: usize, tokens: usize| {
         index / heads * tokens * width + index % heads * size..values.len()
     };
-    let plan = Plan { tile, sizes, block, values_of_block };
+    let plan = Plan {
+        tile,
+        sizes,
+        block,
+        values_of_block,
+    };
     let mut packed_keys = vec![0.0; batch * heads * keys_of_head];
-    packed_keys.par_chunks_exact_mut(keys_of_head).enumerate().for_each(|(index, packed)| {
-        plan.pack_keys(&key[head(key, index, keys)], packed);
-    });
+    packed_keys
+        .par_chunks_exact_mut(keys_of_head)
+        .enumerate()
+        .for_each(|(index, packed)| {
+            plan.pack_keys(&key[head(key, index, keys)], packed);
+        });
     let values_of_head = keys.div_ceil(block) * values_of_block;
     let mut packed_values = vec![0.0; batch * heads * values_of_head];
-    packed_values.par_chunks_exact_mut(values_of_head).enumerate().for_each(|(index, packed)| {
-        plan.pack_values(&value[head(value, index, keys)], packed);
-    });
+    packed_values
+        .par_chunks_exact_mut(values_of_head)
+        .enumerate()
+        .for_each(|(index, packed)| {
+            plan.pack_values(&value[head(value, index, keys)], packed);
+        });
     // Heads one after the other at first, so that tasks write to places of their own.
     let mut by_head = vec![0.0; result.len()];
     let heads_of_result = by_head.par_chunks_exact_mut(queries * size).enumerate();
@@ -82,13 +100,16 @@ pub fn attend(
             |scratch, (panel, result)| plan.attend(scratch, panel, query, keys, values, result),
         );
     });
-    result.par_chunks_exact_mut(width).enumerate().for_each(|(token, row)| {
-        let (image, query) = (token / queries, token % queries);
-        for (head, features) in row.chunks_exact_mut(size).enumerate() {
-            let start = ((image * heads + head) * queries + query) * size;
-            features.copy_from_slice(&by_head[start..][..size]);
-        }
-    });
+    result
+        .par_chunks_exact_mut(width)
+        .enumerate()
+        .for_each(|(token, row)| {
+            let (image, query) = (token / queries, token % queries);
+            for (head, features) in row.chunks_exact_mut(size).enumerate() {
+                let start = ((image * heads + head) * queries + query) * size;
+                features.copy_from_slice(&by_head[start..][..size]);
+            }
+        });
     result
 }
 
@@ -130,7 +151,9 @@ impl Scratch {
 
 impl Plan<'_> {
     fn pack_keys(&self, key: &[f32], packed: &mut [f32]) {
-        let Attention { keys, heads, size, .. } = *self.sizes;
+        let Attention {
+            keys, heads, size, ..
+        } = *self.sizes;
         let rows = self.tile.rows;
         let matrix = Matrix::new(key, [keys, size], [heads * size, 1]);
         let panels = packed.chunks_exact_mut(self.tile.panel(rows, size));
@@ -141,7 +164,9 @@ impl Plan<'_> {
     }
 
     fn pack_values(&self, value: &[f32], packed: &mut [f32]) {
-        let Attention { keys, heads, size, .. } = *self.sizes;
+        let Attention {
+            keys, heads, size, ..
+        } = *self.sizes;
         let rows = self.tile.rows;
         let matrix = Matrix::new(value, [size, keys], [1, heads * size]);
         let blocks = packed.chunks_exact_mut(self.values_of_block);
@@ -166,12 +191,26 @@ impl Plan<'_> {
         result: &mut [f32],
     ) {
         let tile = self.tile;
-        let Attention { queries, keys, heads, size, causal, .. } = *self.sizes;
+        let Attention {
+            queries,
+            keys,
+            heads,
+            size,
+            causal,
+            ..
+        } = *self.sizes;
         let (rows, lanes) = (tile.rows, tile.lanes);
         let first_query = panel * lanes;
         let some = first_query..queries.min(first_query + lanes);
         let matrix = Matrix::new(query, [queries, size], [heads * size, 1]);
-        pack(tile, &matrix, some.clone(), 0..size, lanes, &mut scratch.query);
+        pack(
+            tile,
+            &matrix,
+            some.clone(),
+            0..size,
+            lanes,
+            &mut scratch.query,
+        );
         let query = &scratch.query[..tile.words(lanes, size)];
         scratch.sums_of_values.fill(0.0);
         scratch.largest.fill(f32::NEG_INFINITY);
@@ -209,12 +248,21 @@ impl Plan<'_> {
             let panels = values.chunks_exact(tile.panel(rows, self.block));
             let sums = scratch.sums_of_values.chunks_exact_mut(rows * lanes);
             for (sums, values) in sums.zip(panels) {
-                tile.run(&values[..tile.words(rows, count)], scores, sums, lanes, true);
+                tile.run(
+                    &values[..tile.words(rows, count)],
+                    scores,
+                    sums,
+                    lanes,
+                    true,
+                );
             }
         }
         for (lane, row) in result.chunks_exact_mut(size).enumerate() {
             let inverse = 1.0 / scratch.sums[lane];
-            for (value, sums) in row.iter_mut().zip(scratch.sums_of_values.chunks_exact(lanes)) {
+            for (value, sums) in row
+                .iter_mut()
+                .zip(scratch.sums_of_values.chunks_exact(lanes))
+            {
                 *value = sums[lane] * inverse;
             }
         }

@@ -1,7 +1,8 @@
 //! What matrices may hold.
 
-use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+
+use crate::tile::half_precision;
 
 /// A number that is widened to `f32` without loss.
 pub trait Element: Copy + Send + Sync {
@@ -17,7 +18,7 @@ impl Element for f32 {
 
 impl Element for f16 {
     fn widen(from: &[Self], to: &mut [f32]) {
-        from.convert_to_f32_slice(to);
+        half_precision::widen(from, to);
     }
 }
 

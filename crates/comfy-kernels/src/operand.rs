@@ -119,14 +119,20 @@ impl<T: Element> Matrix<'_, T> {
         let start = lane * self.lane_stride + depths.start * self.depth_stride;
         let stored = &self.values[start..];
         if self.depth_stride == 1 {
-            if let (Some(stored), turn::DEPTH) = (stored.first_chunk::<{ turn::DEPTH }>(), depths.len()) {
+            if let (Some(stored), turn::DEPTH) =
+                (stored.first_chunk::<{ turn::DEPTH }>(), depths.len())
+            {
                 T::widen(stored, values);
             } else {
                 T::widen(&stored[..depths.len()], &mut values[..depths.len()]);
             }
             return;
         }
-        for (value, stored) in values.iter_mut().zip(stored.chunks(self.depth_stride)).take(depths.len()) {
+        for (value, stored) in values
+            .iter_mut()
+            .zip(stored.chunks(self.depth_stride))
+            .take(depths.len())
+        {
             T::widen(&stored[..1], std::slice::from_mut(value));
         }
     }

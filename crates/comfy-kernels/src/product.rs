@@ -41,7 +41,11 @@ pub struct Output<'a> {
 pub fn product(tile: &Tile, output: Output, left: &dyn Operand, right: &dyn Operand) {
     let (rows, columns, depth) = (left.lanes(), right.lanes(), left.depth());
     assert_eq!(depth, right.depth(), "both sides of a product are as deep");
-    let Output { values, row_stride, accumulate } = output;
+    let Output {
+        values,
+        row_stride,
+        accumulate,
+    } = output;
     assert!(row_stride >= columns, "rows of the result do not overlap");
     if rows == 0 || columns == 0 {
         return;
@@ -49,7 +53,9 @@ pub fn product(tile: &Tile, output: Output, left: &dyn Operand, right: &dyn Oper
     let values = &mut values[..(rows - 1) * row_stride + columns];
     if depth == 0 {
         if !accumulate {
-            values.chunks_mut(row_stride).for_each(|row| row[..columns].fill(0.0));
+            values
+                .chunks_mut(row_stride)
+                .for_each(|row| row[..columns].fill(0.0));
         }
         return;
     }
@@ -96,9 +102,15 @@ impl Part<'_> {
             pack(self.tile, right, lanes, self.depth.clone(), width, panel);
         };
         if divide {
-            packed.par_chunks_exact_mut(self.panel).enumerate().for_each(pack);
+            packed
+                .par_chunks_exact_mut(self.panel)
+                .enumerate()
+                .for_each(pack);
         } else {
-            packed.chunks_exact_mut(self.panel).enumerate().for_each(pack);
+            packed
+                .chunks_exact_mut(self.panel)
+                .enumerate()
+                .for_each(pack);
         }
     }
 
@@ -108,19 +120,33 @@ impl Part<'_> {
             let panel = vec![0.0; self.tile.panel(rows, self.depth.len())];
             (panel, vec![0.0; rows * self.tile.lanes])
         };
-        let run = |(panel, edge): &mut (Vec<f32>, Vec<f32>), (index, values): (usize, &mut [f32])| {
+        let run = |(panel, edge): &mut (Vec<f32>, Vec<f32>),
+                   (index, values): (usize, &mut [f32])| {
             let first = index * rows;
             let lanes = first..left.lanes().min(first + rows);
-            pack(self.tile, left, lanes.clone(), self.depth.clone(), rows, panel);
+            pack(
+                self.tile,
+                left,
+                lanes.clone(),
+                self.depth.clone(),
+                rows,
+                panel,
+            );
             let words = self.tile.words(rows, self.depth.len());
             self.row_of_tiles(&panel[..words], packed, values, lanes.len(), edge);
         };
         let tiles = rows * self.row_stride;
         if divide {
-            values.par_chunks_mut(tiles).enumerate().for_each_init(buffers, run);
+            values
+                .par_chunks_mut(tiles)
+                .enumerate()
+                .for_each_init(buffers, run);
         } else {
             let mut buffers = buffers();
-            values.chunks_mut(tiles).enumerate().for_each(|chunk| run(&mut buffers, chunk));
+            values
+                .chunks_mut(tiles)
+                .enumerate()
+                .for_each(|chunk| run(&mut buffers, chunk));
         }
     }
 
@@ -140,7 +166,8 @@ impl Part<'_> {
             let first = index * width;
             let columns = width.min(self.lanes.len() - first);
             if rows == self.tile.rows && columns == width {
-                self.tile.run(left, right, &mut values[first..], self.row_stride, self.add);
+                self.tile
+                    .run(left, right, &mut values[first..], self.row_stride, self.add);
                 continue;
             }
             self.tile.run(left, right, edge, width, false);

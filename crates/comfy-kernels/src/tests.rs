@@ -19,7 +19,9 @@ fn distance(got: &[f32], want: &[f64]) -> f64 {
     assert_eq!(got.len(), want.len());
     let square = |sum: f64, value: f64| sum + value * value;
     let pairs = got.iter().zip(want);
-    let difference = pairs.map(|(got, want)| f64::from(*got) - want).fold(0.0, square);
+    let difference = pairs
+        .map(|(got, want)| f64::from(*got) - want)
+        .fold(0.0, square);
     let size = want.iter().copied().fold(1e-30, square);
     (difference / size).sqrt()
 }
@@ -46,7 +48,12 @@ const SIZES: [[usize; 3]; 14] = [
     [320, 33, 2],
 ];
 
-fn plain(left: &[f32], right: &[f32], [rows, depth, columns]: [usize; 3], at: [usize; 2]) -> Vec<f64> {
+fn plain(
+    left: &[f32],
+    right: &[f32],
+    [rows, depth, columns]: [usize; 3],
+    at: [usize; 2],
+) -> Vec<f64> {
     let mut result = Vec::with_capacity(rows * columns);
     for row in 0..rows {
         for column in 0..columns {
@@ -72,15 +79,30 @@ fn every_tile_follows_the_formula() {
                 let row_stride = columns + 3;
                 let mut got = vec![7.0; rows * row_stride];
                 for accumulate in [false, true] {
-                    let output = Output { values: &mut got, row_stride, accumulate };
+                    let output = Output {
+                        values: &mut got,
+                        row_stride,
+                        accumulate,
+                    };
                     product(&tile, output, &a, &b);
                 }
                 let between = got.chunks(row_stride).flat_map(|row| &row[columns..]);
-                assert!(between.copied().all(|value| value.to_bits() == 7.0_f32.to_bits()));
-                let got: Vec<f32> = got.chunks(row_stride).flat_map(|row| &row[..columns]).copied().collect();
+                assert!(
+                    between
+                        .copied()
+                        .all(|value| value.to_bits() == 7.0_f32.to_bits())
+                );
+                let got: Vec<f32> = got
+                    .chunks(row_stride)
+                    .flat_map(|row| &row[..columns])
+                    .copied()
+                    .collect();
                 let want: Vec<f64> = want.iter().map(|value| 2.0 * value).collect();
                 let difference = distance(&got, &want);
-                assert!(difference < bound(&tile), "{tile:?} {sizes:?} {strides:?}: {difference:.1e}");
+                assert!(
+                    difference < bound(&tile),
+                    "{tile:?} {sizes:?} {strides:?}: {difference:.1e}"
+                );
             }
         }
     }
@@ -90,22 +112,47 @@ fn every_tile_follows_the_formula() {
 fn half_precision_is_widened() {
     let [rows, depth, columns] = [45, 99, 70];
     let left = numbers(rows * depth, 3);
-    let halves: Vec<f16> = numbers(columns * depth, 4).into_iter().map(f16::from_f32).collect();
-    let brains: Vec<bf16> = halves.iter().map(|half| bf16::from_f32(half.to_f32())).collect();
+    let halves: Vec<f16> = numbers(columns * depth, 4)
+        .into_iter()
+        .map(f16::from_f32)
+        .collect();
+    let brains: Vec<bf16> = halves
+        .iter()
+        .map(|half| bf16::from_f32(half.to_f32()))
+        .collect();
     let a = Matrix::dense(&left, rows, depth);
     for tile in Tile::all() {
         for strides in [[depth, 1], [1, columns], [2 * depth, 2]] {
-            let columns = if strides[1] == 2 { columns / 2 } else { columns };
+            let columns = if strides[1] == 2 {
+                columns / 2
+            } else {
+                columns
+            };
             let depth_there = if strides[1] == 2 { depth / 2 } else { depth };
-            let a = if strides[1] == 2 { Matrix::new(&left, [rows, depth_there], [depth, 1]) } else { a };
+            let a = if strides[1] == 2 {
+                Matrix::new(&left, [rows, depth_there], [depth, 1])
+            } else {
+                a
+            };
             let check = |right: &dyn Operand, wide: &[f32]| {
                 let mut got = vec![0.0; rows * columns];
-                let output = Output { values: &mut got, row_stride: columns, accumulate: false };
+                let output = Output {
+                    values: &mut got,
+                    row_stride: columns,
+                    accumulate: false,
+                };
                 product(&tile, output, &a, right);
-                let left: Vec<f32> = left.chunks(depth).flat_map(|row| &row[..depth_there]).copied().collect();
+                let left: Vec<f32> = left
+                    .chunks(depth)
+                    .flat_map(|row| &row[..depth_there])
+                    .copied()
+                    .collect();
                 let want = plain(&left, wide, [rows, depth_there, columns], strides);
                 let difference = distance(&got, &want);
-                assert!(difference < bound(&tile), "{tile:?} {strides:?}: {difference:.1e}");
+                assert!(
+                    difference < bound(&tile),
+                    "{tile:?} {strides:?}: {difference:.1e}"
+                );
             };
             let sizes = [columns, depth_there];
             let wide: Vec<f32> = halves.iter().map(|half| half.to_f32()).collect();
@@ -122,11 +169,19 @@ fn nothing_is_a_product_too() {
     let empty = Matrix::<f32>::dense(&[], 0, 5);
     let some = numbers(10, 1);
     let some = Matrix::dense(&some, 2, 5);
-    let output = Output { values: &mut [], row_stride: 2, accumulate: false };
+    let output = Output {
+        values: &mut [],
+        row_stride: 2,
+        accumulate: false,
+    };
     product(&tile, output, &empty, &some);
     let mut got = vec![1.0; 6];
     let no_depth = |lanes| Matrix::<f32>::dense(&[], lanes, 0);
-    let output = Output { values: &mut got, row_stride: 2, accumulate: false };
+    let output = Output {
+        values: &mut got,
+        row_stride: 2,
+        accumulate: false,
+    };
     product(&tile, output, &no_depth(3), &no_depth(2));
     assert!(got.iter().all(|value| *value == 0.0));
 }
@@ -137,15 +192,37 @@ fn what_is_no_number_is_not_hidden_by_rounding() {
         let left = [f32::NAN, 1.0, 2.0];
         let right = [1.0, 0.0, f32::INFINITY];
         let mut got = [0.0; 9];
-        let output = Output { values: &mut got, row_stride: 3, accumulate: false };
-        product(&tile, output, &Matrix::dense(&left, 3, 1), &Matrix::dense(&right, 3, 1));
-        assert!(got[0].is_nan() && got[1].is_nan() && got[2].is_nan(), "{tile:?} {got:?}");
-        assert!(got[5].is_infinite() && (got[6] - 2.0).abs() < 1e-6, "{tile:?} {got:?}");
+        let output = Output {
+            values: &mut got,
+            row_stride: 3,
+            accumulate: false,
+        };
+        product(
+            &tile,
+            output,
+            &Matrix::dense(&left, 3, 1),
+            &Matrix::dense(&right, 3, 1),
+        );
+        assert!(
+            got[0].is_nan() && got[1].is_nan() && got[2].is_nan(),
+            "{tile:?} {got:?}"
+        );
+        assert!(
+            got[5].is_infinite() && (got[6] - 2.0).abs() < 1e-6,
+            "{tile:?} {got:?}"
+        );
     }
 }
 
 fn plain_attention(sizes: &Attention, query: &[f32], key: &[f32], value: &[f32]) -> Vec<f64> {
-    let Attention { batch, queries, keys, heads, size, causal } = *sizes;
+    let Attention {
+        batch,
+        queries,
+        keys,
+        heads,
+        size,
+        causal,
+    } = *sizes;
     let width = heads * size;
     let mut result = vec![0.0; batch * queries * width];
     for image in 0..batch {
@@ -157,7 +234,8 @@ fn plain_attention(sizes: &Attention, query: &[f32], key: &[f32], value: &[f32])
                 let seen = if causal { keys.min(q + 1) } else { keys };
                 let scores: Vec<f64> = (0..seen)
                     .map(|k| {
-                        let terms = (0..size).map(|f| at(query, queries, q, f) * at(key, keys, k, f));
+                        let terms =
+                            (0..size).map(|f| at(query, queries, q, f) * at(key, keys, k, f));
                         terms.sum::<f64>() / (size as f64).sqrt()
                     })
                     .collect();
@@ -165,8 +243,10 @@ fn plain_attention(sizes: &Attention, query: &[f32], key: &[f32], value: &[f32])
                 let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
                 for f in 0..size {
                     let terms = scores.iter().enumerate();
-                    let terms = terms.map(|(k, score)| (score - most).exp() * at(value, keys, k, f));
-                    result[(image * queries + q) * width + head * size + f] = terms.sum::<f64>() / sum;
+                    let terms =
+                        terms.map(|(k, score)| (score - most).exp() * at(value, keys, k, f));
+                    result[(image * queries + q) * width + head * size + f] =
+                        terms.sum::<f64>() / sum;
                 }
             }
         }
@@ -190,10 +270,23 @@ fn attention_follows_the_formula() {
     ];
     for tile in Tile::all() {
         for ([batch, queries, keys, heads, size], causal) in list {
-            let sizes = Attention { batch, queries, keys, heads, size, causal };
+            let sizes = Attention {
+                batch,
+                queries,
+                keys,
+                heads,
+                size,
+                causal,
+            };
             let width = heads * size;
-            let query: Vec<f32> = numbers(batch * queries * width, 5).iter().map(|value| 4.0 * value).collect();
-            let key: Vec<f32> = numbers(batch * keys * width, 6).iter().map(|value| 4.0 * value).collect();
+            let query: Vec<f32> = numbers(batch * queries * width, 5)
+                .iter()
+                .map(|value| 4.0 * value)
+                .collect();
+            let key: Vec<f32> = numbers(batch * keys * width, 6)
+                .iter()
+                .map(|value| 4.0 * value)
+                .collect();
             let value = numbers(batch * keys * width, 7);
             let got = attend(&tile, &sizes, &query, &key, &value);
             let want = plain_attention(&sizes, &query, &key, &value);

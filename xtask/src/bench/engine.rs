@@ -37,16 +37,26 @@ pub(super) struct Answer {
 pub(super) fn all(options: &Options, checkpoint: &Path) -> anyhow::Result<Vec<Engine>> {
     let ours = |more: &[&str]| {
         let mut command = Command::new(options.programs().join("examples/speed"));
-        command.arg(checkpoint).args(["--device", &options.device]).args(more);
+        command
+            .arg(checkpoint)
+            .args(["--device", &options.device])
+            .args(more);
         command
     };
     let mut list = vec![Engine::start("comfy-server", true, ours(&[]))?];
     if options.bf16 {
-        list.push(Engine::start("comfy-server, bf16", false, ours(&["--bf16-unet"]))?);
+        list.push(Engine::start(
+            "comfy-server, bf16",
+            false,
+            ours(&["--bf16-unet"]),
+        )?);
     }
     if let Some(python) = &options.pytorch {
         let mut command = Command::new(python);
-        command.arg(crate::repository().join(PEER)).arg("serve").arg(checkpoint);
+        command
+            .arg(crate::repository().join(PEER))
+            .arg("serve")
+            .arg(checkpoint);
         command.args(["--device", &options.torch_device, "--dtype", &options.dtype]);
         list.push(Engine::start("PyTorch", true, command)?);
     }
@@ -87,19 +97,32 @@ impl Engine {
         request["output"] = json!(output);
         request["profile"] = json!(profile);
         writeln!(self.input, "{request}")?;
-        let answer = self.hear().with_context(|| format!("while asked for {}", work.title))?;
+        let answer = self
+            .hear()
+            .with_context(|| format!("while asked for {}", work.title))?;
         let operators = answer["operators"].as_array().into_iter().flatten();
         Ok(Answer {
-            seconds: answer["seconds"].as_f64().context("an answer has no seconds")?,
+            seconds: answer["seconds"]
+                .as_f64()
+                .context("an answer has no seconds")?,
             peak_mib: answer["peak_mib"].as_f64(),
             operators: operators
-                .filter_map(|one| Some((one[0].as_str()?.to_owned(), one[1].as_u64()?, one[2].as_f64()?)))
+                .filter_map(|one| {
+                    Some((
+                        one[0].as_str()?.to_owned(),
+                        one[1].as_u64()?,
+                        one[2].as_f64()?,
+                    ))
+                })
                 .collect(),
         })
     }
 
     fn hear(&mut self) -> anyhow::Result<Value> {
-        let line = self.output.next().with_context(|| format!("{} ended", self.name))??;
+        let line = self
+            .output
+            .next()
+            .with_context(|| format!("{} ended", self.name))??;
         serde_json::from_str(&line).with_context(|| format!("{} said `{line}`", self.name))
     }
 }

@@ -13,8 +13,8 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 use engine::Engine;
-use options::Options;
 pub(crate) use options::HELP;
+use options::Options;
 use report::{Row, Table};
 use work::Work;
 
@@ -73,7 +73,10 @@ fn time(
     work: &Work,
     scratch: &Path,
 ) -> anyhow::Result<Row> {
-    let mut row = Row::new(&work.title, engines.iter().map(|engine| engine.name.clone()));
+    let mut row = Row::new(
+        &work.title,
+        engines.iter().map(|engine| engine.name.clone()),
+    );
     let mut first: Option<Vec<f32>> = None;
     for engine in &mut *engines {
         let file = scratch.join("result.f32");
@@ -84,7 +87,10 @@ fn time(
             continue;
         };
         let difference = work::relative_difference(&result, first)?;
-        println!("{}: {} differs by {difference:.1e} from the first", work.title, engine.name);
+        println!(
+            "{}: {} differs by {difference:.1e} from the first",
+            work.title, engine.name
+        );
         ensure!(
             difference <= TOLERANCE || !engine.is_exact || !options.is_exact(),
             "{}: {} gives other numbers, relative difference {difference:.3e}",
@@ -110,7 +116,10 @@ fn build(options: &Options) -> anyhow::Result<()> {
     ];
     for build in builds {
         let mut command = Command::new(&cargo);
-        command.arg("build").args(build).current_dir(crate::repository());
+        command
+            .arg("build")
+            .args(build)
+            .current_dir(crate::repository());
         if !options.dev {
             command.arg("--release");
         }

@@ -67,7 +67,9 @@ impl Options {
         let mut words = arguments.iter();
         while let Some(&word) = words.next() {
             let mut value = || {
-                let value = words.next().with_context(|| format!("expected a value after {word}"));
+                let value = words
+                    .next()
+                    .with_context(|| format!("expected a value after {word}"));
                 value.map(|text| (*text).to_owned())
             };
             match word {
@@ -77,7 +79,11 @@ impl Options {
                 "--device" => options.device = value()?,
                 "--torch-device" => options.torch_device = value()?,
                 "--dtype" => options.dtype = value()?,
-                "--rounds" => options.rounds = value()?.parse().context("expected a number after --rounds")?,
+                "--rounds" => {
+                    options.rounds = value()?
+                        .parse()
+                        .context("expected a number after --rounds")?
+                }
                 "--only" => options.only = Some(value()?),
                 "--features" => options.features = Some(value()?),
                 "--bf16" => options.bf16 = true,
@@ -90,7 +96,11 @@ impl Options {
                 _ => bail!("unexpected argument `{word}`:\n{HELP}"),
             }
         }
-        ensure!(options.checkpoint.is_file(), "expected the file of a checkpoint, got `{}`:\n{HELP}", options.checkpoint.display());
+        ensure!(
+            options.checkpoint.is_file(),
+            "expected the file of a checkpoint, got `{}`:\n{HELP}",
+            options.checkpoint.display()
+        );
         ensure!(options.rounds > 0, "expected at least one round");
         options.checkpoint = std::path::absolute(&options.checkpoint)?;
         Ok(options)
@@ -107,9 +117,19 @@ impl Options {
         let mut plan = vec![(self.checkpoint.clone(), work::of_sd15(scratch, on_card)?)];
         if let Some(file) = &self.sdxl {
             if !file.is_file() {
-                let python = self.pytorch.as_ref().context("the file of --sdxl is not there, and without --pytorch it cannot be made")?;
-                let status = Command::new(python).arg(crate::repository().join(PEER)).arg("sdxl").arg(file).status();
-                ensure!(status.context("cannot run PyTorch")?.success(), "PyTorch did not make {}", file.display());
+                let python = self.pytorch.as_ref().context(
+                    "the file of --sdxl is not there, and without --pytorch it cannot be made",
+                )?;
+                let status = Command::new(python)
+                    .arg(crate::repository().join(PEER))
+                    .arg("sdxl")
+                    .arg(file)
+                    .status();
+                ensure!(
+                    status.context("cannot run PyTorch")?.success(),
+                    "PyTorch did not make {}",
+                    file.display()
+                );
             }
             plan.push((std::path::absolute(file)?, work::of_sdxl(scratch, on_card)?));
         }
@@ -123,16 +143,30 @@ impl Options {
     /// Whole pictures, each by a process of its own.
     pub(super) fn pictures(&self) -> Vec<Picture> {
         let mut list = if self.device == "cpu" {
-            vec![Picture { side: 256, steps: 4 }, Picture { side: 512, steps: 20 }]
+            vec![
+                Picture {
+                    side: 256,
+                    steps: 4,
+                },
+                Picture {
+                    side: 512,
+                    steps: 20,
+                },
+            ]
         } else {
-            vec![Picture { side: 512, steps: 20 }]
+            vec![Picture {
+                side: 512,
+                steps: 20,
+            }]
         };
         list.retain(|picture| self.wants(&picture.title()));
         list
     }
 
     fn wants(&self, title: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| title.contains(only.as_str()))
+        self.only
+            .as_ref()
+            .is_none_or(|only| title.contains(only.as_str()))
     }
 
     /// The folder that cargo puts our programs into.

@@ -28,10 +28,14 @@ impl Picture {
 /// Times one picture on all engines in turns; the first time, which also brings files into the system's cache, is not counted.
 pub(super) fn time(options: &Options, picture: &Picture, scratch: &Path) -> anyhow::Result<Row> {
     let engines = engines(options, picture, scratch)?;
-    let mut row = Row::new(&picture.title(), engines.iter().map(|(name, _)| name.clone()));
+    let mut row = Row::new(
+        &picture.title(),
+        engines.iter().map(|(name, _)| name.clone()),
+    );
     for round in 0..=options.rounds {
         for (index, (name, arguments)) in engines.iter().enumerate() {
-            let (seconds, peak) = run(arguments).with_context(|| format!("{name}, {}", row.title))?;
+            let (seconds, peak) =
+                run(arguments).with_context(|| format!("{name}, {}", row.title))?;
             if round > 0 {
                 row.add(index, seconds, peak);
             }
@@ -41,21 +45,35 @@ pub(super) fn time(options: &Options, picture: &Picture, scratch: &Path) -> anyh
 }
 
 /// The names of the engines, and their programs with arguments.
-fn engines(options: &Options, picture: &Picture, scratch: &Path) -> anyhow::Result<Vec<(String, Vec<String>)>> {
+fn engines(
+    options: &Options,
+    picture: &Picture,
+    scratch: &Path,
+) -> anyhow::Result<Vec<(String, Vec<String>)>> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let Picture { side, steps } = *picture;
     let (side_text, steps_text) = (side.to_string(), steps.to_string());
     let checkpoint = &options.checkpoint;
     let folder = checkpoint.parent().context("a file is in a folder")?;
-    let name = checkpoint.file_name().context("a file has a name")?.to_string_lossy();
+    let name = checkpoint
+        .file_name()
+        .context("a file has a name")?
+        .to_string_lossy();
     let paths = scratch.join("paths.yaml");
-    std::fs::write(&paths, format!("bench:\n  base_path: {}\n  checkpoints: .\n", text(folder)))?;
+    std::fs::write(
+        &paths,
+        format!("bench:\n  base_path: {}\n  checkpoints: .\n", text(folder)),
+    )?;
     let prompt = scratch.join(format!("picture-{side}-{steps}.json"));
     std::fs::write(&prompt, workflow(&name, side, steps).to_string())?;
     let server = options.programs().join("comfy-server");
     let mut ours = vec![text(&server), "run".to_owned(), text(&prompt)];
     ours.extend(["--device", &options.device, "--base-directory"].map(str::to_owned));
-    ours.extend([text(scratch), "--extra-model-paths-config".to_owned(), text(&paths)]);
+    ours.extend([
+        text(scratch),
+        "--extra-model-paths-config".to_owned(),
+        text(&paths),
+    ]);
     let mut list = vec![("comfy-server".to_owned(), ours.clone())];
     if options.bf16 {
         ours.push("--bf16-unet".to_owned());
@@ -65,17 +83,48 @@ fn engines(options: &Options, picture: &Picture, scratch: &Path) -> anyhow::Resu
     if let Some(python) = &options.pytorch {
         let peer = text(&crate::repository().join(PEER));
         let words = [
-            python, &peer, "picture", &text(checkpoint), &side_text, &steps_text, &result, "--device",
-            &options.torch_device, "--dtype", &options.dtype,
+            python,
+            &peer,
+            "picture",
+            &text(checkpoint),
+            &side_text,
+            &steps_text,
+            &result,
+            "--device",
+            &options.torch_device,
+            "--dtype",
+            &options.dtype,
         ];
         list.push(("PyTorch".to_owned(), words.map(str::to_owned).to_vec()));
     }
     if let Some(program) = &options.sd_cpp {
         let words = [
-            program, "-m", &text(checkpoint), "-p", "a photo of a cat", "-n", "bad", "-W", &side_text, "-H", &side_text,
-            "--steps", &steps_text, "--cfg-scale", "7", "--sampling-method", "euler", "-s", "42", "-o", &result,
+            program,
+            "-m",
+            &text(checkpoint),
+            "-p",
+            "a photo of a cat",
+            "-n",
+            "bad",
+            "-W",
+            &side_text,
+            "-H",
+            &side_text,
+            "--steps",
+            &steps_text,
+            "--cfg-scale",
+            "7",
+            "--sampling-method",
+            "euler",
+            "-s",
+            "42",
+            "-o",
+            &result,
         ];
-        list.push(("stable-diffusion.cpp".to_owned(), words.map(str::to_owned).to_vec()));
+        list.push((
+            "stable-diffusion.cpp".to_owned(),
+            words.map(str::to_owned).to_vec(),
+        ));
     }
     Ok(list)
 }
@@ -112,13 +161,19 @@ fn run(arguments: &[String]) -> anyhow::Result<(f64, Option<f64>)> {
         std::thread::sleep(Duration::from_millis(10));
     };
     let seconds = start.elapsed().as_secs_f64();
-    ensure!(status.success(), "`{}` failed: {status}", arguments.join(" "));
+    ensure!(
+        status.success(),
+        "`{}` failed: {status}",
+        arguments.join(" ")
+    );
     Ok((seconds, peak))
 }
 
 /// The largest resident size of a process so far; on Linux.
 fn peak_mib(id: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(peak.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
 }

@@ -26,20 +26,50 @@ pub(super) fn bars(table: &Table) -> String {
     for (index, engine) in engines.iter().enumerate() {
         let x = 10.0 + 200.0 * index as f64;
         let colour = COLOURS[index % COLOURS.len()];
-        let _ = writeln!(svg, "<rect x=\"{x}\" y=\"32\" width=\"12\" height=\"12\" fill=\"{colour}\"/>");
-        let _ = writeln!(svg, "<text x=\"{}\" y=\"42\">{}</text>", x + 18.0, escape(engine));
+        let _ = writeln!(
+            svg,
+            "<rect x=\"{x}\" y=\"32\" width=\"12\" height=\"12\" fill=\"{colour}\"/>"
+        );
+        let _ = writeln!(
+            svg,
+            "<text x=\"{}\" y=\"42\">{}</text>",
+            x + 18.0,
+            escape(engine)
+        );
     }
     let mut y = TOP;
     for row in &table.rows {
-        let slowest = row.cells.iter().map(|cell| cell.median()).fold(f64::MIN_POSITIVE, f64::max);
+        let slowest = row
+            .cells
+            .iter()
+            .map(|cell| cell.median())
+            .fold(f64::MIN_POSITIVE, f64::max);
         let middle = y + row.cells.len() as f64 * BAR / 2.0 + 4.0;
-        let _ = writeln!(svg, "<text x=\"{}\" y=\"{middle}\" text-anchor=\"end\">{}</text>", LEFT - 10.0, escape(&row.title));
+        let _ = writeln!(
+            svg,
+            "<text x=\"{}\" y=\"{middle}\" text-anchor=\"end\">{}</text>",
+            LEFT - 10.0,
+            escape(&row.title)
+        );
         for cell in &row.cells {
-            let index = engines.iter().position(|engine| *engine == cell.engine).unwrap_or_default();
+            let index = engines
+                .iter()
+                .position(|engine| *engine == cell.engine)
+                .unwrap_or_default();
             let colour = COLOURS[index % COLOURS.len()];
             let length = (WIDTH - LEFT - RIGHT) * cell.median() / slowest;
-            let _ = writeln!(svg, "<rect x=\"{LEFT}\" y=\"{y}\" width=\"{length:.1}\" height=\"{}\" fill=\"{colour}\"/>", BAR - 3.0);
-            let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{}\">{:.3} s</text>", LEFT + length + 6.0, y + BAR - 5.0, cell.median());
+            let _ = writeln!(
+                svg,
+                "<rect x=\"{LEFT}\" y=\"{y}\" width=\"{length:.1}\" height=\"{}\" fill=\"{colour}\"/>",
+                BAR - 3.0
+            );
+            let _ = writeln!(
+                svg,
+                "<text x=\"{:.1}\" y=\"{}\">{:.3} s</text>",
+                LEFT + length + 6.0,
+                y + BAR - 5.0,
+                cell.median()
+            );
             y += BAR;
         }
         y += GAP;

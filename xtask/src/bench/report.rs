@@ -23,8 +23,15 @@ pub(super) struct Cell {
 
 impl Row {
     pub(super) fn new(title: &str, engines: impl Iterator<Item = String>) -> Self {
-        let cell = |engine| Cell { engine, seconds: Vec::new(), peak_mib: None };
-        Self { title: title.to_owned(), cells: engines.map(cell).collect() }
+        let cell = |engine| Cell {
+            engine,
+            seconds: Vec::new(),
+            peak_mib: None,
+        };
+        Self {
+            title: title.to_owned(),
+            cells: engines.map(cell).collect(),
+        }
     }
 
     pub(super) fn add(&mut self, index: usize, seconds: f64, peak_mib: Option<f64>) {
@@ -45,7 +52,9 @@ impl Cell {
         let (Some(least), Some(most)) = (self.seconds.first(), self.seconds.last()) else {
             return String::new();
         };
-        let memory = self.peak_mib.map_or(String::new(), |peak| format!("; {peak:.0} MiB"));
+        let memory = self
+            .peak_mib
+            .map_or(String::new(), |peak| format!("; {peak:.0} MiB"));
         format!("{:.3} ({least:.3}–{most:.3}){memory}", self.median())
     }
 }
@@ -70,10 +79,21 @@ impl Table {
     pub(super) fn new(options: &Options) -> Self {
         let facts = vec![
             format!("Machine: {}", machine()),
-            format!("comfy-server {} ({})", env!("CARGO_PKG_VERSION"), if options.dev { "without --release" } else { "--release" }),
+            format!(
+                "comfy-server {} ({})",
+                env!("CARGO_PKG_VERSION"),
+                if options.dev {
+                    "without --release"
+                } else {
+                    "--release"
+                }
+            ),
             format!("{} rounds in turns", options.rounds),
         ];
-        Self { rows: Vec::new(), facts }
+        Self {
+            rows: Vec::new(),
+            facts,
+        }
     }
 
     pub(super) fn describe(&mut self, engine: &Engine) {
@@ -100,7 +120,11 @@ impl Table {
             let _ = writeln!(text, "- {fact}");
         }
         let names = self.engines();
-        let _ = writeln!(text, "\nSeconds: the median (and the range); the most memory the process has had. Ratios are to `{}`.\n", names.first().unwrap_or(&""));
+        let _ = writeln!(
+            text,
+            "\nSeconds: the median (and the range); the most memory the process has had. Ratios are to `{}`.\n",
+            names.first().unwrap_or(&"")
+        );
         let _ = writeln!(text, "| work | {} |", names.join(" | "));
         let _ = writeln!(text, "|---|{}", "---|".repeat(names.len()));
         for row in &self.rows {
@@ -110,9 +134,18 @@ impl Table {
                     return String::new();
                 };
                 let ratio = row.cells[0].median() / cell.median();
-                if index == 0 { cell.text() } else { format!("{}, ratio {ratio:.2}", cell.text()) }
+                if index == 0 {
+                    cell.text()
+                } else {
+                    format!("{}, ratio {ratio:.2}", cell.text())
+                }
             });
-            let _ = writeln!(text, "| {} | {} |", row.title, cells.collect::<Vec<_>>().join(" | "));
+            let _ = writeln!(
+                text,
+                "| {} | {} |",
+                row.title,
+                cells.collect::<Vec<_>>().join(" | ")
+            );
         }
         text
     }
@@ -146,6 +179,9 @@ fn machine() -> String {
     let name = value("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let kinds = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"];
     let flags = value("flags").unwrap_or_default();
-    let kinds: Vec<&str> = kinds.into_iter().filter(|kind| flags.split(' ').any(|flag| flag == *kind)).collect();
+    let kinds: Vec<&str> = kinds
+        .into_iter()
+        .filter(|kind| flags.split(' ').any(|flag| flag == *kind))
+        .collect();
     format!("{name}, {threads} threads, {}", kinds.join(" "))
 }

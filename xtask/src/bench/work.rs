@@ -15,7 +15,11 @@ pub(super) struct Work {
 
 pub(super) fn of_sd15(scratch: &Path, on_card: bool) -> anyhow::Result<Vec<Work>> {
     let mut list = Vec::new();
-    let (calls, batches): (&[usize], &[usize]) = if on_card { (&[512, 1024], &[2, 8]) } else { (&[256, 512], &[2]) };
+    let (calls, batches): (&[usize], &[usize]) = if on_card {
+        (&[512, 1024], &[2, 8])
+    } else {
+        (&[256, 512], &[2])
+    };
     for &side in calls {
         for &batch in batches {
             let context = [batch, 77, 768];
@@ -30,7 +34,11 @@ pub(super) fn of_sd15(scratch: &Path, on_card: bool) -> anyhow::Result<Vec<Work>
         let image = inputs(scratch, &[("image", &[1, side, side, 3])])?;
         list.push(work(format!("VAE encode {side}²"), "encode", image));
     }
-    list.push(work("text encoder, 77 tokens".to_owned(), "text", Value::Object(Map::new())));
+    list.push(work(
+        "text encoder, 77 tokens".to_owned(),
+        "text",
+        Value::Object(Map::new()),
+    ));
     Ok(list)
 }
 
@@ -38,7 +46,14 @@ pub(super) fn of_sdxl(scratch: &Path, on_card: bool) -> anyhow::Result<Vec<Work>
     let side = if on_card { 1024 } else { 512 };
     let batches: &[usize] = if on_card { &[2, 8] } else { &[2] };
     let calls = batches.iter().map(|&batch| {
-        unet(scratch, "SDXL", side, batch, &[batch, 77, 2048], Some(&[batch, 2816]))
+        unet(
+            scratch,
+            "SDXL",
+            side,
+            batch,
+            &[batch, 77, 2048],
+            Some(&[batch, 2816]),
+        )
     });
     calls.collect()
 }
@@ -70,7 +85,10 @@ fn inputs(scratch: &Path, shapes: &[(&str, &[usize])]) -> anyhow::Result<Value> 
         let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
         let file = scratch.join(format!("{name}-{}.f32", sizes.join("x")));
         let values = numbers(shape.iter().product(), *name == "image");
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         std::fs::write(&file, bytes)?;
         list.insert((*name).to_owned(), json!({"file": file, "shape": shape}));
     }
@@ -104,12 +122,22 @@ pub(super) fn read(path: &PathBuf) -> anyhow::Result<Vec<f32>> {
 }
 
 pub(super) fn relative_difference(got: &[f32], want: &[f32]) -> anyhow::Result<f64> {
-    ensure!(got.len() == want.len(), "results have {} and {} values", got.len(), want.len());
+    ensure!(
+        got.len() == want.len(),
+        "results have {} and {} values",
+        got.len(),
+        want.len()
+    );
     let square = |value: f64| value * value;
     let pairs = got.iter().zip(want);
-    let difference: f64 = pairs.map(|(got, want)| square(f64::from(*got) - f64::from(*want))).sum();
+    let difference: f64 = pairs
+        .map(|(got, want)| square(f64::from(*got) - f64::from(*want)))
+        .sum();
     let size: f64 = want.iter().map(|want| square(f64::from(*want))).sum();
     let relative = (difference / size.max(f64::MIN_POSITIVE)).sqrt();
-    ensure!(relative.is_finite(), "a result has values that are no numbers");
+    ensure!(
+        relative.is_finite(),
+        "a result has values that are no numbers"
+    );
     Ok(relative)
 }

@@ -89,12 +89,18 @@ impl ComputeDevice {
             }
         };
         let strategies = self_test::settle(&device, wanted)?;
-        let network_strategies = self_test::settle_precision(&device, strategies, plan.network_precision);
+        let network_strategies =
+            self_test::settle_precision(&device, strategies, plan.network_precision);
         tracing::info!(
             kind = ?plan.kind, api = %plan.api, name = %plan.name, reason = %plan.reason, ?strategies,
             network_precision = ?network_strategies.precision, "compute device opened"
         );
-        Ok(Self::new(device, plan.clone(), strategies, network_strategies))
+        Ok(Self::new(
+            device,
+            plan.clone(),
+            strategies,
+            network_strategies,
+        ))
     }
 
     /// The device in burn's terms.

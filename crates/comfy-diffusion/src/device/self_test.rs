@@ -7,9 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::Device;
 
+use super::Precision;
 use crate::error::{Error, Result};
 use crate::ops::reference::{self, Example};
-use super::Precision;
 use crate::ops::{AttentionStrategy, ConvolutionStrategy, Kernels, Strategies};
 
 /// The largest relative difference (of Euclidean norms) that passes.

@@ -35,9 +35,7 @@ pub fn attention(
         let size = width / heads;
         format!("attention {queries}×{keys}, {batch}×{heads} heads of {size}")
     };
-    timed(name, || {
-        compute(strategies, query, key, value, heads, mask)
-    })
+    timed(name, || compute(strategies, query, key, value, heads, mask))
 }
 
 fn compute(

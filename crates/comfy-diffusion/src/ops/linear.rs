@@ -82,7 +82,13 @@ impl Linear {
 
     fn compute(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
         if self.strategies.kernels == Kernels::Host {
-            return host::linear(&self.strategies.tile(), x, &self.weight, self.bias.as_ref(), residual);
+            return host::linear(
+                &self.strategies.tile(),
+                x,
+                &self.weight,
+                self.bias.as_ref(),
+                residual,
+            );
         }
         let [batch, tokens, inputs] = x.dims();
         let flat = x.reshape([batch * tokens, inputs]);
@@ -113,7 +119,13 @@ impl Linear {
 
     fn compute_to_channels(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
         if self.strategies.kernels == Kernels::Host {
-            return host::linear_to_channels(&self.strategies.tile(), x, &self.weight, self.bias.as_ref(), residual);
+            return host::linear_to_channels(
+                &self.strategies.tile(),
+                x,
+                &self.weight,
+                self.bias.as_ref(),
+                residual,
+            );
         }
         let weight: Tensor<3> = self.weight.clone().unsqueeze();
         let batch = x.dims()[0];

@@ -54,7 +54,9 @@ pub(super) fn halves(element: Dtype, bytes: &[u8]) -> Option<Halves> {
     fn read<H: Send>(bytes: &[u8], from_bits: impl Fn(u16) -> H + Sync) -> Vec<H> {
         let (elements, _) = bytes.as_chunks::<2>();
         let elements = elements.par_iter().with_min_len(CHUNK);
-        elements.map(|element| from_bits(u16::from_le_bytes(*element))).collect()
+        elements
+            .map(|element| from_bits(u16::from_le_bytes(*element)))
+            .collect()
     }
     match element {
         Dtype::F16 => Some(Halves::Ieee(read(bytes, f16::from_bits))),
@@ -67,8 +69,14 @@ impl Halves {
     /// Whether a value is no number.
     pub(super) fn have_nan(&self) -> bool {
         match self {
-            Self::Ieee(values) => values.par_iter().with_min_len(CHUNK).any(|value| value.is_nan()),
-            Self::Brain(values) => values.par_iter().with_min_len(CHUNK).any(|value| value.is_nan()),
+            Self::Ieee(values) => values
+                .par_iter()
+                .with_min_len(CHUNK)
+                .any(|value| value.is_nan()),
+            Self::Brain(values) => values
+                .par_iter()
+                .with_min_len(CHUNK)
+                .any(|value| value.is_nan()),
         }
     }
 }

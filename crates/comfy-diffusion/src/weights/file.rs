@@ -449,9 +449,8 @@ fn map(file: &File) -> std::io::Result<Mmap> {
 )]
 fn forget(map: &Mmap, range: &Range<usize>) {
     // SAFETY: nothing is ever written to this map, which shows a file: a page that is thrown away is read from the file again.
-    let advice = unsafe {
-        map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len())
-    };
+    let advice =
+        unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
     // A system that does not take advice has more memory in use, and is right otherwise.
     if let Err(error) = advice {
         tracing::debug!(%error, "the system keeps the memory of a file that has been read");

@@ -1,7 +1,8 @@
 //! AVX2 with fused multiply-add: sixteen registers of eight values.
 
 use std::arch::x86_64::{
-    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_storeu_ps,
 };
 
 use super::unrolled::unrolled;
@@ -12,8 +13,8 @@ const ROWS: usize = 6;
 const LANES: usize = 16;
 
 pub(super) fn single() -> Option<Tile> {
-    let there = std::arch::is_x86_feature_detected!("avx2")
-        && std::arch::is_x86_feature_detected!("fma");
+    let there =
+        std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
     there.then_some(Tile {
         rows: ROWS,
         lanes: LANES,

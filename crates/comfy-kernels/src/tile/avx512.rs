@@ -1,7 +1,9 @@
 //! AVX-512: thirty-two registers of sixteen values; and its products of pairs of `bf16`.
 
 use std::arch::x86_64::{
-    __m256bh, __m256i, __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_set1_epi32,
+    __m256bh, __m256i, __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_cvtepu16_epi32,
+    _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_set1_epi32,
     _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
 };
 
@@ -136,7 +138,10 @@ fn load_pairs(words: &[f32; 16]) -> __m512bh {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn pairs(words: __m512i) -> __m512bh {
-    #[expect(unsafe_code, reason = "there is no other way from one name of the same bits to the other")]
+    #[expect(
+        unsafe_code,
+        reason = "there is no other way from one name of the same bits to the other"
+    )]
     // SAFETY: both types are 512 bits, and any bits are values of both.
     unsafe {
         std::mem::transmute(words)
@@ -174,7 +179,10 @@ fn join_wide(panel: &mut [f32], width: usize) {
 #[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
 fn rounded(values: __m512) -> __m512i {
     let halves = _mm512_cvtneps_pbh(values);
-    #[expect(unsafe_code, reason = "there is no other way from one name of the same bits to the other")]
+    #[expect(
+        unsafe_code,
+        reason = "there is no other way from one name of the same bits to the other"
+    )]
     // SAFETY: both types are 256 bits, and any bits are values of both.
     _mm512_cvtepu16_epi32(unsafe { std::mem::transmute::<__m256bh, __m256i>(halves) })
 }

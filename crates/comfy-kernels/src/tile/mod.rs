@@ -4,6 +4,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(crate) mod half_precision;
 mod plain;
 pub(crate) mod turn;
 #[cfg(target_arch = "x86_64")]
@@ -48,7 +49,10 @@ impl Tile {
         #[cfg(target_arch = "x86_64")]
         {
             let brain = (precision == Precision::Brain).then(avx512::brain);
-            let best = brain.flatten().or_else(avx512::single).or_else(avx2::single);
+            let best = brain
+                .flatten()
+                .or_else(avx512::single)
+                .or_else(avx2::single);
             if let Some(tile) = best {
                 return tile;
             }
@@ -61,7 +65,11 @@ impl Tile {
     pub fn all() -> Vec<Self> {
         let mut list = vec![plain::single()];
         #[cfg(target_arch = "x86_64")]
-        list.extend([avx2::single(), avx512::single(), avx512::brain()].into_iter().flatten());
+        list.extend(
+            [avx2::single(), avx512::single(), avx512::brain()]
+                .into_iter()
+                .flatten(),
+        );
         list
     }
 
@@ -104,7 +112,9 @@ impl Tile {
 
 impl fmt::Debug for Tile {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, rows, lanes, .. } = self;
+        let Self {
+            name, rows, lanes, ..
+        } = self;
         write!(formatter, "{name} ({rows}×{lanes})")
     }
 }

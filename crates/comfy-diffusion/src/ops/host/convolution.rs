@@ -69,11 +69,13 @@ pub(in crate::ops) fn convolve(
         let output = into(&mut together, columns, false);
         product(tile, output, &*weight, &sizes.patches(x, batch));
         let planes = all.par_chunks_exact_mut(pixels).enumerate();
-        planes.with_min_len(GRAIN / pixels + 1).for_each(|(index, plane)| {
-            let (image, channel) = (index / outputs, index % outputs);
-            let start = channel * columns + image * pixels;
-            elementwise::add(plane, &together[start..][..pixels]);
-        });
+        planes
+            .with_min_len(GRAIN / pixels + 1)
+            .for_each(|(index, plane)| {
+                let (image, channel) = (index / outputs, index % outputs);
+                let start = channel * columns + image * pixels;
+                elementwise::add(plane, &together[start..][..pixels]);
+            });
         return tensor(all, [batch, outputs, sizes.rows, sizes.columns]);
     }
     let images = x.chunks_exact(inputs * height * width);
