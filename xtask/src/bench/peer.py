@@ -121,10 +121,10 @@ def prepare(checkpoint, request):
         return lambda: unet(inputs["latent"], time_, inputs["context"], **more).sample
     if work == "decode":
         vae = checkpoint.part("vae")
-        return lambda: (vae.decode(inputs["latent"] / SCALE).sample / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+        return lambda: (vae.decode(inputs["latent"]).sample / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
     if work == "encode":
         vae = checkpoint.part("vae")
-        return lambda: vae.encode(inputs["image"].permute(0, 3, 1, 2) * 2 - 1).latent_dist.mean * SCALE
+        return lambda: vae.encode(inputs["image"].permute(0, 3, 1, 2) * 2 - 1).latent_dist.mean
     text, ids = checkpoint.part("text"), checkpoint.tokens(PROMPT)
     return lambda: text(ids).last_hidden_state
 
