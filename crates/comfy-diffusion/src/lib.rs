@@ -14,7 +14,7 @@ pub mod text;
 pub mod weights;
 
 pub use checkpoint::{
-    Checkpoint, Vae, open_checkpoint, open_diffusers_folder, open_diffusion_model,
+    Checkpoint, ClipVision, UpscaleModel, Vae, open_checkpoint, open_diffusers_folder, open_diffusion_model,
     open_text_encoder,
 };
 pub use error::{Error, Result};

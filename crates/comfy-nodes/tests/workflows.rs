@@ -73,7 +73,7 @@ impl Workshop {
         let checkpoint = comfy_fixtures::checkpoint("sd15_tiny");
         let folder = checkpoint.parent().unwrap();
         let paths = json!({"fixtures": {
-            "checkpoints": folder, "vae_approx": folder, "loras": comfy_fixtures::path("loras"),
+            "checkpoints": folder, "vae_approx": folder, "upscale_models": folder, "loras": comfy_fixtures::path("loras"),
         }});
         std::fs::write(
             base.path().join("extra_model_paths.yaml"),
@@ -253,11 +253,22 @@ fn weights_are_changed_by_lora() {
 }
 
 #[test]
+fn models_are_merged() {
+    check_with("merge_simple", &["sd15_tiny_b"]);
+    check_with("merge_blocks", &["sd15_tiny_b"]);
+}
+
+#[test]
 fn tiny_and_tiled_autoencoders() {
     let files = ["taesd_encoder", "taesd_decoder"];
     check_with("taesd_decode", &files);
     check_with("taesd_roundtrip", &files);
     check("vae_decode_tiled");
+}
+
+#[test]
+fn pictures_are_enlarged_by_a_model() {
+    check_with("esrgan_upscale", &["esrgan_x4_tiny"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Networks, built from the tensors of a file: every width, depth and head count comes from shapes.
 
 pub mod autoencoder;
+pub mod clip_vision;
 pub mod hooks;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failing test may panic")]
@@ -8,6 +9,7 @@ pub(crate) mod testing;
 pub mod timestep;
 pub mod tiny_autoencoder;
 pub mod unet;
+pub mod upscaler;
 
 use burn::tensor::Tensor;
 

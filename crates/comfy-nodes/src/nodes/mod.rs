@@ -17,6 +17,7 @@ mod load_image;
 mod loaders;
 pub mod mask;
 mod metadata;
+mod model_merging;
 mod model_patches;
 mod outputs;
 mod preview_any;
@@ -46,6 +47,7 @@ pub use ksampler_advanced::{KSamplerAdvanced, Switch, SwitchOff};
 pub use latent::*;
 pub use load_image::{LoadImage, LoadedImage};
 pub use loaders::*;
+pub use model_merging::*;
 pub use model_patches::*;
 pub use outputs::{ImageAndMask, OneImage, OneMask};
 pub use preview_any::PreviewAny;
@@ -83,6 +85,7 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
     latent::register(registry)?;
     conditioning::register(registry)?;
     custom_sampling::register(registry)?;
+    model_merging::register(registry)?;
     model_patches::register(registry)?;
     files::register(registry)?;
     text::register(registry)

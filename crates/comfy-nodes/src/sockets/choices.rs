@@ -45,6 +45,10 @@ choice!(
     LoraName, "loras"
 );
 choice!(
+    /// The name of a file in the model folder `upscale_models`.
+    UpscaleModelName, "upscale_models"
+);
+choice!(
     /// The name of a sampler.
     SamplerName, "samplers"
 );

@@ -13,10 +13,11 @@ mod operation;
 mod sampling;
 mod svg;
 mod transfer;
+mod upscale_model;
 
 pub use choices::{
     CheckpointName, DiffusionModelName, InputFile, InputImage, InputLatent, LoraName, OutputImage,
-    SamplerName, SchedulerName, TextEncoderName, VaeName,
+    SamplerName, SchedulerName, TextEncoderName, UpscaleModelName, VaeName,
 };
 pub use conditioning::Conditioning;
 pub use image::Image;
@@ -27,3 +28,4 @@ pub use operation::LatentOperation;
 pub use sampling::{Guider, Noise, Sampler, Sigmas};
 pub use svg::Svg;
 pub use transfer::{host_device, on_device, on_host, values_of};
+pub use upscale_model::UpscaleModel;

@@ -1,8 +1,8 @@
-//! Names of a text encoder's tensors in OpenCLIP and in Hugging Face's `CLIPTextModel`.
+//! Names of an encoder's tensors in OpenCLIP and in Hugging Face's `CLIPTextModel` and `CLIPVisionModelWithProjection`.
 
 use crate::weights::{View, Weights};
 
-/// What the name of a tensor ends with that every OpenCLIP text encoder has.
+/// What the name of a tensor ends with that every OpenCLIP encoder has.
 const MARK: &str = "transformer.resblocks.0.ln_1.weight";
 
 /// The table that only encoders of text have, and encoders of images have not.
@@ -11,13 +11,26 @@ const TOKENS: &str = "token_embedding.weight";
 /// A matrix behind the summary of a text.
 const PROJECTION: &str = "text_projection";
 
-/// The same weights, with text encoders of OpenCLIP as `CLIPTextModel`, wherever they lie.
+/// The layer that cuts a picture into patches, which only encoders of images have.
+const PATCHES: &str = "conv1.weight";
+
+/// Where the tensor of a name and a shape belongs; nothing for what has no place.
+type Place = fn(&str, &[usize]) -> Option<Vec<(String, View)>>;
+
+/// The same weights, with encoders of OpenCLIP as Hugging Face's, wherever they lie.
 pub(super) fn in_original_layout(weights: Weights) -> Weights {
-    let prefixes: Vec<String> = weights
+    let kind = |prefix: &str| -> Option<Place> {
+        let has = |name| weights.contains(&format!("{prefix}{name}"));
+        match (has(TOKENS), has(PATCHES)) {
+            (true, _) => Some(of_text),
+            (_, true) => Some(of_images),
+            _ => None,
+        }
+    };
+    let prefixes: Vec<(String, Place)> = weights
         .names("")
         .filter_map(|name| name.strip_suffix(MARK))
-        .filter(|prefix| weights.contains(&format!("{prefix}{TOKENS}")))
-        .map(str::to_owned)
+        .filter_map(|prefix| Some((prefix.to_owned(), kind(prefix)?)))
         .collect();
     if prefixes.is_empty() {
         return with_projection_of_old_files(weights);
@@ -25,8 +38,10 @@ pub(super) fn in_original_layout(weights: Weights) -> Weights {
     weights.arranged(|name, shape| {
         prefixes
             .iter()
-            .find_map(|prefix| Some((prefix, name.strip_prefix(prefix.as_str())?)))
-            .and_then(|(prefix, rest)| Some((prefix, original(rest, shape)?)))
+            .find_map(|(prefix, place)| {
+                let rest = name.strip_prefix(prefix.as_str())?;
+                Some((prefix, place(rest, shape)?))
+            })
             .map_or_else(
                 || vec![(name.to_owned(), View::Whole)],
                 |(prefix, places)| {
@@ -53,9 +68,33 @@ fn with_projection_of_old_files(weights: Weights) -> Weights {
     })
 }
 
-/// Where a tensor of an OpenCLIP text encoder belongs; nothing for what has no place.
-fn original(name: &str, shape: &[usize]) -> Option<Vec<(String, View)>> {
-    let whole = |name: &str| Some(vec![(name.to_owned(), View::Whole)]);
+fn whole(name: &str) -> Option<Vec<(String, View)>> {
+    Some(vec![(name.to_owned(), View::Whole)])
+}
+
+/// Where a tensor of an encoder of images belongs.
+fn of_images(name: &str, shape: &[usize]) -> Option<Vec<(String, View)>> {
+    const NAMES: [(&str, &str); 7] = [
+        ("class_embedding", "embeddings.class_embedding"),
+        (PATCHES, "embeddings.patch_embedding.weight"),
+        ("positional_embedding", "embeddings.position_embedding.weight"),
+        ("ln_pre.weight", "pre_layrnorm.weight"),
+        ("ln_pre.bias", "pre_layrnorm.bias"),
+        ("ln_post.weight", "post_layernorm.weight"),
+        ("ln_post.bias", "post_layernorm.bias"),
+    ];
+    if name == "proj" {
+        let projection = "visual_projection.weight".to_owned();
+        return Some(vec![(projection, View::Transposed)]);
+    }
+    match NAMES.iter().find(|(from, _)| *from == name) {
+        Some((_, to)) => whole(&format!("vision_model.{to}")),
+        None => of_layer(name, shape, "vision_model"),
+    }
+}
+
+/// Where a tensor of a text encoder belongs.
+fn of_text(name: &str, shape: &[usize]) -> Option<Vec<(String, View)>> {
     match name {
         "positional_embedding" => {
             return whole("text_model.embeddings.position_embedding.weight");
@@ -73,10 +112,15 @@ fn original(name: &str, shape: &[usize]) -> Option<Vec<(String, View)>> {
     if let Some(part) = name.strip_prefix("ln_final.") {
         return whole(&format!("text_model.final_layer_norm.{part}"));
     }
+    of_layer(name, shape, "text_model")
+}
+
+/// Where a tensor of a layer of either belongs.
+fn of_layer(name: &str, shape: &[usize], model: &str) -> Option<Vec<(String, View)>> {
     let (layer, part) = name
         .strip_prefix("transformer.resblocks.")?
         .split_once('.')?;
-    let layer = format!("text_model.encoder.layers.{layer}");
+    let layer = format!("{model}.encoder.layers.{layer}");
     if let Some(kind) = part.strip_prefix("attn.in_proj_") {
         // Query, key and value lie one below the other.
         let rows = shape.first()? / 3;
@@ -104,7 +148,7 @@ mod tests {
     use super::*;
 
     fn names(name: &str) -> Vec<String> {
-        let places = original(name, &[12, 4]).unwrap_or_default();
+        let places = of_text(name, &[12, 4]).unwrap_or_default();
         places
             .into_iter()
             .map(|(name, view)| format!("{name} {view:?}"))

@@ -3,12 +3,14 @@
 mod diffusion_model;
 mod lora;
 mod text_encoder;
+mod upscale_model;
 
 use comfy_graph::{NodeRegistry, RegistryError};
 
 pub use diffusion_model::{LoadedModel, UnetLoader, WeightType};
 pub use lora::{ChangedModelAndClip, LoraLoader, LoraLoaderModelOnly};
 pub use text_encoder::{ClipLoader, DualClipLoader, LoadedClip, TextDevice};
+pub use upscale_model::{LoadedUpscaleModel, UpscaleModelLoader};
 
 /// Registers the loaders.
 pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
@@ -17,6 +19,7 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<ClipLoader>()?
         .register::<DualClipLoader>()?
         .register::<LoraLoader>()?
-        .register::<LoraLoaderModelOnly>()?;
+        .register::<LoraLoaderModelOnly>()?
+        .register::<UpscaleModelLoader>()?;
     Ok(())
 }
