@@ -259,6 +259,52 @@ fn models_are_merged() {
 }
 
 #[test]
+fn a_merged_model_is_saved_and_opened_again() {
+    comfy_fixtures::checkpoint("sd15_tiny_b");
+    let workshop = Workshop::new(PreviewMethod::None);
+    let mut prompt = comfy_fixtures::json("workflows/merge_simple/prompt.json");
+    let merged = prompt["3"]["inputs"]["model"].clone();
+    prompt["60"] = json!({"class_type": "CheckpointSave", "inputs": {
+        "model": merged, "clip": ["4", 1], "vae": ["4", 2], "filename_prefix": "checkpoints/merged"}});
+    workshop.run(&prompt, "60", &mut HashMap::new()).unwrap();
+    let file = workshop.runtime.folders().output_dir();
+    let file = file.join("checkpoints/merged_00001_.safetensors");
+    let saved = comfy_diffusion::weights::Weights::open(&file).unwrap();
+    let texts = saved.metadata();
+    assert_eq!(texts["modelspec.predict_key"], "epsilon");
+    assert!(texts["prompt"].contains("ModelMergeSimple") && texts.contains_key("workflow"));
+
+    let mut prompt = comfy_fixtures::json("workflows/merge_simple/prompt.json");
+    prompt["4"]["inputs"]["ckpt_name"] = json!("merged_00001_.safetensors");
+    prompt["3"]["inputs"]["model"] = json!(["4", 0]);
+    let images = workshop.run(&prompt, "9", &mut HashMap::new()).unwrap();
+    let recorded = pixels(&comfy_fixtures::path("workflows/merge_simple/out0.png"));
+    let got = pixels(&workshop.path_of(&images[0]));
+    let difference = comfy_fixtures::assert_same_picture("saved", &got, &recorded);
+    println!("saved: {difference:?}");
+}
+
+#[test]
+fn text_encoders_and_autoencoders_are_saved_alone() {
+    let workshop = Workshop::new(PreviewMethod::None);
+    let prompt = json!({
+        "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd15_tiny.safetensors"}},
+        "5": {"class_type": "CLIPSave", "inputs": {"clip": ["4", 1], "filename_prefix": "clip/own"}},
+        "6": {"class_type": "VAESave", "inputs": {"vae": ["4", 2], "filename_prefix": "vae/own"}},
+        "7": {"class_type": "ModelSave", "inputs": {"model": ["4", 0], "filename_prefix": "diffusion_models/own"}},
+        "8": {"class_type": "CLIPLoader", "inputs": {
+            "clip_name": "own_clip_l_00001_.safetensors", "type": "stable_diffusion"}},
+        "9": {"class_type": "VAELoader", "inputs": {"vae_name": "own_00001_.safetensors"}},
+        "10": {"class_type": "UNETLoader", "inputs": {
+            "unet_name": "own_00001_.safetensors", "weight_dtype": "default"}},
+    });
+    let mut done = HashMap::new();
+    for node in 5..=10 {
+        workshop.run(&prompt, &node.to_string(), &mut done).unwrap();
+    }
+}
+
+#[test]
 fn tiny_and_tiled_autoencoders() {
     let files = ["taesd_encoder", "taesd_decoder"];
     check_with("taesd_decode", &files);

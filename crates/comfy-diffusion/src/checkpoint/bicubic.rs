@@ -23,9 +23,8 @@ pub(super) fn antialiased_bicubic(plane: &[f32], from: [usize; 2], to: [usize; 2
     for (start, weights) in &rows {
         for column in 0..to[1] {
             let values = weights.iter().enumerate();
-            let value = |(index, weight): (usize, &f32)| {
-                wide[(start + index) * to[1] + column] * weight
-            };
+            let value =
+                |(index, weight): (usize, &f32)| wide[(start + index) * to[1] + column] * weight;
             result.push(values.map(value).sum::<f32>());
         }
     }
@@ -45,7 +44,10 @@ fn weights(from: usize, to: usize) -> Weights {
                 .map(|place| cubic((place as f32 - centre + 0.5) / stretch))
                 .collect();
             let sum: f32 = weights.iter().sum();
-            (start, weights.into_iter().map(|weight| weight / sum).collect())
+            (
+                start,
+                weights.into_iter().map(|weight| weight / sum).collect(),
+            )
         })
         .collect()
 }
@@ -81,7 +83,10 @@ mod tests {
         let row = [0.0, 1.0, 4.0, 9.0, 16.0, 25.0, 36.0];
         let got = antialiased_bicubic(&row, [1, 7], [1, 3]);
         let expected = RECORDED;
-        let close = got.iter().zip(expected).all(|(got, want)| (got - want).abs() < 1e-4);
+        let close = got
+            .iter()
+            .zip(expected)
+            .all(|(got, want)| (got - want).abs() < 1e-4);
         assert!(close, "{got:?}");
     }
 

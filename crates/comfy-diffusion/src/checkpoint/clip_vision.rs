@@ -76,7 +76,10 @@ impl ClipVision {
         let names = |_: &TensorSource| NameMap::default();
         let load = move |source: &TensorSource| {
             let model = ClipVisionModel::load(&source.scope(), &target)?;
-            report_unused(source.weights(), &format!("{}vision_model.", source.scope().prefix()));
+            report_unused(
+                source.weights(),
+                &format!("{}vision_model.", source.scope().prefix()),
+            );
             Ok(Arc::new(model))
         };
         Ok(Self {

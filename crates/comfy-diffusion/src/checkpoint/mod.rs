@@ -8,6 +8,7 @@ mod clip_vision;
 mod families;
 mod layout;
 mod saving;
+mod style;
 mod text;
 mod tiled;
 mod unet;
@@ -21,6 +22,7 @@ pub use clip_vision::ClipVision;
 pub use saving::{
     Recognised, tensors_of_autoencoder, tensors_of_checkpoint, tensors_of_text_encoder,
 };
+pub use style::StyleModel;
 pub use text::open_text_encoder;
 pub use upscaler::UpscaleModel;
 pub use vae::Vae;

@@ -254,7 +254,10 @@ fn open_clip(source: &TensorSource, prefix: &str) -> Vec<Outgoing<'static>> {
 /// A tensor that `OpenCLIP` has by itself.
 fn in_open_clip(tensor: Outgoing<'static>, prefix: &str) -> Outgoing<'static> {
     const NAMES: [(&str, &str); 9] = [
-        ("text_model.embeddings.position_embedding.weight", "positional_embedding"),
+        (
+            "text_model.embeddings.position_embedding.weight",
+            "positional_embedding",
+        ),
         ("text_model.embeddings.token_embedding.", "token_embedding."),
         ("text_model.final_layer_norm.", "ln_final."),
         ("text_model.encoder.layers.", "transformer.resblocks."),
@@ -287,3 +290,7 @@ fn in_open_clip(tensor: Outgoing<'static>, prefix: &str) -> Outgoing<'static> {
         ..tensor
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
+mod tests;

@@ -3,6 +3,7 @@
 pub mod autoencoder;
 pub mod clip_vision;
 pub mod hooks;
+pub mod style_adapter;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failing test may panic")]
 pub(crate) mod testing;

@@ -94,9 +94,8 @@ impl ClipEncoder {
         // That is how text encoders have been run since the first models, whatever precision their files have; their output differs
         // visibly less from other programs' when the weights do not differ.
         let source = TensorSource::new(weights, prefix, Rounding::Half);
-        let names = move |source: &TensorSource| {
-            NameMap::of_text_encoder(&source.scope(), key, is_second)
-        };
+        let names =
+            move |source: &TensorSource| NameMap::of_text_encoder(&source.scope(), key, is_second);
         let target = self.device.clone();
         let load = move |source: &TensorSource| {
             let model = ClipTextModel::load(source, kind.activation, &target);

@@ -389,12 +389,7 @@ impl Layer {
             self.value.forward(h),
         );
         let x = x + self.output.forward(attention(
-            strategies,
-            query,
-            key,
-            value,
-            self.heads,
-            self.mask,
+            strategies, query, key, value, self.heads, self.mask,
         ));
         let h = self.widen.forward(self.perceptron_norm.forward(x.clone()));
         let h = match self.activation {

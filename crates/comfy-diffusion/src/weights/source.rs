@@ -77,7 +77,8 @@ impl TensorSource {
         };
         let mut values = self.weights.values(&full)?;
         self.rounding.apply(&mut values);
-        self.patches.apply(&self.scope(), name, shape, &mut values)?;
+        self.patches
+            .apply(&self.scope(), name, shape, &mut values)?;
         Ok(Some((shape.to_vec(), values)))
     }
 }

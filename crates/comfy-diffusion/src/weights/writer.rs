@@ -89,7 +89,10 @@ impl Stored {
                 halves.convert_from_f32_slice(values);
                 halves.iter().flat_map(|half| half.to_le_bytes()).collect()
             }
-            Self::Single => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Self::Single => values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
             Self::Integer => values
                 .iter()
                 .flat_map(|value| (*value as i64).to_le_bytes())

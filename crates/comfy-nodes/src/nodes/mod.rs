@@ -31,6 +31,7 @@ mod vae_decode;
 mod vae_encode;
 mod vae_loader;
 mod vae_tiled;
+mod vision;
 
 use comfy_graph::{NodeRegistry, RegistryError};
 
@@ -59,6 +60,7 @@ pub use vae_decode::{DecodedImage, VaeDecode};
 pub use vae_encode::{EncodedImage, VaeEncode};
 pub use vae_loader::{LoadedVae, VaeLoader};
 pub use vae_tiled::{VaeDecodeTiled, VaeEncodeTiled};
+pub use vision::*;
 
 /// Registers all built-in node classes.
 pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
@@ -87,6 +89,7 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
     custom_sampling::register(registry)?;
     model_merging::register(registry)?;
     model_patches::register(registry)?;
+    vision::register(registry)?;
     files::register(registry)?;
     text::register(registry)
 }

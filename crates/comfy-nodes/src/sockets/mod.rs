@@ -14,10 +14,12 @@ mod sampling;
 mod svg;
 mod transfer;
 mod upscale_model;
+mod vision;
 
 pub use choices::{
-    CheckpointName, DiffusionModelName, InputFile, InputImage, InputLatent, LoraName, OutputImage,
-    SamplerName, SchedulerName, TextEncoderName, UpscaleModelName, VaeName,
+    CheckpointName, ClipVisionName, ConfigurationName, DiffusionModelName, InputFile, InputImage,
+    InputLatent, LoraName, OutputImage, PipelineName, SamplerName, SchedulerName, StyleModelName,
+    TextEncoderName, UpscaleModelName, VaeName,
 };
 pub use conditioning::Conditioning;
 pub use image::Image;
@@ -29,3 +31,4 @@ pub use sampling::{Guider, Noise, Sampler, Sigmas};
 pub use svg::Svg;
 pub use transfer::{host_device, on_device, on_host, values_of};
 pub use upscale_model::UpscaleModel;
+pub use vision::{ClipVision, StyleModel, WhatPicturesShow};

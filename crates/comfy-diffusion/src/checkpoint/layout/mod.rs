@@ -6,6 +6,7 @@ mod diffusers_vae;
 mod open_clip;
 
 pub(super) use diffusers_names::DiffusersNames;
+pub(super) use open_clip::style_adapter_in_original_layout;
 
 use crate::weights::Weights;
 

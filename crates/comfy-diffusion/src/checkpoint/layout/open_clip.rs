@@ -54,6 +54,25 @@ pub(super) fn in_original_layout(weights: Weights) -> Weights {
     })
 }
 
+/// A style adapter, whose layers are those of OpenCLIP under a misspelt name, with layers as Hugging Face's.
+pub(in crate::checkpoint) fn style_adapter_in_original_layout(weights: Weights) -> Weights {
+    weights.arranged(|name, shape| {
+        if name == "proj" {
+            return vec![("proj.weight".to_owned(), View::Transposed)];
+        }
+        let layer = name.strip_prefix("transformer_layes.");
+        let layer = layer.map(|rest| format!("transformer.resblocks.{rest}"));
+        let places = layer.and_then(|name| of_layer(&name, shape, "adapter"));
+        match places {
+            Some(places) => places
+                .into_iter()
+                .map(|(name, view)| (name.replacen("adapter.encoder.", "", 1), view))
+                .collect(),
+            None => vec![(name.to_owned(), View::Whole)],
+        }
+    })
+}
+
 /// Text encoders alone in a file that are as `CLIPTextModel` but for the projection, which is as in OpenCLIP.
 fn with_projection_of_old_files(weights: Weights) -> Weights {
     if !weights.contains(PROJECTION) || weights.names("text_model.").next().is_none() {
@@ -77,7 +96,10 @@ fn of_images(name: &str, shape: &[usize]) -> Option<Vec<(String, View)>> {
     const NAMES: [(&str, &str); 7] = [
         ("class_embedding", "embeddings.class_embedding"),
         (PATCHES, "embeddings.patch_embedding.weight"),
-        ("positional_embedding", "embeddings.position_embedding.weight"),
+        (
+            "positional_embedding",
+            "embeddings.position_embedding.weight",
+        ),
         ("ln_pre.weight", "pre_layrnorm.weight"),
         ("ln_pre.bias", "pre_layrnorm.bias"),
         ("ln_post.weight", "post_layernorm.weight"),

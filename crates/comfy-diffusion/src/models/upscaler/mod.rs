@@ -109,10 +109,16 @@ static KINDS: [Kind; 3] = [
 /// Tensors of networks that are not known here, and what they are called.
 const OTHERS: [(&str, &str); 7] = [
     ("relative_position_index_SA", "HAT"),
-    ("layers.0.residual_group.blocks.0.attn.logit_scale", "Swin2SR"),
+    (
+        "layers.0.residual_group.blocks.0.attn.logit_scale",
+        "Swin2SR",
+    ),
     ("layers.0.blocks.0.attn.attns.0.rpe_biases", "DAT"),
     ("block_1.c1_r.sk.weight", "SPAN"),
-    ("residual_layer.0.residual_layer.0.layer.0.fn.0.weight", "OmniSR"),
+    (
+        "residual_layer.0.residual_layer.0.layer.0.fn.0.weight",
+        "OmniSR",
+    ),
     ("m_head.0.weight", "SCUNet"),
     ("input_blocks.0.0.weight", "a diffusion network"),
 ];
@@ -193,7 +199,10 @@ fn convolution(
 /// The numbers below `name`, in order.
 fn numbers(scope: &Scope, name: &str) -> Vec<usize> {
     let children = scope.enter(name).children();
-    let mut numbers: Vec<usize> = children.iter().filter_map(|name| name.parse().ok()).collect();
+    let mut numbers: Vec<usize> = children
+        .iter()
+        .filter_map(|name| name.parse().ok())
+        .collect();
     numbers.sort_unstable();
     numbers
 }

@@ -104,8 +104,16 @@ mod tests {
     fn layers_of_the_first_are_known_by_their_numbers() {
         for (last, name, expected) in [
             (10, "model.0.weight", "conv_first.weight"),
-            (10, "model.1.sub.22.RDB3.conv5.0.bias", "body.22.rdb3.conv5.bias"),
-            (10, "model.1.sub.0.RDB1.conv1x1.weight", "body.0.rdb1.conv1x1.weight"),
+            (
+                10,
+                "model.1.sub.22.RDB3.conv5.0.bias",
+                "body.22.rdb3.conv5.bias",
+            ),
+            (
+                10,
+                "model.1.sub.0.RDB1.conv1x1.weight",
+                "body.0.rdb1.conv1x1.weight",
+            ),
             (10, "model.1.sub.23.weight", "conv_body.weight"),
             (10, "model.3.bias", "conv_up1.bias"),
             (10, "model.6.bias", "conv_up2.bias"),

@@ -43,7 +43,8 @@ impl Rrdb {
             .filter(|side| [1, 2, 4].contains(side) && side * side * channels == inputs)
             .ok_or_else(|| {
                 let shape = [features, inputs];
-                let expected = format!("1, 4 or 16 times the {channels} channels of conv_last as inputs");
+                let expected =
+                    format!("1, 4 or 16 times the {channels} channels of conv_last as inputs");
                 scope.shape_error("conv_first.weight", expected, &shape)
             })?;
         let wide = |name: &str| convolution(&scope.enter(name), [features; 2], 3, device);

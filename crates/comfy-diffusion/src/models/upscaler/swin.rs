@@ -91,10 +91,12 @@ impl SwinIr {
             .map(|number| Group::load(&scope.enter("layers").enter(number), features, device))
             .collect::<Result<_>>()?;
         let window = groups.first().and_then(|group| group.blocks.first());
-        let window = window.map(Block::window).ok_or_else(|| Error::UnknownModel {
-            path: scope.weights().path().to_owned(),
-            reason: "a SwinIR has at least one block, this one has none".to_owned(),
-        })?;
+        let window = window
+            .map(Block::window)
+            .ok_or_else(|| Error::UnknownModel {
+                path: scope.weights().path().to_owned(),
+                reason: "a SwinIR has at least one block, this one has none".to_owned(),
+            })?;
         let norm = |name: &str| {
             let place = scope.enter(name);
             let [width] = place.dims("weight")?;
@@ -123,7 +125,10 @@ impl SwinIr {
             strategies: *device.strategies(),
         };
         if network.end.scale() < unshuffle {
-            let expected = format!("no more inputs than a scale of {} undoes", network.end.scale());
+            let expected = format!(
+                "no more inputs than a scale of {} undoes",
+                network.end.scale()
+            );
             return Err(scope.shape_error("conv_first.weight", expected, &[features, inputs]));
         }
         Ok(network)
@@ -150,7 +155,9 @@ impl SwinIr {
             .groups
             .iter()
             .fold(tokens, |x, group| group.forward(x, [height, width]));
-        self.body.forward(image(self.norm.forward(tokens), [height, width])) + x
+        self.body
+            .forward(image(self.norm.forward(tokens), [height, width]))
+            + x
     }
 }
 
@@ -174,7 +181,10 @@ impl Upscaler for SwinIr {
         let [_, _, height, width] = picture.dims();
         // Whole windows, by a mirror image of what may end in one already.
         let whole = self.window * self.unshuffle;
-        let picture = extend(picture, [height, width].map(|side| side.next_multiple_of(whole)));
+        let picture = extend(
+            picture,
+            [height, width].map(|side| side.next_multiple_of(whole)),
+        );
         let mean = self.mean(&picture);
         let picture = (picture - mean.clone()) * self.range;
         let first = self
@@ -221,7 +231,8 @@ impl Body {
             return Ok(Self(vec![convolution(scope, [features; 2], 3, device)?]));
         }
         let [narrow, ..] = scope.dims::<4>("0.weight")?;
-        let load = |name, channels, kernel| convolution(&scope.enter(name), channels, kernel, device);
+        let load =
+            |name, channels, kernel| convolution(&scope.enter(name), channels, kernel, device);
         Ok(Self(vec![
             load("0", [narrow, features], 3)?,
             load("2", [narrow, narrow], 1)?,

@@ -49,7 +49,12 @@ fn every_kind_equals_its_recording() {
         let got = enlarge(&*network, picture);
         let size = [height, width].map(|side| side * network.scale());
         assert_eq!(got.dims(), [1, channels, size[0], size[1]], "{name}");
-        assert_close(name, &values(got), &golden.f32(&format!("{name}/out")), 1e-4);
+        assert_close(
+            name,
+            &values(got),
+            &golden.f32(&format!("{name}/out")),
+            1e-4,
+        );
         let unused: Vec<&str> = upscaler.weights().unused("").collect();
         assert!(unused.is_empty(), "{name}: {unused:?}");
     }
@@ -99,7 +104,11 @@ fn networks_that_contradict_themselves_are_refused() {
         })
     });
     for wrong in [missing, swapped] {
-        let error = UpscalerFile::new(wrong).unwrap().load(&device).err().unwrap();
+        let error = UpscalerFile::new(wrong)
+            .unwrap()
+            .load(&device)
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("compact_4x"), "{error}");
     }
 }

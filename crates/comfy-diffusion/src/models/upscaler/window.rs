@@ -147,7 +147,8 @@ impl Block {
             .reshape([count, area, 3, self.heads, size]);
         let part = |index: usize| -> Tensor<4> {
             let part = qkv.clone().narrow(2, index, 1);
-            part.reshape([count, area, self.heads, size]).swap_dims(1, 2)
+            part.reshape([count, area, self.heads, size])
+                .swap_dims(1, 2)
         };
         let query = part(0) * (1.0 / (size as f64).sqrt());
         let scores = query.matmul(part(1).swap_dims(2, 3)) + self.bias.clone();

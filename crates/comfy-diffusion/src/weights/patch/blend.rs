@@ -25,7 +25,10 @@ impl Blend {
 
     /// The factors of a tensor.
     pub(super) fn of(&self, name: &str) -> [f32; 2] {
-        let fitting = self.parts.iter().filter(|(part, _)| name.starts_with(part.as_str()));
+        let fitting = self
+            .parts
+            .iter()
+            .filter(|(part, _)| name.starts_with(part.as_str()));
         // Of two of the same length the first is taken.
         let longest = fitting.rev().max_by_key(|(part, _)| part.len());
         longest

@@ -1,14 +1,19 @@
 //! Nodes that open the parts of a model from files of their own.
 
+mod configured;
 mod diffusion_model;
 mod lora;
+mod pipeline;
 mod text_encoder;
 mod upscale_model;
 
 use comfy_graph::{NodeRegistry, RegistryError};
 
+pub use configured::CheckpointLoader;
+pub(crate) use configured::known_configurations;
 pub use diffusion_model::{LoadedModel, UnetLoader, WeightType};
 pub use lora::{ChangedModelAndClip, LoraLoader, LoraLoaderModelOnly};
+pub use pipeline::DiffusersLoader;
 pub use text_encoder::{ClipLoader, DualClipLoader, LoadedClip, TextDevice};
 pub use upscale_model::{LoadedUpscaleModel, UpscaleModelLoader};
 
@@ -20,6 +25,8 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<DualClipLoader>()?
         .register::<LoraLoader>()?
         .register::<LoraLoaderModelOnly>()?
-        .register::<UpscaleModelLoader>()?;
+        .register::<UpscaleModelLoader>()?
+        .register::<CheckpointLoader>()?
+        .register::<DiffusersLoader>()?;
     Ok(())
 }

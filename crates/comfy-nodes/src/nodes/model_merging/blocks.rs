@@ -54,7 +54,9 @@ fn blend<N: Into<String>>(ratios: impl IntoIterator<Item = (N, f64)>) -> Blend {
         .map(|(name, ratio)| (name.into(), Blend::ratio(ratio)))
         .collect();
     Blend {
-        others: parts.first().map_or(Blend::ratio(1.0), |(_, factors)| *factors),
+        others: parts
+            .first()
+            .map_or(Blend::ratio(1.0), |(_, factors)| *factors),
         parts,
     }
 }
@@ -117,28 +119,39 @@ impl Family {
     }
 
     fn schema(&self, catalog: &dyn Catalog) -> NodeSchema {
-        let model = |name: &str, text: &str| InputBuilder::<Model>::new(name, catalog).tooltip(text);
-        let schema = SchemaBuilder::new(self.id)
+        let model =
+            |name: &str, text: &str| InputBuilder::<Model>::new(name, catalog).tooltip(text);
+        let description = format!(
+            "Makes one diffusion model of two of the family {}, with a ratio for each part of the network: how much of the first model there is in it.",
+            self.name
+        );
+        let module = "comfy_extras.nodes_model_merging_model_specific";
+        let schema = SchemaBuilder::new(self.id, &description, module)
             .category("advanced/model_merging/model_specific")
-            .module("comfy_extras.nodes_model_merging_model_specific")
-            .description(&format!(
-                "Makes one diffusion model of two of the family {}, with a ratio for each part of the network: how much of the first model there is in it.",
-                self.name
-            ))
             .input(model("model1", "The first diffusion model."))
             .input(model("model2", "The second diffusion model."));
         self.names()
             .fold(schema, |schema, name| {
                 let text = format!("How much of the first model there is in `{name}`.");
                 let ratio = InputBuilder::<f64>::new(&name, catalog);
-                schema.input(ratio.tooltip(&text).default(1.0).min(0.0).max(1.0).step(0.01))
+                schema.input(
+                    ratio
+                        .tooltip(&text)
+                        .default(1.0)
+                        .min(0.0)
+                        .max(1.0)
+                        .step(0.01),
+                )
             })
             .outputs(LoadedModel::specs(catalog))
             .build()
     }
 
     fn run(&self, inputs: &mut Inputs) -> Result<LoadedModel, NodeError> {
-        let (first, second) = (inputs.take::<Model>("model1")?, inputs.take::<Model>("model2")?);
+        let (first, second) = (
+            inputs.take::<Model>("model1")?,
+            inputs.take::<Model>("model2")?,
+        );
         let ratios = self
             .names()
             .map(|name| Ok((name.clone(), inputs.take::<f64>(&name)?)))
@@ -167,7 +180,9 @@ mod tests {
     fn every_block_has_its_name() {
         let names = |id: &str| -> Vec<String> {
             let family = FAMILIES.iter().find(|family| family.id == id);
-            family.map(|family| family.names().collect()).unwrap_or_default()
+            family
+                .map(|family| family.names().collect())
+                .unwrap_or_default()
         };
         assert_eq!(names("ModelMergeSD1").len(), 30);
         assert_eq!(names("ModelMergeSDXL")[4], "input_blocks.2");
