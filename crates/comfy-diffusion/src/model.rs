@@ -26,8 +26,8 @@ pub struct Model {
     pub beside: BesideRule,
     /// What is changed about it, but for its weights.
     pub hooks: Hooks,
-    /// What it was recognised as.
-    pub recognised: Recognised,
+    /// What it was recognised as, where it was opened from a file.
+    pub recognised: Option<Recognised>,
     /// Where it runs.
     pub device: ComputeDevice,
 }

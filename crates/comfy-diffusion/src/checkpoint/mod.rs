@@ -186,7 +186,7 @@ fn model(
     };
     let sampling = (family.sampling)(marks)?;
     Ok(Model {
-        recognised: Recognised::new(family, marks, sampling.prediction),
+        recognised: Some(Recognised::new(family, marks, sampling.prediction)),
         network: Resident::of_weights(device.residency(), name, source, names, load),
         sampling,
         latent_format: (family.latent_format)(marks),

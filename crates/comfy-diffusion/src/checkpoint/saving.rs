@@ -102,7 +102,8 @@ pub fn tensors_of_checkpoint(
         let root = TensorSource::new(source.weights(), "", Rounding::None);
         let marks = MARKS.iter();
         tensors.extend(marks.filter_map(|mark| outgoing(&root, mark, (*mark).to_owned())));
-        let is_velocity = model.recognised.predicts == Some(VELOCITY);
+        let recognised = model.recognised.as_ref();
+        let is_velocity = recognised.and_then(Recognised::predicts) == Some(VELOCITY);
         if is_velocity && !source.weights().contains(VELOCITY_MARK) {
             tensors.push(Outgoing {
                 name: VELOCITY_MARK.to_owned(),
@@ -112,9 +113,14 @@ pub fn tensors_of_checkpoint(
             });
         }
     }
+    let family = model
+        .recognised
+        .as_ref()
+        .map(|recognised| recognised.family);
+    let networks = family.map_or(&[][..], |family| family.text);
     for (key, source) in clip.map(Clip::sources).unwrap_or_default() {
-        let network = model.recognised.family.text.iter();
-        let place = network
+        let place = networks
+            .iter()
             .filter(|network| network.kind.rules.embedding_key == key)
             .find_map(|network| network.prefixes.first());
         match place.map(|place| (place, place.strip_suffix(".transformer"))) {
@@ -125,7 +131,7 @@ pub fn tensors_of_checkpoint(
                     .filter(|tensor| !tensor.name.contains("text_projection"))
                     .collect();
                 tensors.extend(parts);
-                if model.recognised.family.text.len() > 1 {
+                if networks.len() > 1 {
                     tensors.push(places(&format!("{place}.text_model.")));
                 }
             }

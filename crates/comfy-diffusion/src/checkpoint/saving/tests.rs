@@ -76,11 +76,14 @@ fn what_is_saved_is_what_was_merged() {
     ] {
         let got = saved.values(name).unwrap();
         let [one, other] = [&files[0], &files[1]].map(|file| file.values(name).unwrap());
-        let wrong = got.iter().zip(one.iter().zip(&other)).filter(|(got, (a, b))| {
-            let want = factors[0] * **a + factors[1] * **b;
-            // The result is rounded to 16 bits.
-            (**got - want).abs() > want.abs() * 5e-4 + 1e-7
-        });
+        let wrong = got
+            .iter()
+            .zip(one.iter().zip(&other))
+            .filter(|(got, (a, b))| {
+                let want = factors[0] * **a + factors[1] * **b;
+                // The result is rounded to 16 bits.
+                (**got - want).abs() > want.abs() * 5e-4 + 1e-7
+            });
         assert_eq!(wrong.count(), 0, "{name}");
     }
     // Prompts are read with the merged table of tokens, too.

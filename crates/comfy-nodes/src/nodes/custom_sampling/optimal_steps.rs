@@ -155,7 +155,10 @@ mod tests {
     fn more_steps_lie_between() {
         let levels = gits(1.2, 40, 1.0);
         assert_eq!(levels.len(), 41);
-        assert!(levels.windows(2).all(|pair| pair[0] > pair[1]), "{levels:?}");
+        assert!(
+            levels.windows(2).all(|pair| pair[0] > pair[1]),
+            "{levels:?}"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comfy_diffusion::checkpoint::{
-    tensors_of_autoencoder, tensors_of_checkpoint, tensors_of_text_encoder,
+    Recognised, tensors_of_autoencoder, tensors_of_checkpoint, tensors_of_text_encoder,
 };
 use comfy_diffusion::weights::{Outgoing, WriteFailure, write_weights};
 use comfy_graph::{ExtraPngInfo, Node, NodeContext, NodeError, NodeSpec, PromptJson};
@@ -208,13 +208,14 @@ fn about(model: &comfy_diffusion::Model, title: String) -> Texts {
     let mut add = |key: &str, value: &str| {
         texts.insert(format!("modelspec.{key}"), value.to_owned());
     };
-    if let Some(architecture) = model.recognised.architecture() {
+    let recognised = model.recognised.as_ref();
+    if let Some(architecture) = recognised.and_then(Recognised::architecture) {
         add("architecture", architecture);
         add("sai_model_spec", "1.0.0");
         add("implementation", "sgm");
         add("title", &title);
     }
-    if let Some(predicts) = model.recognised.predicts() {
+    if let Some(predicts) = recognised.and_then(Recognised::predicts) {
         add("predict_key", predicts);
     }
     texts
