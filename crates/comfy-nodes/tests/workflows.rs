@@ -369,6 +369,7 @@ fn models_are_guided_in_other_ways() {
 fn models_are_changed_inside() {
     for name in [
         "downscale",
+        "easycache",
         "freeu",
         "freeu_v2",
         "hypertile",

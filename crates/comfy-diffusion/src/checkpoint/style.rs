@@ -62,3 +62,38 @@ impl StyleModel {
         self.network.get()?.words(pictures.last.clone())
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
+mod tests {
+    use burn::tensor::TensorData;
+    use comfy_fixtures::assert_close;
+
+    use super::*;
+
+    #[test]
+    fn pictures_become_the_recorded_words() {
+        let path = comfy_fixtures::path("clip_vision/style.safetensors");
+        let device = ComputeDevice::cpu();
+        let model = StyleModel::open(&path, &device).unwrap();
+        let recorded = Weights::open(&path).unwrap();
+        let seen = TensorData::new(recorded.values("seen").unwrap(), [2, 5, 16]);
+        let seen = Tensor::<3>::from_data(seen, device.tensor_device());
+        let pictures = PictureEncoding {
+            last: seen.clone(),
+            penultimate: seen,
+            summary: Tensor::zeros([2, 1], device.tensor_device()),
+        };
+        let words = model.words(&pictures).unwrap();
+        assert_eq!(words.dims(), [1, 8, 12]);
+        let words = words.into_data().try_to_vec::<f32>().unwrap();
+        assert_close("words", &words, &recorded.values("words").unwrap(), 1e-4);
+    }
+
+    #[test]
+    fn other_files_are_told_apart() {
+        let path = comfy_fixtures::path("clip_vision/l.safetensors");
+        let error = StyleModel::open(&path, &ComputeDevice::cpu()).unwrap_err();
+        assert!(error.to_string().contains("style_embedding"), "{error}");
+    }
+}

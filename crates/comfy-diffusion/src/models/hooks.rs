@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
+use super::NetworkInput;
 use crate::Result;
 use crate::ops::Strategies;
-use crate::sampling::Memory;
+use crate::sampling::{Memory, ModelSampling};
 
 /// A third of a network that goes down in resolution and up again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,6 +147,17 @@ pub trait AttentionFunction: Debug + Send + Sync {
     ) -> Result<Tensor<3>>;
 }
 
+/// Stands around the whole network, and may leave it out.
+pub trait AroundNetwork: Debug + Send + Sync {
+    /// The output for an input; `network` is what stands within, down to the network itself.
+    fn call(
+        &self,
+        input: NetworkInput,
+        sampling: &ModelSampling,
+        network: &dyn Fn(NetworkInput) -> Result<Tensor<4>>,
+    ) -> Result<Tensor<4>>;
+}
+
 /// Which attention is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttentionPlace {
@@ -162,6 +174,7 @@ pub struct AttentionPlace {
 pub struct NetworkHooks {
     hooks: Vec<Arc<dyn NetworkHook>>,
     attention: BTreeMap<AttentionPlace, Arc<dyn AttentionFunction>>,
+    around: Vec<Arc<dyn AroundNetwork>>,
 }
 
 impl NetworkHooks {
@@ -183,7 +196,24 @@ impl NetworkHooks {
         self
     }
 
-    /// Whether nothing is changed.
+    /// With one more that stands around the network, outside of those that are there.
+    #[must_use]
+    pub fn with_around(mut self, around: Arc<dyn AroundNetwork>) -> Self {
+        self.around.push(around);
+        self
+    }
+
+    /// Calls the network through all that stand around it.
+    pub(crate) fn call(
+        &self,
+        input: NetworkInput,
+        sampling: &ModelSampling,
+        network: &dyn Fn(NetworkInput) -> Result<Tensor<4>>,
+    ) -> Result<Tensor<4>> {
+        through(&self.around, input, sampling, network)
+    }
+
+    /// Whether nothing is changed inside the network.
     pub fn is_empty(&self) -> bool {
         self.hooks.is_empty() && self.attention.is_empty()
     }
@@ -198,6 +228,21 @@ impl NetworkHooks {
         let own = self.attention.get(&place(Some(site.block)));
         own.or_else(|| self.attention.get(&place(None)))
             .map(AsRef::as_ref)
+    }
+}
+
+/// Calls the network through these, the last one first.
+fn through(
+    around: &[Arc<dyn AroundNetwork>],
+    input: NetworkInput,
+    sampling: &ModelSampling,
+    network: &dyn Fn(NetworkInput) -> Result<Tensor<4>>,
+) -> Result<Tensor<4>> {
+    match around.split_last() {
+        None => network(input),
+        Some((outermost, within)) => outermost.call(input, sampling, &|input| {
+            through(within, input, sampling, network)
+        }),
     }
 }
 

@@ -110,7 +110,7 @@ impl Caller<'_> {
             Some(beside) => Tensor::cat(vec![input, Tensor::cat(beside, 0)], 1),
         };
         let timestep = self.sampling.table.timestep(sigma);
-        let output = self.network.forward(NetworkInput {
+        let input = NetworkInput {
             x: input,
             timesteps: Tensor::full([batch * count], timestep, &x.device()),
             context: Some(Tensor::cat(context, 0)),
@@ -121,7 +121,9 @@ impl Caller<'_> {
                 memory: Arc::clone(self.memory),
                 hooks: hooks.clone(),
             }),
-        })?;
+        };
+        let network = |input| self.network.forward(input);
+        let output = hooks.call(input, self.sampling, &network)?;
         let clean = self.sampling.clean(x, output, sigma);
         Ok((0..count)
             .map(|index| clean.clone().narrow(0, index * batch, batch))
