@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::models::Network;
 use crate::residency::Resident;
 use crate::sampling::{BesideRule, Hooks, LabelRule, LatentFormat, ModelSampling};
-use crate::weights::patch::PatchFile;
+use crate::weights::patch::{PatchFile, Patches};
+use crate::weights::{Rounding, Scope, Weights};
 
 /// A network, what its input and output mean, and where it runs. A handle: cheap to clone, and valid while the weights are
 /// unloaded.
@@ -25,8 +26,21 @@ pub struct Model {
     pub beside: BesideRule,
     /// What is changed about it, but for its weights.
     pub hooks: Hooks,
+    /// The tensors of the network, for networks that are made of them too.
+    pub source: NetworkSource,
     /// Where it runs.
     pub device: ComputeDevice,
+}
+
+/// Where the tensors of a network lie.
+#[derive(Clone, Debug)]
+pub struct NetworkSource {
+    /// The file.
+    pub weights: Arc<Weights>,
+    /// What the names of the network's tensors begin with.
+    pub prefix: String,
+    /// How they are rounded as they are read.
+    pub rounding: Rounding,
 }
 
 impl Model {
@@ -41,5 +55,16 @@ impl Model {
             network: network.unwrap_or_else(|| self.network.clone()),
             ..self.clone()
         })
+    }
+}
+
+impl NetworkSource {
+    /// The tensors, with changes.
+    pub fn scope(&self, patches: &Patches) -> Scope<'_> {
+        self.weights
+            .root()
+            .enter(&self.prefix)
+            .rounded(self.rounding)
+            .patched(patches)
     }
 }

@@ -3,6 +3,7 @@
 //! Opening one reads the header, finds the [family](families::Family) by names and shapes, and gives handles. Weights are read when a
 //! handle is first used, and again after [`Residency::unload_all`](crate::residency::Residency::unload_all).
 
+mod control;
 mod families;
 mod layout;
 mod text;
@@ -13,12 +14,13 @@ mod vae;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use control::{open_control_net, open_gligen, open_hypernetwork};
 pub use text::open_text_encoder;
 pub use vae::Vae;
 
-use crate::Model;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
+use crate::model::{Model, NetworkSource};
 use crate::residency::Resident;
 use crate::sampling::Hooks;
 use crate::text::Clip;
@@ -182,6 +184,11 @@ fn model(
         label: (family.label)(marks),
         beside: (family.beside)(marks),
         hooks: Hooks::default(),
+        source: NetworkSource {
+            weights: Arc::clone(weights),
+            prefix: marks.network.prefix().to_owned(),
+            rounding,
+        },
         device: device.clone(),
     })
 }

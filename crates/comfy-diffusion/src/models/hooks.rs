@@ -109,6 +109,17 @@ pub trait NetworkHook: Debug + Send + Sync {
         Ok(output)
     }
 
+    /// Changes the tokens between the attention to themselves and that to the text, each in `heads` heads.
+    fn between_attentions(
+        &self,
+        site: &AttentionSite<'_>,
+        heads: usize,
+        x: Tensor<3>,
+    ) -> Result<Tensor<3>> {
+        let _ = (site, heads);
+        Ok(x)
+    }
+
     /// Changes what a stage of the way down or of the middle gives: to the next stage, and to the way up.
     fn after_stage(&self, site: &Site<'_>, x: Tensor<4>) -> Result<Tensor<4>> {
         let _ = site;
@@ -172,6 +183,13 @@ impl NetworkHooks {
         self
     }
 
+    /// With one more hook, which is asked before the others.
+    #[must_use]
+    pub fn with_first(mut self, hook: Arc<dyn NetworkHook>) -> Self {
+        self.hooks.insert(0, hook);
+        self
+    }
+
     /// With another formula for attention somewhere, instead of one that was there.
     #[must_use]
     pub fn with_attention(
@@ -215,6 +233,16 @@ impl NetworkHook for NetworkHooks {
     fn after_attention(&self, site: &AttentionSite<'_>, output: Tensor<3>) -> Result<Tensor<3>> {
         let mut hooks = self.hooks.iter();
         hooks.try_fold(output, |output, hook| hook.after_attention(site, output))
+    }
+
+    fn between_attentions(
+        &self,
+        site: &AttentionSite<'_>,
+        heads: usize,
+        x: Tensor<3>,
+    ) -> Result<Tensor<3>> {
+        let mut hooks = self.hooks.iter();
+        hooks.try_fold(x, |x, hook| hook.between_attentions(site, heads, x))
     }
 
     fn after_stage(&self, site: &Site<'_>, x: Tensor<4>) -> Result<Tensor<4>> {

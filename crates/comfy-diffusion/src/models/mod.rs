@@ -1,7 +1,11 @@
 //! Networks, built from the tensors of a file: every width, depth and head count comes from shapes.
 
 pub mod autoencoder;
+pub mod control;
+pub mod gligen;
 pub mod hooks;
+pub mod hypernetwork;
+pub mod picture_adapter;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failing test may panic")]
 pub(crate) mod testing;

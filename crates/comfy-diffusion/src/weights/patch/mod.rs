@@ -2,6 +2,7 @@
 
 mod adapter;
 mod butterfly;
+mod control;
 mod matrix;
 mod names;
 
@@ -12,6 +13,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use adapter::Adapter;
+pub(crate) use control::is_factor;
+use matrix::Misfit;
 pub use names::NameMap;
 
 use super::Weights;
@@ -27,8 +30,41 @@ pub struct Patches {
 struct Applied {
     /// Which file it was, so that the same changes are known as such.
     identity: Identity,
-    adapters: Arc<BTreeMap<String, Adapter>>,
+    changes: Arc<dyn Change>,
     strength: f32,
+}
+
+/// Changes of tensors by their names.
+trait Change: Send + Sync {
+    /// Changes the values of a tensor; false where it leaves them as they are.
+    ///
+    /// # Errors
+    ///
+    /// Why the change does not fit.
+    fn apply(
+        &self,
+        name: &str,
+        shape: &[usize],
+        values: &mut [f32],
+        strength: f32,
+    ) -> std::result::Result<bool, Misfit>;
+}
+
+/// By name.
+impl Change for BTreeMap<String, Adapter> {
+    fn apply(
+        &self,
+        name: &str,
+        shape: &[usize],
+        values: &mut [f32],
+        strength: f32,
+    ) -> std::result::Result<bool, Misfit> {
+        let Some(adapter) = self.get(name) else {
+            return Ok(false);
+        };
+        adapter.apply(shape, values, strength)?;
+        Ok(true)
+    }
 }
 
 /// A file, in the state in which it was read.
@@ -63,6 +99,11 @@ impl PatchFile {
                 bytes: metadata.map_or(0, |data| data.len()),
             },
         })
+    }
+
+    /// What it holds.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
     }
 
     /// The names in the file that no model has asked for so far.
@@ -109,14 +150,17 @@ impl Patches {
     ///
     /// If a tensor of the file cannot be read.
     pub fn with(&self, file: &PatchFile, strength: f64, names: &NameMap) -> Result<Self> {
-        let added = Applied {
+        Ok(self.plus(Applied {
             identity: file.identity.clone(),
-            adapters: Arc::new(file.adapters(names)?),
+            changes: Arc::new(file.adapters(names)?),
             strength: strength as f32,
-        };
-        Ok(Self {
+        }))
+    }
+
+    fn plus(&self, added: Applied) -> Self {
+        Self {
             applied: self.applied.iter().cloned().chain([added]).collect(),
-        })
+        }
     }
 
     /// Whether nothing is changed.
@@ -137,11 +181,8 @@ impl Patches {
     pub(super) fn apply(&self, name: &str, shape: &[usize], values: &mut [f32]) -> bool {
         let mut changed = false;
         for applied in self.applied.iter() {
-            let Some(adapter) = applied.adapters.get(name) else {
-                continue;
-            };
-            match adapter.apply(shape, values, applied.strength) {
-                Ok(()) => changed = true,
+            match applied.changes.apply(name, shape, values, applied.strength) {
+                Ok(done) => changed |= done,
                 Err(reason) => tracing::warn!(
                     file = %applied.identity.path.display(),
                     tensor = name,
