@@ -26,8 +26,8 @@ pub struct Model {
     pub beside: BesideRule,
     /// What is changed about it, but for its weights.
     pub hooks: Hooks,
-    /// The tensors of the network, for networks that are made of them too.
-    pub source: NetworkSource,
+    /// The tensors of the network, for networks that are made of them too; `None` where it was made of no file.
+    pub source: Option<NetworkSource>,
     /// Where it runs.
     pub device: ComputeDevice,
 }

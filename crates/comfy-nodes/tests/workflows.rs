@@ -74,6 +74,7 @@ impl Workshop {
         let folder = checkpoint.parent().unwrap();
         let paths = json!({"fixtures": {
             "checkpoints": folder, "vae_approx": folder, "loras": comfy_fixtures::path("loras"),
+            "controlnet": folder, "gligen": folder, "hypernetworks": comfy_fixtures::path("control"),
         }});
         std::fs::write(
             base.path().join("extra_model_paths.yaml"),
@@ -86,11 +87,13 @@ impl Workshop {
         };
         let folders = Folders::new(options).unwrap();
         folders.create_all().unwrap();
-        std::fs::copy(
-            comfy_fixtures::path("input/ref_img.png"),
-            folders.input_dir().join("ref_img.png"),
-        )
-        .unwrap();
+        for name in ["ref_img.png", "ref_img2.png"] {
+            std::fs::copy(
+                comfy_fixtures::path(&format!("input/{name}")),
+                folders.input_dir().join(name),
+            )
+            .unwrap();
+        }
         let runtime = Arc::new(Runtime::new(RuntimeOptions {
             folders: Arc::new(folders),
             device: DevicePlan::survey(DeviceRequest::Cpu).unwrap(),
@@ -250,6 +253,13 @@ fn inpainting_models_see_what_is_kept() {
 #[test]
 fn weights_are_changed_by_lora() {
     check("lora");
+}
+
+#[test]
+fn pictures_steer_the_model() {
+    for name in ["controlnet", "controlnet_chain", "controlnet_range"] {
+        check_with(name, &["controlnet_sd15_tiny"]);
+    }
 }
 
 #[test]

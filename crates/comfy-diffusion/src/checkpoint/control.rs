@@ -117,7 +117,13 @@ fn difference(
     };
     let file = PatchFile::open(path)?;
     let patches = model.network.patches().clone();
-    Ok(Patches::sum(&file, prefix, model.source.clone(), patches))
+    Ok(Patches::sum(&file, prefix, tensors_of(model)?, patches))
+}
+
+fn tensors_of(model: &Model) -> Result<NetworkSource> {
+    model.source.clone().ok_or_else(|| {
+        Error::input("the control net is made of a model's weights, and this model has no file")
+    })
 }
 
 /// A control net that is made of the weights of the model that it steers and a file of products to be added (Stability AI,
@@ -153,7 +159,8 @@ impl ControlSource for ControlLora {
 
 impl ControlLora {
     fn for_model(&self, model: &Model) -> Result<Resident<dyn ControlNetwork>> {
-        let prefix = model.source.prefix.clone();
+        let base_source = tensors_of(model)?;
+        let prefix = base_source.prefix.clone();
         let own = Weights::open(&self.path)?.arranged(|name, _| {
             if is_factor(name) || name == LORA_MARK {
                 Vec::new()
@@ -161,11 +168,11 @@ impl ControlLora {
                 vec![(format!("{prefix}{name}"), View::Whole)]
             }
         });
-        let joined = Arc::new(own.over(&model.source.weights));
+        let joined = Arc::new(own.over(&base_source.weights));
         let (path, base) = (self.path.clone(), model.network.patches().clone());
         let source = NetworkSource {
             weights: joined,
-            ..model.source.clone()
+            ..base_source
         };
         let target = self.device.clone();
         let load = move || -> Result<Arc<dyn ControlNetwork>> {

@@ -184,11 +184,11 @@ fn model(
         label: (family.label)(marks),
         beside: (family.beside)(marks),
         hooks: Hooks::default(),
-        source: NetworkSource {
+        source: Some(NetworkSource {
             weights: Arc::clone(weights),
             prefix: marks.network.prefix().to_owned(),
             rounding,
-        },
+        }),
         device: device.clone(),
     })
 }

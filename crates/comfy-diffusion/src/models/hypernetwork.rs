@@ -218,3 +218,46 @@ impl NetworkHook for Hypernetworking {
         })
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
+mod tests {
+    use comfy_fixtures::{golden, path};
+
+    use super::*;
+    use crate::models::testing::Comparison;
+    use crate::models::testing::recorded;
+    use crate::open_hypernetwork;
+    use crate::weights::Weights;
+
+    #[test]
+    fn every_activation_equals_the_recordings() {
+        let device = ComputeDevice::cpu();
+        let golden = golden("control");
+        let wide: Tensor<3> = recorded(&golden, "hyper.wide", &device);
+        for name in [
+            "linear", "relu", "leakyrelu", "elu", "swish", "tanh", "sigmoid", "softsign", "mish",
+        ] {
+            let file = path(&format!("control/{name}.pt"));
+            let network = open_hypernetwork(&file, &device).unwrap().get().unwrap();
+            let [keys, values] = &network.by_width[&16];
+            let prefix = format!("hyper.{name}.");
+            let mut parts = Comparison::new(&golden, &prefix);
+            parts.compare("key", Hypernetwork::change(keys, &wide, 0.7));
+            let half = wide.clone().mul_scalar(0.5);
+            parts.compare("value", Hypernetwork::change(values, &half, 0.7));
+            parts.finish(&[]);
+        }
+    }
+
+    #[test]
+    fn other_files_are_errors() {
+        let device = ComputeDevice::cpu();
+        let file = path("loras/ref_lora_tiny.safetensors");
+        let error = open_hypernetwork(&file, &device).unwrap_err().to_string();
+        assert!(error.contains("hypernetwork"), "{error}");
+        let weights = Weights::open(&file).unwrap();
+        let error = Hypernetwork::load(&weights.root(), &device).unwrap_err();
+        assert!(error.to_string().contains("by the width"), "{error}");
+    }
+}

@@ -25,6 +25,7 @@ fn model(network: impl Network + 'static, device: &ComputeDevice) -> Model {
         label: None,
         beside: BesideRule::Nothing,
         hooks: Hooks::default(),
+        source: None,
         device: device.clone(),
     }
 }

@@ -5,6 +5,7 @@
 
 mod choices;
 mod conditioning;
+mod control;
 mod image;
 mod latent;
 mod mask;
@@ -15,10 +16,12 @@ mod svg;
 mod transfer;
 
 pub use choices::{
-    CheckpointName, DiffusionModelName, InputFile, InputImage, InputLatent, LoraName, OutputImage,
-    SamplerName, SchedulerName, TextEncoderName, VaeName,
+    CheckpointName, ControlNetName, DiffusionModelName, GligenName, HypernetworkName, InputFile,
+    InputImage, InputLatent, LoraName, OutputImage, SamplerName, SchedulerName, TextEncoderName,
+    VaeName,
 };
 pub use conditioning::Conditioning;
+pub use control::{ControlNet, Gligen};
 pub use image::Image;
 pub use latent::Latent;
 pub use mask::Mask;

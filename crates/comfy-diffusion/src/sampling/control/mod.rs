@@ -3,6 +3,9 @@
 mod picture;
 mod ready;
 mod residuals;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,12 +1,14 @@
 //! Nodes that open the parts of a model from files of their own.
 
 mod diffusion_model;
+mod hypernetwork;
 mod lora;
 mod text_encoder;
 
 use comfy_graph::{NodeRegistry, RegistryError};
 
 pub use diffusion_model::{LoadedModel, UnetLoader, WeightType};
+pub use hypernetwork::HypernetworkLoader;
 pub use lora::{ChangedModelAndClip, LoraLoader, LoraLoaderModelOnly};
 pub use text_encoder::{ClipLoader, DualClipLoader, LoadedClip, TextDevice};
 
@@ -17,6 +19,7 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<ClipLoader>()?
         .register::<DualClipLoader>()?
         .register::<LoraLoader>()?
-        .register::<LoraLoaderModelOnly>()?;
+        .register::<LoraLoaderModelOnly>()?
+        .register::<HypernetworkLoader>()?;
     Ok(())
 }
