@@ -236,7 +236,15 @@ mod tests {
         let golden = golden("control");
         let wide: Tensor<3> = recorded(&golden, "hyper.wide", &device);
         for name in [
-            "linear", "relu", "leakyrelu", "elu", "swish", "tanh", "sigmoid", "softsign", "mish",
+            "linear",
+            "relu",
+            "leakyrelu",
+            "elu",
+            "swish",
+            "tanh",
+            "sigmoid",
+            "softsign",
+            "mish",
         ] {
             let file = path(&format!("control/{name}.pt"));
             let network = open_hypernetwork(&file, &device).unwrap().get().unwrap();

@@ -182,6 +182,7 @@ fn guidance_is_what_pytorch_makes_of_it() {
             label: None,
             beside: BesideRule::Nothing,
             hooks: hooks(class, &case["inputs"]),
+            source: None,
             device: ComputeDevice::cpu(),
         };
         let guidance = ClassifierFree {

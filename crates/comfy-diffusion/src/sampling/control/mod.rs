@@ -70,6 +70,15 @@ impl ControlNet {
             fading: Fading::None,
         }
     }
+
+    /// The network, for steering this model.
+    ///
+    /// # Errors
+    ///
+    /// If it is made of the model's weights and they do not fit.
+    pub fn network(&self, model: &Model) -> Result<Resident<dyn ControlNetwork>> {
+        self.source.network(model)
+    }
 }
 
 /// A network and the pictures that it is shown, as a part of a condition.

@@ -38,7 +38,7 @@ impl ReadyControl {
         let previous = control.previous.as_ref();
         let previous = previous.map(|control| Self::new(control, model).map(Box::new));
         Ok(Self {
-            network: control.net.source.network(model)?.get()?,
+            network: control.net.network(model)?.get()?,
             control: Arc::clone(control),
             previous: previous.transpose()?,
         })

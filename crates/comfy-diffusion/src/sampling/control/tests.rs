@@ -11,11 +11,17 @@ use crate::models::NetworkInput;
 use crate::models::control::Residuals;
 use crate::models::gligen::{Grounded, Grounding};
 use crate::models::hooks::{NetworkCall, NetworkHook, NetworkHooks};
+use crate::models::hypernetwork::Hypernetworking;
 use crate::models::testing::{TOLERANCE, recorded};
 use crate::random::TorchGenerator;
+use crate::sampling::beside::Sampled;
+use crate::sampling::condition::Fit;
+use crate::sampling::guidance::GuidedModel;
 use crate::sampling::host::values;
-use crate::sampling::{Memory, ProgressRange};
-use crate::{Model, open_checkpoint, open_control_net, open_gligen};
+use crate::sampling::{
+    Area, Cells, ClassifierFree, Conditioning, Denoise, GroundedThings, Memory, ProgressRange,
+};
+use crate::{Model, open_checkpoint, open_control_net, open_gligen, open_hypernetwork};
 
 const SIGMA: f32 = 2.0;
 
@@ -96,7 +102,10 @@ impl Bench {
                 };
                 assert_eq!(residual.dims().to_vec(), shape, "{place}");
                 let difference = relative_l2(&values(residual).unwrap(), &want);
-                assert!(difference <= TOLERANCE, "{place} differs by {difference:.1e}");
+                assert!(
+                    difference <= TOLERANCE,
+                    "{place} differs by {difference:.1e}"
+                );
                 seen.push(place);
             }
         }
@@ -129,7 +138,10 @@ impl Bench {
     fn check_whole(&self, name: &str, hooks: NetworkHooks) {
         let (_, want) = self.golden.tensor(name);
         let difference = relative_l2(&self.whole(hooks), &want);
-        assert!(difference <= TOLERANCE, "{name} differs by {difference:.1e}");
+        assert!(
+            difference <= TOLERANCE,
+            "{name} differs by {difference:.1e}"
+        );
     }
 }
 
@@ -139,7 +151,7 @@ fn the_network_computes_what_was_recorded() {
     let golden = golden("controlnet_sd15_tiny");
     let net = open_control_net(&checkpoint("controlnet_sd15_tiny"), None, &device).unwrap();
     let bench = Bench::new();
-    let network = net.source.network(&bench.model).unwrap().get().unwrap();
+    let network = net.network(&bench.model).unwrap().get().unwrap();
     assert_eq!(network.picture_size([8, 9]), [64, 72]);
     let read = network
         .read(recorded(&golden, "cn.in.hint", &device), None)
@@ -168,7 +180,10 @@ fn adapters_and_chains_equal_the_recordings() {
     let after = |net: &ControlNet, strength| {
         Control::new(net.clone(), pictures.clone(), strength).after(Some(Arc::new(adapter())))
     };
-    bench.check("chain", &bench.residuals(after(&net, 0.7), input()).unwrap());
+    bench.check(
+        "chain",
+        &bench.residuals(after(&net, 0.7), input()).unwrap(),
+    );
 
     let mut fading = net.clone();
     fading.fading = Fading::ByDepth;
@@ -201,7 +216,7 @@ fn adapters_and_chains_equal_the_recordings() {
 fn light_adapters_read_grey_pictures() {
     let bench = Bench::new();
     let net = bench.net("t2i_light_tiny");
-    let network = net.source.network(&bench.model).unwrap().get().unwrap();
+    let network = net.network(&bench.model).unwrap().get().unwrap();
     let pictures = bench.pictures(1).narrow(2, 0, 40).narrow(3, 0, 56);
     let read = network.read(pictures, None).unwrap();
     let input = bench.input(bench.tensor("noisy"), "four");
@@ -238,8 +253,8 @@ fn a_control_lora_is_made_of_the_model() {
     let control = || Control::new(net.clone(), bench.pictures(1), 1.0);
     let input = || bench.input(bench.tensor("noisy"), "four");
     bench.check("lora", &bench.residuals(control(), input()).unwrap());
-    let first = net.source.network(&bench.model).unwrap();
-    assert!(net.source.network(&bench.model).unwrap().is(&first));
+    let first = net.network(&bench.model).unwrap();
+    assert!(net.network(&bench.model).unwrap().is(&first));
 }
 
 #[test]
@@ -268,8 +283,106 @@ fn a_network_is_steered_and_told() {
     let told = |things: &[Grounding]| Grounded::new(gligen.get().unwrap(), things, [8, 8]);
     let hook = Arc::new(told(&things).unwrap());
     bench.check_whole("unet.gligen", NetworkHooks::default().with(hook));
+    let file = comfy_fixtures::path("control/tiny.pt");
+    let hook = Hypernetworking {
+        network: open_hypernetwork(&file, &bench.device).unwrap(),
+        strength: 0.7,
+    };
+    bench.check_whole(
+        "unet.hypernetwork",
+        NetworkHooks::default().with(Arc::new(hook)),
+    );
     let error = told(&vec![thing(0, [1; 4]); 31]).unwrap_err().to_string();
     assert!(error.contains("30 things"), "{error}");
+}
+
+/// What guidance sees of the two lists at a noise level.
+fn check_lists(
+    bench: &Bench,
+    name: &str,
+    positive: Vec<Conditioning>,
+    negative: Vec<Conditioning>,
+) {
+    let x: Tensor<4> = bench.tensor("x");
+    let guidance = ClassifierFree {
+        positive,
+        negative,
+        scale: 1.0,
+    };
+    let network = bench.model.network.get().unwrap();
+    let memory = Arc::clone(&bench.memory);
+    let fit = Fit {
+        model: &bench.model,
+        sampled: Sampled {
+            latent: &x,
+            mask: None,
+        },
+        seed: 0,
+    };
+    let mut model = GuidedModel::new(&*network, &guidance, memory, fit).unwrap();
+    let found = model
+        .denoise_both(&x.clone().mul_scalar(3.0), SIGMA)
+        .unwrap();
+    for (role, x0) in [("positive", found.x0), ("negative", found.negative)] {
+        let (_, want) = bench.golden.tensor(&format!("{name}.{role}"));
+        let difference = relative_l2(&values(x0).unwrap(), &want);
+        assert!(
+            difference <= TOLERANCE,
+            "{name}.{role} differs by {difference:.1e}"
+        );
+    }
+}
+
+#[test]
+fn lists_with_areas_are_steered_as_recorded() {
+    let bench = Bench::new();
+    let text = |index: usize| Conditioning::new(bench.tensor(&format!("text.{index}")), None);
+    let limited = |condition: Conditioning| Conditioning {
+        area: Some(Area::Cells(Cells {
+            height: 4,
+            width: 5,
+            top: 2,
+            left: 3,
+        })),
+        strength: 0.8,
+        ..condition
+    };
+    let shown = |file: &str, strength, count| {
+        Control::new(bench.net(file), bench.pictures(count), strength)
+    };
+    let under = |condition: Conditioning, control: Control| Conditioning {
+        control: Some(Arc::new(control)),
+        ..condition
+    };
+    let net = "controlnet_sd15_tiny";
+    let positive = vec![
+        under(text(0), shown(net, 0.7, 3).covering_negative()),
+        under(limited(text(1)), shown("t2i_sd15_tiny", 0.5, 2)),
+    ];
+    check_lists(&bench, "batch.control", positive, vec![text(2)]);
+
+    let network = open_gligen(&checkpoint("gligen_tiny"), &bench.device).unwrap();
+    let thing = |index: usize, height, width, top, left| Grounding {
+        text: bench.tensor(&format!("thing.{index}")),
+        height,
+        width,
+        top,
+        left,
+    };
+    let things = vec![thing(0, 3, 5, 1, 2), thing(1, 8, 4, 0, 4)];
+    let told = |condition: Conditioning| Conditioning {
+        grounding: Some(GroundedThings {
+            network: network.clone(),
+            things: things.clone(),
+        }),
+        ..condition
+    };
+    let positive = vec![
+        told(text(0)),
+        told(under(limited(text(1)), shown(net, 0.5, 1))),
+    ];
+    let negative = vec![text(2), limited(text(0))];
+    check_lists(&bench, "batch.gligen", positive, negative);
 }
 
 #[test]
