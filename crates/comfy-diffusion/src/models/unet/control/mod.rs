@@ -52,34 +52,32 @@ impl ControlUNet {
             context_width: only_width(scope, extents.contexts)?,
             descent,
         };
-        let wrong = |reason: String| Error::UnknownModel {
-            path: scope.weights().path().to_owned(),
-            reason,
-        };
         if network.exits.len() != extents.stages.len() {
-            return Err(wrong(format!(
-                "it has {} input blocks and {} zero convolutions, expected as many of each",
-                extents.stages.len(),
-                network.exits.len()
-            )));
+            return Err(Error::UnknownModel {
+                path: scope.weights().path().to_owned(),
+                reason: format!(
+                    "it has {} input_blocks and {} zero_convs, expected as many of each",
+                    extents.stages.len(),
+                    network.exits.len()
+                ),
+            });
         }
-        let exits = network.exits.iter().chain([&network.middle_exit]);
-        let channels = extents.stages.iter().chain([&extents.middle]);
-        for (index, (exit, channels)) in exits.zip(channels).enumerate() {
-            if exit.inputs() != *channels {
-                return Err(wrong(format!(
-                    "zero convolution {index} takes {} channels, but its block gives {channels}",
-                    exit.inputs()
-                )));
+        let expect = |name: String, found: usize, expected: usize, what: &str| {
+            if found == expected {
+                return Ok(());
             }
+            let expected = format!("{expected} {what}");
+            Err(scope.shape_error(&name, expected, scope.shape(&name)?))
+        };
+        for (index, (exit, channels)) in network.exits.iter().zip(&extents.stages).enumerate() {
+            let name = format!("zero_convs.{index}.0.weight");
+            expect(name, exit.inputs(), *channels, "inputs")?;
         }
+        let name = "middle_block_out.0.weight".to_owned();
+        expect(name, network.middle_exit.inputs(), extents.middle, "inputs")?;
         let first = extents.stages.first().copied().unwrap_or_default();
-        if network.picture.outputs() != first {
-            return Err(wrong(format!(
-                "what it reads of pictures has {} channels, but its first block {first}",
-                network.picture.outputs()
-            )));
-        }
+        let name = "input_hint_block.14.weight".to_owned();
+        expect(name, network.picture.outputs(), first, "outputs")?;
         if let Some(union) = &network.union {
             union.check(scope, first, network.descent.embedding_width())?;
         }
