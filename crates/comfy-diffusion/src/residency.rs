@@ -138,6 +138,21 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         Ok(loaded)
     }
 
+    /// What was changed about the weights that it is made of.
+    pub fn patches(&self) -> &Patches {
+        &self.patches
+    }
+
+    /// Whether both are handles to the same value.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.slot, &other.slot)
+    }
+
+    /// Whether no other handle to the value is left.
+    pub fn is_only_handle(&self) -> bool {
+        Arc::strong_count(&self.slot) == 1
+    }
+
     /// Whether the value is in memory.
     pub fn is_loaded(&self) -> bool {
         lock(&self.slot.value).is_some()

@@ -5,6 +5,7 @@
 
 mod bicubic;
 mod clip_vision;
+mod control;
 mod families;
 mod layout;
 mod saving;
@@ -19,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use clip_vision::ClipVision;
+pub use control::{open_control_net, open_gligen, open_hypernetwork};
 pub use saving::{
     Recognised, tensors_of_autoencoder, tensors_of_checkpoint, tensors_of_text_encoder,
 };
@@ -27,9 +29,9 @@ pub use text::open_text_encoder;
 pub use upscaler::UpscaleModel;
 pub use vae::Vae;
 
-use crate::Model;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
+use crate::model::Model;
 use crate::residency::Resident;
 use crate::sampling::Hooks;
 use crate::text::Clip;

@@ -110,6 +110,17 @@ pub trait NetworkHook: Debug + Send + Sync {
         Ok(output)
     }
 
+    /// Changes the tokens between the attention to themselves and that to the text, each in `heads` heads.
+    fn between_attentions(
+        &self,
+        site: &AttentionSite<'_>,
+        heads: usize,
+        x: Tensor<3>,
+    ) -> Result<Tensor<3>> {
+        let _ = (site, heads);
+        Ok(x)
+    }
+
     /// Changes what a stage of the way down or of the middle gives: to the next stage, and to the way up.
     fn after_stage(&self, site: &Site<'_>, x: Tensor<4>) -> Result<Tensor<4>> {
         let _ = site;
@@ -182,6 +193,13 @@ impl NetworkHooks {
     #[must_use]
     pub fn with(mut self, hook: Arc<dyn NetworkHook>) -> Self {
         self.hooks.push(hook);
+        self
+    }
+
+    /// With one more hook, which is asked before the others.
+    #[must_use]
+    pub fn with_first(mut self, hook: Arc<dyn NetworkHook>) -> Self {
+        self.hooks.insert(0, hook);
         self
     }
 
@@ -260,6 +278,16 @@ impl NetworkHook for NetworkHooks {
     fn after_attention(&self, site: &AttentionSite<'_>, output: Tensor<3>) -> Result<Tensor<3>> {
         let mut hooks = self.hooks.iter();
         hooks.try_fold(output, |output, hook| hook.after_attention(site, output))
+    }
+
+    fn between_attentions(
+        &self,
+        site: &AttentionSite<'_>,
+        heads: usize,
+        x: Tensor<3>,
+    ) -> Result<Tensor<3>> {
+        let mut hooks = self.hooks.iter();
+        hooks.try_fold(x, |x, hook| hook.between_attentions(site, heads, x))
     }
 
     fn after_stage(&self, site: &Site<'_>, x: Tensor<4>) -> Result<Tensor<4>> {

@@ -2,7 +2,11 @@
 
 pub mod autoencoder;
 pub mod clip_vision;
+pub mod control;
+pub mod gligen;
 pub mod hooks;
+pub mod hypernetwork;
+pub mod picture_adapter;
 pub mod style_adapter;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failing test may panic")]

@@ -142,7 +142,9 @@ impl TextEncoder for ClipEncoder {
         let tokens = encoded.iter().map(|text| text.cond.dims()[1]).min();
         let tokens = tokens
             .ok_or_else(|| Error::input("expected a text encoder of at least one network"))?;
-        let pooled = encoded.last().and_then(|text| text.pooled.clone());
+        let last = encoded.last();
+        let pooled = last.and_then(|text| text.pooled.clone());
+        let summary = last.and_then(|text| text.summary.clone());
         let conds = encoded
             .into_iter()
             .map(|text| text.cond.narrow(1, 0, tokens))
@@ -150,6 +152,7 @@ impl TextEncoder for ClipEncoder {
         Ok(EncodedText {
             cond: Tensor::cat(conds, 2),
             pooled,
+            summary,
         })
     }
 

@@ -46,6 +46,8 @@ pub struct ClipOutput {
     /// The summary of the first chunk, `[1, width]`: the normalised last layer at its first end mark, projected if the model has a
     /// projection.
     pub pooled: Tensor<2>,
+    /// The same before it is projected, `[1, width]`.
+    pub summary: Tensor<2>,
 }
 
 /// A CLIP text transformer. All sizes come from the file; heads have 64 features.
@@ -129,7 +131,7 @@ impl ClipTextModel {
         choice: HiddenChoice,
     ) -> Result<ClipOutput> {
         let mut hidden = Vec::new();
-        let mut pooled = None;
+        let mut summary = None;
         for batch in chunks.chunks(CHUNKS_AT_ONCE) {
             let embedded = self.embeddings.embed(batch, padding)?;
             let (chosen, last) = self.transform(
@@ -138,13 +140,14 @@ impl ClipTextModel {
                 &mut |_, _| {},
             );
             hidden.push(chosen);
-            pooled.get_or_insert_with(|| self.pool(&last, embedded.first_end));
+            summary.get_or_insert_with(|| self.summary(&last, embedded.first_end));
         }
-        let pooled = pooled
+        let summary = summary
             .ok_or_else(|| Error::input("expected at least one chunk of tokens, got none"))?;
         Ok(ClipOutput {
             hidden: Tensor::cat(hidden, 0),
-            pooled,
+            pooled: self.project(summary.clone()),
+            summary,
         })
     }
 
@@ -201,11 +204,13 @@ impl ClipTextModel {
         (chosen, last)
     }
 
-    fn pool(&self, last: &Tensor<3>, position: usize) -> Tensor<2> {
-        let summary = last
-            .clone()
+    fn summary(&self, last: &Tensor<3>, position: usize) -> Tensor<2> {
+        last.clone()
             .slice([0..1, position..position + 1, 0..self.width()])
-            .reshape([1, self.width()]);
+            .reshape([1, self.width()])
+    }
+
+    fn project(&self, summary: Tensor<2>) -> Tensor<2> {
         match &self.projection {
             Some(projection) => projection.forward_rows(summary),
             None => summary,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::Mmap;
@@ -21,9 +22,6 @@ use crate::error::{Error, Result};
 /// themselves are read when asked for.
 pub struct Weights {
     path: PathBuf,
-    content: Content,
-    /// What could not be read in place.
-    buffers: Vec<Vec<u8>>,
     tensors: BTreeMap<String, Tracked>,
     metadata: BTreeMap<String, String>,
 }
@@ -37,25 +35,28 @@ enum Content {
 /// What a file says of itself.
 struct Parsed {
     tensors: BTreeMap<String, Tracked>,
-    buffers: Vec<Vec<u8>>,
     metadata: BTreeMap<String, String>,
 }
 
-fn parse(file: &[u8]) -> Result<Parsed, Fault> {
-    if pickle::is_pickled(file) && !header::is_json(file) {
-        let contents = pickle::read(file)?;
-        let track = |found: Found| (found.name, Tracked::new(found.declaration, found.buffer));
+fn parse(file: &Arc<Content>) -> Result<Parsed, Fault> {
+    let bytes = file.bytes();
+    if pickle::is_pickled(bytes) && !header::is_json(bytes) {
+        let contents = pickle::read(bytes)?;
+        let buffers = contents.buffers.into_iter().map(Content::Owned);
+        let buffers: Vec<_> = buffers.map(Arc::new).collect();
+        let track = |found: Found| {
+            let source = found.buffer.map_or(file, |index| &buffers[index]);
+            (found.name, Tracked::new(found.declaration, source))
+        };
         return Ok(Parsed {
             tensors: contents.tensors.into_iter().map(track).collect(),
-            buffers: contents.buffers,
-            metadata: BTreeMap::new(),
+            metadata: contents.facts.into_iter().collect(),
         });
     }
-    let header = Header::read(file)?;
-    let track = |(name, declaration)| (name, Tracked::new(declaration, None));
+    let header = Header::read(bytes)?;
+    let track = |(name, declaration)| (name, Tracked::new(declaration, file));
     Ok(Parsed {
         tensors: header.tensors.into_iter().map(track).collect(),
-        buffers: Vec::new(),
         metadata: header.metadata,
     })
 }
@@ -63,8 +64,8 @@ fn parse(file: &[u8]) -> Result<Parsed, Fault> {
 /// A tensor, and whether anything has asked for it.
 struct Tracked {
     declaration: Declaration,
-    /// Which of the buffers its bytes are in; none for the file itself.
-    buffer: Option<usize>,
+    /// What its bytes are in: the file, or what could not be read in place.
+    source: Arc<Content>,
     /// Whether it is read with its two dimensions exchanged.
     is_transposed: bool,
     used: AtomicBool,
@@ -112,11 +113,9 @@ impl Weights {
 
     fn read(path: &Path, content: Content) -> Result<Self> {
         let path = path.to_owned();
-        match parse(content.bytes()) {
+        match parse(&Arc::new(content)) {
             Ok(parsed) => Ok(Self {
                 path,
-                content,
-                buffers: parsed.buffers,
                 tensors: parsed.tensors,
                 metadata: parsed.metadata,
             }),
@@ -145,6 +144,18 @@ impl Weights {
             }
         }
         Self { tensors, ..self }
+    }
+
+    /// These tensors, and those of another file whose names these have not. The path in messages is that of these.
+    #[must_use]
+    pub fn over(&self, others: &Self) -> Self {
+        let all = others.tensors.iter().chain(&self.tensors);
+        let copy = |(name, tensor): (&String, &Tracked)| (name.clone(), tensor.copy());
+        Self {
+            path: self.path.clone(),
+            tensors: all.map(copy).collect(),
+            metadata: self.metadata.clone(),
+        }
     }
 
     /// The file.
@@ -204,7 +215,7 @@ impl Weights {
         };
         tensor.used.store(true, Ordering::Relaxed);
         let declaration = &tensor.declaration;
-        let values = self.decode(name, declaration.element, self.stored(tensor))?;
+        let values = self.decode(name, declaration.element, tensor.stored())?;
         Ok(match *declaration.shape.as_slice() {
             [rows, columns] if tensor.is_transposed => transposed(&values, rows, columns),
             _ => values,
@@ -222,7 +233,7 @@ impl Weights {
             return Err(self.shape_error(name, "two dimensions, stored by rows"));
         };
         let count = *count;
-        let stored = self.stored(tensor);
+        let stored = tensor.stored();
         let row_bytes = stored.len() / count.max(1);
         let mut picked = Vec::with_capacity(row_bytes * rows.len());
         for &row in rows {
@@ -232,14 +243,6 @@ impl Weights {
             picked.extend_from_slice(&stored[row * row_bytes..(row + 1) * row_bytes]);
         }
         self.decode(name, declaration.element, &picked)
-    }
-
-    fn stored(&self, tensor: &Tracked) -> &[u8] {
-        let whole = match tensor.buffer {
-            None => self.content.bytes(),
-            Some(index) => &self.buffers[index],
-        };
-        &whole[tensor.declaration.bytes.clone()]
     }
 
     fn decode(&self, name: &str, element: Dtype, bytes: &[u8]) -> Result<Vec<f32>> {
@@ -346,24 +349,38 @@ impl Content {
 }
 
 impl Tracked {
-    fn new(declaration: Declaration, buffer: Option<usize>) -> Self {
+    fn new(declaration: Declaration, source: &Arc<Content>) -> Self {
         Self {
             declaration,
-            buffer,
+            source: Arc::clone(source),
             is_transposed: false,
             used: AtomicBool::new(false),
         }
     }
 
+    /// The bytes as they are stored.
+    fn stored(&self) -> &[u8] {
+        &self.source.bytes()[self.declaration.bytes.clone()]
+    }
+
+    fn copy(&self) -> Self {
+        Self {
+            declaration: self.declaration.clone(),
+            source: Arc::clone(&self.source),
+            is_transposed: self.is_transposed,
+            used: AtomicBool::new(self.used.load(Ordering::Relaxed)),
+        }
+    }
+
     /// The tensor as the view shows it; nothing where its shape does not allow the view.
     fn view(&self, view: View) -> Option<Self> {
-        let mut declaration = self.declaration.clone();
-        let mut is_transposed = self.is_transposed;
+        let mut tensor = self.copy();
+        let declaration = &mut tensor.declaration;
         match view {
             View::Whole => {}
             View::Rows(rows) => {
                 let count = *declaration.shape.first()?;
-                if is_transposed || rows.start > rows.end || rows.end > count || count == 0 {
+                if tensor.is_transposed || rows.start > rows.end || rows.end > count || count == 0 {
                     return None;
                 }
                 let row_bytes = declaration.bytes.len() / count;
@@ -376,15 +393,10 @@ impl Tracked {
                     return None;
                 };
                 declaration.shape.reverse();
-                is_transposed = !is_transposed;
+                tensor.is_transposed = !tensor.is_transposed;
             }
         }
-        Some(Self {
-            declaration,
-            buffer: self.buffer,
-            is_transposed,
-            used: AtomicBool::new(self.used.load(Ordering::Relaxed)),
-        })
+        Some(tensor)
     }
 }
 

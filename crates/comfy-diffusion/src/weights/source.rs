@@ -35,6 +35,20 @@ impl TensorSource {
         }
     }
 
+    /// The same place in another file.
+    #[must_use]
+    pub fn within(&self, weights: Arc<Weights>) -> Self {
+        Self {
+            weights,
+            ..self.clone()
+        }
+    }
+
+    /// What the names of its tensors begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The changes.
     pub fn patches(&self) -> &Patches {
         &self.patches

@@ -65,6 +65,18 @@ choice!(
     UpscaleModelName, "upscale_models"
 );
 choice!(
+    /// The name of a file in the model folder `controlnet`.
+    ControlNetName, "controlnet"
+);
+choice!(
+    /// The name of a file in the model folder `gligen`.
+    GligenName, "gligen"
+);
+choice!(
+    /// The name of a file in the model folder `hypernetworks`.
+    HypernetworkName, "hypernetworks"
+);
+choice!(
     /// The name of a sampler.
     SamplerName, "samplers"
 );

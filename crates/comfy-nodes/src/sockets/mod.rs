@@ -5,6 +5,7 @@
 
 mod choices;
 mod conditioning;
+mod control;
 mod image;
 mod latent;
 mod mask;
@@ -17,11 +18,13 @@ mod upscale_model;
 mod vision;
 
 pub use choices::{
-    CheckpointName, ClipVisionName, ConfigurationName, DiffusionModelName, InputFile, InputImage,
-    InputLatent, LoraName, OutputImage, PipelineName, SamplerName, SchedulerName, StyleModelName,
-    TextEncoderName, UpscaleModelName, VaeName,
+    CheckpointName, ClipVisionName, ConfigurationName, ControlNetName, DiffusionModelName,
+    GligenName, HypernetworkName, InputFile, InputImage, InputLatent, LoraName, OutputImage,
+    PipelineName, SamplerName, SchedulerName, StyleModelName, TextEncoderName, UpscaleModelName,
+    VaeName,
 };
 pub use conditioning::Conditioning;
+pub use control::{ControlNet, Gligen};
 pub use image::Image;
 pub use latent::Latent;
 pub use mask::Mask;

@@ -4,6 +4,7 @@
 mod adapter;
 mod blend;
 mod butterfly;
+mod control;
 mod matrix;
 mod names;
 
@@ -15,6 +16,7 @@ use std::time::SystemTime;
 
 use adapter::Adapter;
 pub use blend::Blend;
+pub(crate) use control::is_factor;
 pub use names::NameMap;
 
 use super::{Scope, TensorSource, Weights};
@@ -24,6 +26,8 @@ use crate::error::Result;
 #[derive(Clone, Default)]
 pub struct Patches {
     applied: Arc<[Applied]>,
+    /// Full names of tensors that stay as they are, sorted.
+    spared: Arc<[String]>,
 }
 
 #[derive(Clone)]
@@ -74,6 +78,11 @@ impl PatchFile {
                 bytes: metadata.map_or(0, |data| data.len()),
             },
         })
+    }
+
+    /// What it holds.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
     }
 
     /// The names in the file that no model has asked for so far.
@@ -139,6 +148,7 @@ impl Patches {
     fn then(&self, added: Applied) -> Self {
         Self {
             applied: self.applied.iter().cloned().chain([added]).collect(),
+            spared: Arc::clone(&self.spared),
         }
     }
 
@@ -149,7 +159,8 @@ impl Patches {
 
     /// Whether these are the same changes of the same files, in the same order and strength.
     pub fn are(&self, others: &Self) -> bool {
-        self.applied.len() == others.applied.len()
+        self.spared == others.spared
+            && self.applied.len() == others.applied.len()
             && self
                 .applied
                 .iter()
@@ -159,10 +170,15 @@ impl Patches {
 
     /// Whether a tensor, named within its network, may be another one after the changes.
     pub(super) fn touch(&self, place: &Scope, name: &str) -> bool {
-        self.applied.iter().any(|applied| match applied {
-            Applied::File { adapters, .. } => adapters.contains_key(&place.full_name(name)),
-            Applied::Model { .. } => true,
-        })
+        !self.spares(place, name)
+            && self.applied.iter().any(|applied| match applied {
+                Applied::File { adapters, .. } => adapters.contains_key(&place.full_name(name)),
+                Applied::Model { .. } => true,
+            })
+    }
+
+    fn spares(&self, place: &Scope, name: &str) -> bool {
+        !self.spared.is_empty() && self.spared.binary_search(&place.full_name(name)).is_ok()
     }
 
     /// Changes the values of a tensor, named within the network at `place`, and says whether anything was changed. What does not fit the
@@ -175,6 +191,9 @@ impl Patches {
         values: &mut [f32],
     ) -> Result<bool> {
         let mut changed = false;
+        if self.spares(place, name) {
+            return Ok(false);
+        }
         for applied in self.applied.iter() {
             changed |= applied.apply(place, name, shape, values)?;
         }

@@ -2,6 +2,7 @@
 
 mod configured;
 mod diffusion_model;
+mod hypernetwork;
 mod lora;
 mod pipeline;
 mod text_encoder;
@@ -12,6 +13,7 @@ use comfy_graph::{NodeRegistry, RegistryError};
 pub use configured::CheckpointLoader;
 pub(crate) use configured::known_configurations;
 pub use diffusion_model::{LoadedModel, UnetLoader, WeightType};
+pub use hypernetwork::HypernetworkLoader;
 pub use lora::{ChangedModelAndClip, LoraLoader, LoraLoaderModelOnly};
 pub use pipeline::DiffusersLoader;
 pub use text_encoder::{ClipLoader, DualClipLoader, LoadedClip, TextDevice};
@@ -25,6 +27,7 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<DualClipLoader>()?
         .register::<LoraLoader>()?
         .register::<LoraLoaderModelOnly>()?
+        .register::<HypernetworkLoader>()?
         .register::<UpscaleModelLoader>()?
         .register::<CheckpointLoader>()?
         .register::<DiffusersLoader>()?;
