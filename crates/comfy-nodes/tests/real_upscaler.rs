@@ -86,7 +86,7 @@ fn a_published_model_sees_more_than_bicubic() {
         assert!(converted.status.success(), "{name}: {said}");
         let device = ComputeDevice::cpu();
         let model = UpscaleModel::open(&file, &device).unwrap();
-        let picture = TensorData::new(reduced.to_vec(), from);
+        let picture = TensorData::new(reduced.clone(), from);
         let picture = Tensor::<4>::from_data(picture, device.tensor_device());
         let larger = model.upscale(picture, &mut |_, _| Ok(())).unwrap();
         assert_eq!(larger.dims(), [1, SIDE, SIDE, 3]);

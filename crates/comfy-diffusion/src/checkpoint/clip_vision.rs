@@ -17,7 +17,7 @@ use crate::weights::{Rounding, TensorSource, Weights};
 
 /// The means and deviations of red, green and blue in training.
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const DEVIATION: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const DEVIATION: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Where a file may have the network: alone, as `OpenCLIP` saves it, or in a checkpoint.
 const PREFIXES: [&str; 3] = ["", "visual.", "embedder.model.visual."];

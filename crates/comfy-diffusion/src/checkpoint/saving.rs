@@ -61,7 +61,7 @@ impl std::fmt::Debug for Recognised {
             .debug_struct("Recognised")
             .field("family", &self.family.name)
             .field("predicts", &self.predicts)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

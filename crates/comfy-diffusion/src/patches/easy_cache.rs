@@ -1,4 +1,4 @@
-//! EasyCache (Zhou et al. 2025, "Less is enough: training-free video diffusion acceleration via runtime-adaptive caching"): a step is left out
+//! `EasyCache` (Zhou et al. 2025, "Less is enough: training-free video diffusion acceleration via runtime-adaptive caching"): a step is left out
 //! while the network's output would hardly change, and what it added last time is added again.
 
 use burn::tensor::Tensor;

@@ -82,13 +82,13 @@ fn with_projection_of_old_files(weights: Weights) -> Weights {
         if name == PROJECTION {
             vec![(format!("{PROJECTION}.weight"), View::Transposed)]
         } else {
-            vec![(name.to_owned(), View::Whole)]
+            whole(name)
         }
     })
 }
 
-fn whole(name: &str) -> Option<Vec<(String, View)>> {
-    Some(vec![(name.to_owned(), View::Whole)])
+fn whole(name: impl Into<String>) -> Vec<(String, View)> {
+    vec![(name.into(), View::Whole)]
 }
 
 /// Where a tensor of an encoder of images belongs.
@@ -110,7 +110,7 @@ fn of_images(name: &str, shape: &[usize]) -> Option<Vec<(String, View)>> {
         return Some(vec![(projection, View::Transposed)]);
     }
     match NAMES.iter().find(|(from, _)| *from == name) {
-        Some((_, to)) => whole(&format!("vision_model.{to}")),
+        Some((_, to)) => Some(whole(format!("vision_model.{to}"))),
         None => of_layer(name, shape, "vision_model"),
     }
 }
@@ -119,9 +119,9 @@ fn of_images(name: &str, shape: &[usize]) -> Option<Vec<(String, View)>> {
 fn of_text(name: &str, shape: &[usize]) -> Option<Vec<(String, View)>> {
     match name {
         "positional_embedding" => {
-            return whole("text_model.embeddings.position_embedding.weight");
+            return Some(whole("text_model.embeddings.position_embedding.weight"));
         }
-        TOKENS => return whole("text_model.embeddings.token_embedding.weight"),
+        TOKENS => return Some(whole("text_model.embeddings.token_embedding.weight")),
         // What multiplies from the right is stored as a matrix, not as a layer.
         "text_projection" => {
             return Some(vec![(
@@ -132,7 +132,7 @@ fn of_text(name: &str, shape: &[usize]) -> Option<Vec<(String, View)>> {
         _ => {}
     }
     if let Some(part) = name.strip_prefix("ln_final.") {
-        return whole(&format!("text_model.final_layer_norm.{part}"));
+        return Some(whole(format!("text_model.final_layer_norm.{part}")));
     }
     of_layer(name, shape, "text_model")
 }
@@ -162,7 +162,7 @@ fn of_layer(name: &str, shape: &[usize], model: &str) -> Option<Vec<(String, Vie
     let (rest, place) = renamed
         .iter()
         .find_map(|(from, to)| Some((part.strip_prefix(from)?, to)))?;
-    whole(&format!("{layer}.{place}{rest}"))
+    Some(whole(format!("{layer}.{place}{rest}")))
 }
 
 #[cfg(test)]

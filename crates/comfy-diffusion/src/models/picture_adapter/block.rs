@@ -10,6 +10,7 @@ use crate::ops::{Conv2d, Geometry};
 use crate::weights::Scope;
 
 /// How a block begins.
+#[expect(clippy::large_enum_variant, reason = "a network has a few")]
 #[derive(Debug)]
 pub(super) enum Resizing {
     None,

@@ -1,4 +1,4 @@
-//! SwinIR (Liang et al. 2021): attention within windows that are shifted from block to block, then one of four ways to a larger picture.
+//! `SwinIR` (Liang et al. 2021): attention within windows that are shifted from block to block, then one of four ways to a larger picture.
 
 use burn::tensor::{Tensor, activation::leaky_relu};
 
@@ -50,6 +50,7 @@ struct Group {
 struct Body(Vec<Conv2d>);
 
 /// How features become a larger picture.
+#[expect(clippy::large_enum_variant, reason = "a network has a few")]
 #[derive(Debug)]
 enum End {
     /// Each feature's place becomes a square of pixels at once.
@@ -75,9 +76,10 @@ impl SwinIr {
     /// Builds it from its tensors.
     pub(super) fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
         let [features, inputs, ..] = scope.dims::<4>("conv_first.weight")?;
-        let channels = match scope.has("conv_last.weight") {
-            true => scope.dims::<4>("conv_last.weight")?[0],
-            false => inputs,
+        let channels = if scope.has("conv_last.weight") {
+            scope.dims::<4>("conv_last.weight")?[0]
+        } else {
+            inputs
         };
         let unshuffle = inputs.checked_div(channels).and_then(square_root);
         let unshuffle = unshuffle

@@ -38,6 +38,7 @@ impl Blend {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "factors are given back as they came")]
 mod tests {
     use super::*;
 

@@ -192,6 +192,6 @@ mod tests {
     #[test]
     fn the_first_ratio_is_that_of_all_else() {
         let blend = blend([("input", 0.25), ("out", 1.0)]);
-        assert_eq!(blend.others, [0.25, 0.75]);
+        assert_eq!(blend.others.to_vec(), [0.25, 0.75]);
     }
 }

@@ -187,7 +187,7 @@ pub(in crate::nodes) fn save(
         .map_err(from_folders)?;
     if let Some(model) = model {
         let title = format!("{} {}", target.stem, target.counter);
-        texts.extend(about(model, title));
+        texts.extend(about(model, &title));
     }
     let mut file = NewFile::begin(&target.folder).map_err(from_writing)?;
     write_weights(&mut file, tensors, &texts).map_err(|failure| match failure {
@@ -203,7 +203,7 @@ pub(in crate::nodes) fn save(
 }
 
 /// What the specification of model metadata (`modelspec`) wants to know.
-fn about(model: &comfy_diffusion::Model, title: String) -> Texts {
+fn about(model: &comfy_diffusion::Model, title: &str) -> Texts {
     let mut texts = Texts::new();
     let mut add = |key: &str, value: &str| {
         texts.insert(format!("modelspec.{key}"), value.to_owned());
@@ -213,7 +213,7 @@ fn about(model: &comfy_diffusion::Model, title: String) -> Texts {
         add("architecture", architecture);
         add("sai_model_spec", "1.0.0");
         add("implementation", "sgm");
-        add("title", &title);
+        add("title", title);
     }
     if let Some(predicts) = recognised.and_then(Recognised::predicts) {
         add("predict_key", predicts);
