@@ -30,6 +30,7 @@ enum Layer {
 /// What stands between linear layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Activation {
+    Identity,
     Relu,
     LeakyRelu,
     Elu,
@@ -41,24 +42,25 @@ enum Activation {
 }
 
 impl Activation {
-    /// The one of this name; nothing for the name of none.
-    fn named(name: &str) -> Option<Option<Self>> {
+    /// The one of this name.
+    fn named(name: &str) -> Option<Self> {
         Some(match name {
-            "linear" => None,
-            "relu" => Some(Self::Relu),
-            "leakyrelu" => Some(Self::LeakyRelu),
-            "elu" => Some(Self::Elu),
-            "swish" => Some(Self::HardSwish),
-            "tanh" => Some(Self::Tanh),
-            "sigmoid" => Some(Self::Sigmoid),
-            "softsign" => Some(Self::SoftSign),
-            "mish" => Some(Self::Mish),
+            "linear" => Self::Identity,
+            "relu" => Self::Relu,
+            "leakyrelu" => Self::LeakyRelu,
+            "elu" => Self::Elu,
+            "swish" => Self::HardSwish,
+            "tanh" => Self::Tanh,
+            "sigmoid" => Self::Sigmoid,
+            "softsign" => Self::SoftSign,
+            "mish" => Self::Mish,
             _ => return None,
         })
     }
 
     fn apply(self, x: Tensor<3>) -> Tensor<3> {
         match self {
+            Self::Identity => x,
             Self::Relu => activation::relu(x),
             Self::LeakyRelu => activation::leaky_relu(x, 0.01),
             Self::Elu => {
@@ -136,7 +138,7 @@ impl Hypernetwork {
 fn layers(
     scope: &Scope,
     width: usize,
-    activation: Option<Activation>,
+    activation: Activation,
     activates_output: bool,
     device: &ComputeDevice,
 ) -> Result<Vec<Layer>> {
@@ -161,8 +163,9 @@ fn layers(
         }
         layers.push(Layer::Linear(Linear::load(&place, device)?));
         let ends = index + 1 == names.len();
-        let activation = activation.filter(|_| !ends || activates_output);
-        layers.extend(activation.map(Layer::Activation));
+        if !ends || activates_output {
+            layers.push(Layer::Activation(activation));
+        }
     }
     if current == width && !layers.is_empty() {
         return Ok(layers);
