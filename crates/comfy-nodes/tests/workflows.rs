@@ -359,7 +359,7 @@ fn a_hypernetwork_changes_the_picture() {
     };
     let plain = sampled(&workshop, &json!({}), &json!({}));
     let unchanged = with(0.0);
-    assert!(comfy_fixtures::relative_l2(&unchanged, &plain) < 1e-6);
+    assert!(comfy_fixtures::relative_l2(&unchanged, &plain) < 1e-4);
     assert!(comfy_fixtures::relative_l2(&with(0.7), &plain) > 1e-3);
 }
 

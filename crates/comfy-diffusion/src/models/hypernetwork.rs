@@ -30,6 +30,7 @@ enum Layer {
 /// What stands between linear layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Activation {
+    Identity,
     Relu,
     LeakyRelu,
     Elu,
@@ -38,14 +39,13 @@ enum Activation {
     Sigmoid,
     SoftSign,
     Mish,
-    /// Nothing.
-    Linear,
 }
 
 impl Activation {
+    /// The one of this name.
     fn named(name: &str) -> Option<Self> {
         Some(match name {
-            "linear" => Self::Linear,
+            "linear" => Self::Identity,
             "relu" => Self::Relu,
             "leakyrelu" => Self::LeakyRelu,
             "elu" => Self::Elu,
@@ -60,7 +60,7 @@ impl Activation {
 
     fn apply(self, x: Tensor<3>) -> Tensor<3> {
         match self {
-            Self::Linear => x,
+            Self::Identity => x,
             Self::Relu => activation::relu(x),
             Self::LeakyRelu => activation::leaky_relu(x, 0.01),
             Self::Elu => {

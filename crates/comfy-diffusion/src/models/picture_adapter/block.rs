@@ -10,14 +10,13 @@ use crate::ops::{Conv2d, Geometry};
 use crate::weights::Scope;
 
 /// How a block begins.
-#[expect(clippy::large_enum_variant, reason = "a network has a few")]
 #[derive(Debug)]
 pub(super) enum Resizing {
     None,
     /// With the averages of two by two places. Where a size is odd, a row of zeros stands before the first.
     Average,
     /// With a convolution in steps of two.
-    Convolution(Conv2d),
+    Convolution(Box<Conv2d>),
 }
 
 /// What comes between the features of two resolutions.
@@ -54,7 +53,7 @@ impl Level {
                 let place = scope.enter("down_opt.op");
                 let halving = convolution(&place, channels, 2, device)?;
                 channels = halving.outputs();
-                Resizing::Convolution(halving)
+                Resizing::Convolution(Box::new(halving))
             } else {
                 Resizing::Average
             };

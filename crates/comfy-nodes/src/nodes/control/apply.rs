@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Tensor;
 use comfy_diffusion::sampling::{Control, ProgressRange};
 use comfy_graph::{Node, NodeContext, NodeError, NodeSpec, Outputs};
 
@@ -173,13 +174,8 @@ impl Node for ControlNetApplyAdvanced {
     type Output = SteeredPrompts;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<SteeredPrompts, NodeError> {
-        let steering = Steering {
-            net: self.control_net,
-            image: self.image,
-            strength: self.strength,
-            start: self.start_percent,
-            end: self.end_percent,
-        };
+        let range = [self.start_percent, self.end_percent];
+        let steering = Steering::new(self.control_net, &self.image, self.strength, range);
         Ok(steering.of(self.positive, self.negative))
     }
 }
@@ -188,13 +184,8 @@ impl Node for ControlNetApplySd3 {
     type Output = SteeredPrompts;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<SteeredPrompts, NodeError> {
-        let steering = Steering {
-            net: self.control_net,
-            image: self.image,
-            strength: self.strength,
-            start: self.start_percent,
-            end: self.end_percent,
-        };
+        let range = [self.start_percent, self.end_percent];
+        let steering = Steering::new(self.control_net, &self.image, self.strength, range);
         Ok(steering.of(self.positive, self.negative))
     }
 }
@@ -203,13 +194,8 @@ impl Node for ControlNetInpaintingAliMamaApply {
     type Output = SteeredPrompts;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<SteeredPrompts, NodeError> {
-        let steering = Steering {
-            net: self.control_net,
-            image: self.image,
-            strength: self.strength,
-            start: self.start_percent,
-            end: self.end_percent,
-        };
+        let range = [self.start_percent, self.end_percent];
+        let steering = Steering::new(self.control_net, &self.image, self.strength, range);
         Ok(steering.of(self.positive, self.negative))
     }
 }
@@ -217,38 +203,42 @@ impl Node for ControlNetInpaintingAliMamaApply {
 /// How a control net is to steer.
 struct Steering {
     net: ControlNet,
-    image: Image,
+    pictures: Tensor<4>,
     strength: f64,
-    start: f64,
-    end: f64,
+    range: ProgressRange,
 }
 
 impl Steering {
+    fn new(net: ControlNet, image: &Image, strength: f64, [start, end]: [f64; 2]) -> Self {
+        Self {
+            net,
+            pictures: pictures(image),
+            strength,
+            range: ProgressRange { start, end },
+        }
+    }
+
     /// Both prompts under it. Parts of them that had the same control before have the same one afterwards, so that they are computed
     /// together.
     fn of(self, positive: Conditioning, negative: Conditioning) -> SteeredPrompts {
         if self.strength == 0.0 {
             return SteeredPrompts { positive, negative };
         }
-        let pictures = pictures(&self.image);
-        let range = ProgressRange {
-            start: self.start,
-            end: self.end,
-        };
         let mut made: Vec<(Option<Arc<Control>>, Arc<Control>)> = Vec::new();
         let mut steered = |prompts: Conditioning| {
             prompts.map(|prompt| {
                 let previous = prompt.control.take();
-                let known = made.iter().find(|(before, _)| is_same(before, &previous));
-                let control = match known {
-                    Some((_, control)) => Arc::clone(control),
-                    None => {
-                        let net = self.net.0.clone();
-                        let control = Control::new(net, pictures.clone(), self.strength)
-                            .with_range(range)
-                            .after(previous.clone());
-                        Arc::new(control)
-                    }
+                let known = made
+                    .iter()
+                    .find(|(before, _)| is_same(before.as_ref(), previous.as_ref()));
+                let control = if let Some((_, control)) = known {
+                    Arc::clone(control)
+                } else {
+                    let net = self.net.0.clone();
+                    let control = Control::new(net, self.pictures.clone(), self.strength)
+                        .with_range(self.range)
+                        .after(previous.clone());
+                    Arc::new(control)
                 };
                 prompt.control = Some(Arc::clone(&control));
                 made.push((previous, control));
@@ -261,7 +251,7 @@ impl Steering {
     }
 }
 
-fn is_same(first: &Option<Arc<Control>>, second: &Option<Arc<Control>>) -> bool {
+fn is_same(first: Option<&Arc<Control>>, second: Option<&Arc<Control>>) -> bool {
     match (first, second) {
         (None, None) => true,
         (Some(first), Some(second)) => Arc::ptr_eq(first, second),
@@ -270,6 +260,6 @@ fn is_same(first: &Option<Arc<Control>>, second: &Option<Arc<Control>>) -> bool 
 }
 
 /// `[pictures, channels, height, width]`
-fn pictures(image: &Image) -> burn::tensor::Tensor<4> {
+fn pictures(image: &Image) -> Tensor<4> {
     image.tensor().permute([0, 3, 1, 2])
 }
