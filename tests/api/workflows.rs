@@ -94,6 +94,16 @@ fn place_models(server: &TestServer, name: &str) {
             let target = server.path(&format!("models/loras/{file}"));
             place_once(&comfy_fixtures::path(&format!("loras/{file}")), &target);
         }
+        for (key, folder) in [
+            ("control_net_name", "controlnet"),
+            ("model_name", "upscale_models"),
+        ] {
+            if let Some(file) = input(key) {
+                let stem = file.trim_end_matches(".safetensors");
+                let target = server.path(&format!("models/{folder}/{file}"));
+                place_once(&comfy_fixtures::checkpoint(stem), &target);
+            }
+        }
         if input("vae_name") == Some("taesd") {
             for part in ["taesd_encoder", "taesd_decoder"] {
                 let target = server.path(&format!("models/vae_approx/{part}.safetensors"));
@@ -277,4 +287,11 @@ workflows! {
     sampler_node_er_sde: "sampler_node_er_sde",
     sampler_node_euler_anc: "sampler_node_euler_anc",
     sampler_node_lms: "sampler_node_lms",
+    controlnet: "controlnet",
+    controlnet_chain: "controlnet_chain",
+    controlnet_range: "controlnet_range",
+    esrgan_upscale: "esrgan_upscale",
+    merge_blocks: "merge_blocks",
+    merge_simple: "merge_simple",
+    model_easycache: "model_easycache",
 }
