@@ -94,6 +94,16 @@ fn place_models(server: &TestServer, name: &str) {
             let target = server.path(&format!("models/loras/{file}"));
             place_once(&comfy_fixtures::path(&format!("loras/{file}")), &target);
         }
+        for (key, folder) in [
+            ("control_net_name", "controlnet"),
+            ("model_name", "upscale_models"),
+        ] {
+            if let Some(file) = input(key) {
+                let stem = file.trim_end_matches(".safetensors");
+                let target = server.path(&format!("models/{folder}/{file}"));
+                place_once(&comfy_fixtures::checkpoint(stem), &target);
+            }
+        }
         if input("vae_name") == Some("taesd") {
             for part in ["taesd_encoder", "taesd_decoder"] {
                 let target = server.path(&format!("models/vae_approx/{part}.safetensors"));
@@ -237,4 +247,51 @@ workflows! {
     img_sharpen: "img_sharpen",
     img_stitch: "img_stitch",
     img_total_pixels: "img_total_pixels",
+    cond_area: "cond_area",
+    cond_area_pct: "cond_area_pct",
+    cond_average: "cond_average",
+    cond_combine: "cond_combine",
+    cond_concat: "cond_concat",
+    cond_mask: "cond_mask",
+    cond_timestep_range: "cond_timestep_range",
+    cond_zero_out: "cond_zero_out",
+    custom_adv_basic_sched: "custom_adv_basic_sched",
+    custom_adv_denoised_out: "custom_adv_denoised_out",
+    custom_adv_disable_noise: "custom_adv_disable_noise",
+    custom_adv_dual_cfg: "custom_adv_dual_cfg",
+    custom_adv_karras: "custom_adv_karras",
+    custom_basic_guider: "custom_basic_guider",
+    custom_perpneg: "custom_perpneg",
+    model_apg: "model_apg",
+    model_cfg_zero_star: "model_cfg_zero_star",
+    model_downscale: "model_downscale",
+    model_freeu: "model_freeu",
+    model_freeu_v2: "model_freeu_v2",
+    model_fresca: "model_fresca",
+    model_hypertile: "model_hypertile",
+    model_mahiro: "model_mahiro",
+    model_model_sampling_discrete_v: "model_model_sampling_discrete_v",
+    model_model_sampling_lcm: "model_model_sampling_lcm",
+    model_pag: "model_pag",
+    model_rescale_cfg: "model_rescale_cfg",
+    model_sag: "model_sag",
+    model_tcfg: "model_tcfg",
+    model_tome: "model_tome",
+    model_unet_cross_attn_mult: "model_unet_cross_attn_mult",
+    model_unet_self_attn_mult: "model_unet_self_attn_mult",
+    sampler_custom: "sampler_custom",
+    sampler_node_dpm_adaptive: "sampler_node_dpm_adaptive",
+    sampler_node_dpmpp_2m_sde_heun: "sampler_node_dpmpp_2m_sde_heun",
+    sampler_node_dpmpp_3m_sde: "sampler_node_dpmpp_3m_sde",
+    sampler_node_dpmpp_sde: "sampler_node_dpmpp_sde",
+    sampler_node_er_sde: "sampler_node_er_sde",
+    sampler_node_euler_anc: "sampler_node_euler_anc",
+    sampler_node_lms: "sampler_node_lms",
+    controlnet: "controlnet",
+    controlnet_chain: "controlnet_chain",
+    controlnet_range: "controlnet_range",
+    esrgan_upscale: "esrgan_upscale",
+    merge_blocks: "merge_blocks",
+    merge_simple: "merge_simple",
+    model_easycache: "model_easycache",
 }

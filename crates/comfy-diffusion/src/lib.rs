@@ -14,8 +14,8 @@ pub mod text;
 pub mod weights;
 
 pub use checkpoint::{
-    Checkpoint, Vae, open_checkpoint, open_diffusers_folder, open_diffusion_model,
-    open_text_encoder,
+    Checkpoint, ClipVision, StyleModel, UpscaleModel, Vae, open_checkpoint, open_control_net,
+    open_diffusers_folder, open_diffusion_model, open_gligen, open_hypernetwork, open_text_encoder,
 };
 pub use error::{Error, Result};
 pub use model::Model;

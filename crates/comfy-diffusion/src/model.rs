@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::checkpoint::Recognised;
 use crate::device::ComputeDevice;
 use crate::error::Result;
 use crate::models::Network;
 use crate::residency::Resident;
 use crate::sampling::{BesideRule, Hooks, LabelRule, LatentFormat, ModelSampling};
-use crate::weights::patch::PatchFile;
+use crate::weights::patch::{Blend, PatchFile};
 
 /// A network, what its input and output mean, and where it runs. A handle: cheap to clone, and valid while the weights are
 /// unloaded.
@@ -25,11 +26,24 @@ pub struct Model {
     pub beside: BesideRule,
     /// What is changed about it, but for its weights.
     pub hooks: Hooks,
+    /// What it was recognised as, where it was opened from a file.
+    pub recognised: Option<Recognised>,
     /// Where it runs.
     pub device: ComputeDevice,
 }
 
 impl Model {
+    /// The same model, its weights blended with those of another one when they are loaded. All else stays as it is.
+    #[must_use]
+    pub fn merged(&self, other: &Self, blend: Blend) -> Self {
+        let network = other.network.source();
+        let network = network.and_then(|source| self.network.merged(source, blend));
+        Self {
+            network: network.unwrap_or_else(|| self.network.clone()),
+            ..self.clone()
+        }
+    }
+
     /// The same model with the changes of a file of `LoRA` or of one of its relatives, merged into its weights when they are loaded.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::error::Result;
-use crate::weights::patch::{NameMap, PatchFile, Patches};
+use crate::weights::TensorSource;
+use crate::weights::patch::{Blend, NameMap, PatchFile, Patches};
 
 /// A value that is loaded when first used and can be unloaded; cloning gives another handle to the same value.
 pub struct Resident<T: ?Sized> {
@@ -22,7 +23,9 @@ pub struct Resident<T: ?Sized> {
 struct Origin<T: ?Sized> {
     residency: Residency,
     name: String,
-    names: Box<dyn Fn() -> NameMap + Send + Sync>,
+    /// The weights, without changes.
+    source: TensorSource,
+    names: Box<dyn Fn(&TensorSource) -> NameMap + Send + Sync>,
     load: PatchedLoad<T>,
     /// Those that were made, so that the same changes are merged once.
     made: Mutex<Vec<(Patches, Weak<Slot<T>>)>>,
@@ -36,7 +39,7 @@ struct Slot<T: ?Sized> {
 }
 
 type Load<T> = Box<dyn Fn() -> Result<Arc<T>> + Send + Sync>;
-type PatchedLoad<T> = Box<dyn Fn(&Patches) -> Result<Arc<T>> + Send + Sync>;
+type PatchedLoad<T> = Box<dyn Fn(&TensorSource) -> Result<Arc<T>> + Send + Sync>;
 
 impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
     /// A value called `name` in logs, which `load` makes, listed in `residency`.
@@ -58,17 +61,19 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         }
     }
 
-    /// As [`Resident::new`], for a value that is made of weights and can be made of changed weights too. `names` gives what the
-    /// weights are called in files of changes.
-    pub fn patchable(
+    /// As [`Resident::new`], for a value that is made of the weights of `source` and can be made of changed ones too. `names` gives what
+    /// they are called in files of changes.
+    pub fn of_weights(
         residency: &Residency,
         name: impl Into<String>,
-        names: impl Fn() -> NameMap + Send + Sync + 'static,
-        load: impl Fn(&Patches) -> Result<Arc<T>> + Send + Sync + 'static,
+        source: TensorSource,
+        names: impl Fn(&TensorSource) -> NameMap + Send + Sync + 'static,
+        load: impl Fn(&TensorSource) -> Result<Arc<T>> + Send + Sync + 'static,
     ) -> Self {
         let origin = Origin {
             residency: residency.clone(),
             name: name.into(),
+            source,
             names: Box::new(names),
             load: Box::new(load),
             made: Mutex::new(Vec::new()),
@@ -85,8 +90,21 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         let Some(origin) = &self.origin else {
             return Ok(None);
         };
-        let patches = self.patches.with(file, strength, &(origin.names)())?;
+        let names = (origin.names)(&origin.source);
+        let patches = self.patches.with(file, strength, &names)?;
         Ok(Some(Origin::make(origin, patches)))
+    }
+
+    /// A handle to the same, blended with other weights; nothing where the value is not made of weights.
+    pub fn merged(&self, other: TensorSource, blend: Blend) -> Option<Self> {
+        let origin = self.origin.as_ref()?;
+        Some(Origin::make(origin, self.patches.with_model(other, blend)))
+    }
+
+    /// The weights with their changes, where the value is made of weights.
+    pub fn source(&self) -> Option<TensorSource> {
+        let origin = self.origin.as_ref()?;
+        Some(origin.source.patched(self.patches.clone()))
     }
 
     /// A value that is there already and stays.
@@ -120,6 +138,21 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         Ok(loaded)
     }
 
+    /// What was changed about the weights that it is made of.
+    pub fn patches(&self) -> &Patches {
+        &self.patches
+    }
+
+    /// Whether both are handles to the same value.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.slot, &other.slot)
+    }
+
+    /// Whether no other handle to the value is left.
+    pub fn is_only_handle(&self) -> bool {
+        Arc::strong_count(&self.slot) == 1
+    }
+
     /// Whether the value is in memory.
     pub fn is_loaded(&self) -> bool {
         lock(&self.slot.value).is_some()
@@ -144,7 +177,7 @@ impl<T: ?Sized + Send + Sync + 'static> Origin<T> {
                 let origin = source
                     .upgrade()
                     .expect("every handle to a value keeps its origin");
-                (origin.load)(&changes)
+                (origin.load)(&origin.source.patched(changes.clone()))
             });
             made.push((patches.clone(), Arc::downgrade(&fresh.slot)));
             fresh.slot
@@ -246,6 +279,7 @@ mod tests {
 
     use super::*;
     use crate::error::Error;
+    use crate::weights::{Rounding, Weights};
 
     #[test]
     fn loads_once_and_again_after_unloading() {
@@ -269,10 +303,15 @@ mod tests {
         let loads = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&loads);
         let residency = Residency::default();
-        let resident = Resident::patchable(&residency, "number", NameMap::default, move |_| {
-            Ok(Arc::new(count.fetch_add(1, Ordering::SeqCst)))
-        });
         let file = comfy_fixtures::path("loras/ref_lora_tiny.safetensors");
+        let weights = Arc::new(Weights::open(&file).unwrap());
+        let resident = Resident::of_weights(
+            &residency,
+            "number",
+            TensorSource::new(&weights, "", Rounding::None),
+            |_| NameMap::default(),
+            move |_| Ok(Arc::new(count.fetch_add(1, Ordering::SeqCst))),
+        );
         let patched = |resident: &Resident<usize>, strength| {
             let file = PatchFile::open(&file).unwrap();
             resident.patched(&file, strength).unwrap().unwrap()
@@ -284,6 +323,16 @@ mod tests {
         let twice = patched(&first, 0.5).get().unwrap();
         let plain = resident.get().unwrap();
         assert_eq!([*other, *twice, *plain], [1, 2, 3]);
+        let merged = |ratio| {
+            let other = first.source().unwrap();
+            let merged = resident.merged(other, Blend::all(ratio, 1.0 - ratio));
+            *merged.unwrap().get().unwrap()
+        };
+        // Nobody holds the first of these any more when the second is made, unless it is the same.
+        let kept = resident
+            .merged(first.source().unwrap(), Blend::all(0.5, 0.5))
+            .unwrap();
+        assert_eq!([*kept.get().unwrap(), merged(0.5), merged(0.25)], [4, 4, 5]);
         assert!(
             Resident::ready(Arc::new(1))
                 .patched(&PatchFile::open(&file).unwrap(), 1.0)

@@ -182,7 +182,7 @@ impl SchemaBuilder {
         Self {
             schema: NodeSchema {
                 id: id.to_owned(),
-                display_name: id.to_owned(),
+                name: None,
                 category: String::new(),
                 description: description.to_owned(),
                 module: module.to_owned(),
@@ -201,7 +201,7 @@ impl SchemaBuilder {
     /// The name shown to people.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.schema.display_name);
+        self.schema.name = Some(name.to_owned());
         self
     }
 

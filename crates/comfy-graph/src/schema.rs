@@ -160,8 +160,8 @@ impl OutputSpec {
 pub struct NodeSchema {
     /// The class name used in prompts.
     pub id: String,
-    /// The name shown to people.
-    pub display_name: String,
+    /// The name shown to people, where it is told; see [`NodeSchema::display_name`].
+    pub name: Option<String>,
     /// The menu path.
     pub category: String,
     /// What the node does.
@@ -187,6 +187,11 @@ pub struct NodeSchema {
 }
 
 impl NodeSchema {
+    /// The name shown to people: the class name unless another is told.
+    pub fn display_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
+
     /// The input called `name`.
     pub fn input(&self, name: &str) -> Option<&InputSpec> {
         self.inputs.iter().find(|input| input.name == name)
@@ -241,8 +246,7 @@ impl NodeSchema {
             output_name: outputs().map(|output| output.name.clone()).collect(),
             name: self.id.clone(),
             // Classes of the third node API have no name of their own unless they say one.
-            display_name: (!self.v3 || self.display_name != self.id)
-                .then(|| self.display_name.clone()),
+            display_name: (!self.v3 || self.name.is_some()).then(|| self.display_name().to_owned()),
             description: self.description.clone(),
             python_module: self.module.clone(),
             category: self.category.clone(),

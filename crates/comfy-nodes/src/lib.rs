@@ -11,6 +11,7 @@ pub mod errors;
 pub mod folders;
 pub mod nodes;
 pub mod pictures;
+mod pipelines;
 pub mod pixels;
 pub mod planes;
 pub mod preview;

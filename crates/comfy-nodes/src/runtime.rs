@@ -156,6 +156,14 @@ impl Catalog for Runtime {
                 names.push(crate::sockets::Vae::PIXEL_SPACE.to_owned());
                 names
             }
+            "diffusers" => crate::pipelines::installed(&self.options.folders),
+            "configs" => {
+                let mut names = self.files("configs");
+                names.extend(crate::nodes::known_configurations());
+                names.sort();
+                names.dedup();
+                names
+            }
             folder => self.files(folder),
         }
     }

@@ -107,7 +107,7 @@ fn defaults_lie_in_their_ranges() {
 #[test]
 fn names_are_those_of_comfyui() {
     check(|schema, failures| {
-        if schema.category.is_empty() || schema.display_name.is_empty() {
+        if schema.category.is_empty() || schema.display_name().is_empty() {
             failures.push("it needs a category and a name".to_owned());
         }
         let modules = ["nodes", "custom_nodes.websocket_image_save"];
@@ -123,10 +123,11 @@ fn names_are_those_of_comfyui() {
                     .all(|letter| letter.is_ascii_uppercase() || letter == '_')
         };
         for input in &schema.inputs {
+            // A dot stands in the names of parts of a network.
             if !input
                 .name
                 .chars()
-                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+                .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.'))
                 || !wire(input.socket.name())
             {
                 failures.push(format!(

@@ -73,7 +73,8 @@ impl Workshop {
         let checkpoint = comfy_fixtures::checkpoint("sd15_tiny");
         let folder = checkpoint.parent().unwrap();
         let paths = json!({"fixtures": {
-            "checkpoints": folder, "vae_approx": folder, "loras": comfy_fixtures::path("loras"),
+            "checkpoints": folder, "vae_approx": folder, "upscale_models": folder, "loras": comfy_fixtures::path("loras"),
+            "controlnet": folder, "gligen": folder, "hypernetworks": comfy_fixtures::path("control"),
         }});
         std::fs::write(
             base.path().join("extra_model_paths.yaml"),
@@ -86,11 +87,13 @@ impl Workshop {
         };
         let folders = Folders::new(options).unwrap();
         folders.create_all().unwrap();
-        std::fs::copy(
-            comfy_fixtures::path("input/ref_img.png"),
-            folders.input_dir().join("ref_img.png"),
-        )
-        .unwrap();
+        for name in ["ref_img.png", "ref_img2.png"] {
+            std::fs::copy(
+                comfy_fixtures::path(&format!("input/{name}")),
+                folders.input_dir().join(name),
+            )
+            .unwrap();
+        }
         let runtime = Arc::new(Runtime::new(RuntimeOptions {
             folders: Arc::new(folders),
             device: DevicePlan::survey(DeviceRequest::Cpu).unwrap(),
@@ -253,11 +256,163 @@ fn weights_are_changed_by_lora() {
 }
 
 #[test]
+fn models_are_merged() {
+    check_with("merge_simple", &["sd15_tiny_b"]);
+    check_with("merge_blocks", &["sd15_tiny_b"]);
+}
+
+#[test]
+fn a_merged_model_is_saved_and_opened_again() {
+    comfy_fixtures::checkpoint("sd15_tiny_b");
+    let workshop = Workshop::new(PreviewMethod::None);
+    let mut prompt = comfy_fixtures::json("workflows/merge_simple/prompt.json");
+    let merged = prompt["3"]["inputs"]["model"].clone();
+    prompt["60"] = json!({"class_type": "CheckpointSave", "inputs": {
+        "model": merged, "clip": ["4", 1], "vae": ["4", 2], "filename_prefix": "checkpoints/merged"}});
+    workshop.run(&prompt, "60", &mut HashMap::new()).unwrap();
+    let file = workshop.runtime.folders().output_dir();
+    let file = file.join("checkpoints/merged_00001_.safetensors");
+    let saved = comfy_diffusion::weights::Weights::open(&file).unwrap();
+    let texts = saved.metadata();
+    assert_eq!(texts["modelspec.predict_key"], "epsilon");
+    assert!(texts["prompt"].contains("ModelMergeSimple") && texts.contains_key("workflow"));
+
+    let mut prompt = comfy_fixtures::json("workflows/merge_simple/prompt.json");
+    prompt["4"]["inputs"]["ckpt_name"] = json!("merged_00001_.safetensors");
+    prompt["3"]["inputs"]["model"] = json!(["4", 0]);
+    let images = workshop.run(&prompt, "9", &mut HashMap::new()).unwrap();
+    let recorded = pixels(&comfy_fixtures::path("workflows/merge_simple/out0.png"));
+    let got = pixels(&workshop.path_of(&images[0]));
+    let difference = comfy_fixtures::assert_same_picture("saved", &got, &recorded);
+    println!("saved: {difference:?}");
+}
+
+#[test]
+fn text_encoders_and_autoencoders_are_saved_alone() {
+    let workshop = Workshop::new(PreviewMethod::None);
+    let prompt = json!({
+        "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd15_tiny.safetensors"}},
+        "5": {"class_type": "CLIPSave", "inputs": {"clip": ["4", 1], "filename_prefix": "clip/own"}},
+        "6": {"class_type": "VAESave", "inputs": {"vae": ["4", 2], "filename_prefix": "vae/own"}},
+        "7": {"class_type": "ModelSave", "inputs": {"model": ["4", 0], "filename_prefix": "diffusion_models/own"}},
+        "8": {"class_type": "CLIPLoader", "inputs": {
+            "clip_name": "own_clip_l_00001_.safetensors", "type": "stable_diffusion"}},
+        "9": {"class_type": "VAELoader", "inputs": {"vae_name": "own_00001_.safetensors"}},
+        "10": {"class_type": "UNETLoader", "inputs": {
+            "unet_name": "own_00001_.safetensors", "weight_dtype": "default"}},
+    });
+    let mut done = HashMap::new();
+    for node in 5..=10 {
+        workshop.run(&prompt, &node.to_string(), &mut done).unwrap();
+    }
+}
+
+#[test]
+fn pictures_steer_the_model() {
+    for name in ["controlnet", "controlnet_chain", "controlnet_range"] {
+        check_with(name, &["controlnet_sd15_tiny"]);
+    }
+}
+
+/// The latent after one step of the usual prompt at 128 pixels, with more nodes, and inputs of the sampler changed.
+fn sampled(workshop: &Workshop, more: &Json, changed: &Json) -> Vec<f32> {
+    let mut prompt = comfy_fixtures::json("workflows/txt2img/prompt.json");
+    let prompt_nodes = prompt.as_object_mut().unwrap();
+    prompt_nodes.extend(more.as_object().unwrap().clone());
+    prompt["3"]["inputs"]["steps"] = json!(1);
+    prompt["5"]["inputs"]["width"] = json!(128);
+    let sampler = prompt["3"]["inputs"].as_object_mut().unwrap();
+    sampler.extend(changed.as_object().unwrap().clone());
+    let mut done = HashMap::new();
+    workshop.run(&prompt, "3", &mut done).unwrap();
+    let latent: Latent = done["3"][0].get().unwrap();
+    latent.samples.into_data().try_into_vec().unwrap()
+}
+
+#[test]
+fn words_are_put_into_boxes() {
+    comfy_fixtures::checkpoint("gligen_tiny");
+    let workshop = Workshop::new(PreviewMethod::None);
+    let plain = sampled(&workshop, &json!({}), &json!({}));
+    let boxed = |x: u32| {
+        let more = json!({
+            "20": {"class_type": "GLIGENLoader", "inputs": {"gligen_name": "gligen_tiny.safetensors"}},
+            "21": {"class_type": "GLIGENTextBoxApply", "inputs": {
+                "conditioning_to": ["6", 0], "clip": ["4", 1], "gligen_textbox_model": ["20", 0],
+                "text": "a red (hat:1.2)", "width": 64, "height": 32, "x": x, "y": 0,
+            }},
+        });
+        sampled(&workshop, &more, &json!({"positive": ["21", 0]}))
+    };
+    let left = boxed(0);
+    assert!(left != plain && left != boxed(64) && left == boxed(7));
+}
+
+#[test]
+fn a_hypernetwork_changes_the_picture() {
+    let workshop = Workshop::new(PreviewMethod::None);
+    let with = |strength: f64| {
+        let more = json!({"20": {"class_type": "HypernetworkLoader", "inputs": {
+            "model": ["4", 0], "hypernetwork_name": "tiny.pt", "strength": strength,
+        }}});
+        sampled(&workshop, &more, &json!({"model": ["20", 0]}))
+    };
+    let plain = sampled(&workshop, &json!({}), &json!({}));
+    let unchanged = with(0.0);
+    assert!(comfy_fixtures::relative_l2(&unchanged, &plain) < 1e-4);
+    assert!(comfy_fixtures::relative_l2(&with(0.7), &plain) > 1e-3);
+}
+
+#[test]
+fn every_way_to_apply_a_control_net() {
+    comfy_fixtures::checkpoint("controlnet_sd15_tiny");
+    let workshop = Workshop::new(PreviewMethod::None);
+    let loaded = json!({
+        "20": {"class_type": "LoadImage", "inputs": {"image": "ref_img.png"}},
+        "21": {"class_type": "ControlNetLoader", "inputs": {"control_net_name": "controlnet_sd15_tiny.safetensors"}},
+        "22": {"class_type": "SetUnionControlNetType", "inputs": {"control_net": ["21", 0], "type": "depth"}},
+    });
+    let with = |class: &str, inputs: Json, outputs: &Json| {
+        let mut more = loaded.clone();
+        let mut all = json!({"control_net": ["22", 0], "image": ["20", 0], "strength": 0.7});
+        let given = all.as_object_mut().unwrap();
+        given.extend(inputs.as_object().unwrap().clone());
+        more["23"] = json!({"class_type": class, "inputs": all});
+        sampled(&workshop, &more, outputs)
+    };
+    let both = json!({"positive": ["23", 0], "negative": ["23", 1]});
+    let prompts = json!({"positive": ["6", 0], "negative": ["7", 0], "start_percent": 0.0, "end_percent": 1.0});
+    let advanced = with("ControlNetApplyAdvanced", prompts.clone(), &both);
+    let plain = sampled(&workshop, &json!({}), &json!({}));
+    assert!(comfy_fixtures::relative_l2(&advanced, &plain) > 1e-3);
+
+    let mut more = prompts.clone();
+    more["vae"] = json!(["4", 2]);
+    assert_eq!(with("ControlNetApplySD3", more.clone(), &both), advanced);
+    more["mask"] = json!(["20", 1]);
+    let inpainting = with("ControlNetInpaintingAliMamaApply", more, &both);
+    assert_eq!(inpainting, advanced);
+    // The negative prompt gets what only the positive one was given.
+    let one = json!({"conditioning": ["6", 0]});
+    let old = with("ControlNetApply", one, &json!({"positive": ["23", 0]}));
+    assert_eq!(old, advanced);
+
+    let mut never = prompts;
+    never["start_percent"] = json!(0.9);
+    assert_eq!(with("ControlNetApplyAdvanced", never, &both), plain);
+}
+
+#[test]
 fn tiny_and_tiled_autoencoders() {
     let files = ["taesd_encoder", "taesd_decoder"];
     check_with("taesd_decode", &files);
     check_with("taesd_roundtrip", &files);
     check("vae_decode_tiled");
+}
+
+#[test]
+fn pictures_are_enlarged_by_a_model() {
+    check_with("esrgan_upscale", &["esrgan_x4_tiny"]);
 }
 
 #[test]
@@ -312,6 +467,7 @@ fn models_are_guided_in_other_ways() {
 fn models_are_changed_inside() {
     for name in [
         "downscale",
+        "easycache",
         "freeu",
         "freeu_v2",
         "hypertile",

@@ -61,7 +61,7 @@ pub(crate) fn index_page(registry: &NodeRegistry, catalog: &dyn Catalog) -> Stri
                     &schema.id,
                     percent_encoding::NON_ALPHANUMERIC
                 ),
-                escaped(&schema.display_name),
+                escaped(schema.display_name()),
                 escaped(&schema.description)
             );
         }

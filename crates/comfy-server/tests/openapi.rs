@@ -45,6 +45,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "a saved workflow may take its place",
     ),
     (
+        "schema QueueTuple[3]: no property extra_pnginfo",
+        "what a client sent comes back as it is, whether or not it has the form that the front end's has",
+    ),
+    (
         "schema Workflow.links[][]: m",
         "the limits on the number of items stand at the list, where they mean something, not at its items",
     ),

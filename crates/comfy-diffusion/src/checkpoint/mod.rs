@@ -3,27 +3,40 @@
 //! Opening one reads the header, finds the [family](families::Family) by names and shapes, and gives handles. Weights are read when a
 //! handle is first used, and again after [`Residency::unload_all`](crate::residency::Residency::unload_all).
 
+mod bicubic;
+mod clip_vision;
+mod control;
 mod families;
 mod layout;
+mod saving;
+mod style;
 mod text;
 mod tiled;
 mod unet;
+mod upscaler;
 mod vae;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use clip_vision::ClipVision;
+pub use control::{open_control_net, open_gligen, open_hypernetwork};
+pub use saving::{
+    Recognised, tensors_of_autoencoder, tensors_of_checkpoint, tensors_of_text_encoder,
+};
+pub use style::StyleModel;
 pub use text::open_text_encoder;
+pub use upscaler::UpscaleModel;
 pub use vae::Vae;
 
-use crate::Model;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
+use crate::model::Model;
 use crate::residency::Resident;
 use crate::sampling::Hooks;
 use crate::text::Clip;
-use crate::weights::patch::{NameMap, Patches};
-use crate::weights::{Rounding, Weights};
+use crate::weights::patch::NameMap;
+use crate::weights::{Rounding, TensorSource, Weights};
 use families::{Family, Marks};
 use layout::in_original_layout;
 
@@ -159,25 +172,25 @@ fn model(
     rounding: Rounding,
     device: &ComputeDevice,
 ) -> Result<Model> {
-    let (source, target) = (Arc::clone(weights), device.for_networks());
+    let target = device.for_networks();
     let name = format!("{} network of {}", family.name, weights.path().display());
-    let prefix = marks.network.prefix().to_owned();
-    let (named, place) = (Arc::clone(weights), prefix.clone());
-    let names = move || {
-        let network = named.root().enter(&place);
+    let source = TensorSource::new(weights, marks.network.prefix(), rounding);
+    let names = |source: &TensorSource| {
+        let network = source.scope();
         let layout = layout::DiffusersNames::of(&network);
         NameMap::of_network(&network, |name| layout.of_tensor(name))
     };
-    let load = move |patches: &Patches| {
-        let scope = source.root().enter(&prefix);
-        let scope = scope.rounded(rounding).patched(patches);
+    let load = move |source: &TensorSource| {
+        let scope = source.scope();
         let network = Family::network(&scope, &target)?;
-        report_unused(&source, &prefix);
+        report_unused(source.weights(), scope.prefix());
         Ok(network)
     };
+    let sampling = (family.sampling)(marks)?;
     Ok(Model {
-        network: Resident::patchable(device.residency(), name, names, load),
-        sampling: (family.sampling)(marks)?,
+        recognised: Some(Recognised::new(family, marks, sampling.prediction)),
+        network: Resident::of_weights(device.residency(), name, source, names, load),
+        sampling,
         latent_format: (family.latent_format)(marks),
         label: (family.label)(marks),
         beside: (family.beside)(marks),

@@ -63,6 +63,11 @@ impl Tiling {
         Ok(starts.collect())
     }
 
+    /// How many tiles an item of this height and width has.
+    pub(super) fn count(self, [height, width]: [usize; 2]) -> Result<usize> {
+        Ok(self.starts(height, 0)?.len() * self.starts(width, 1)?.len())
+    }
+
     /// What `network` makes of one item `[1, channels, height, width]`, tile by tile. Where tiles overlap each counts less towards its
     /// edge.
     pub(super) fn run(

@@ -15,7 +15,8 @@ use crate::models::autoencoder::AutoencoderKl;
 use crate::models::tiny_autoencoder::TinyAutoencoder;
 use crate::residency::Resident;
 use crate::sampling::LatentFormat;
-use crate::weights::Weights;
+use crate::weights::patch::NameMap;
+use crate::weights::{Rounding, TensorSource, Weights};
 
 /// An autoencoder, loaded when first used. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,16 +55,19 @@ impl Vae {
         if !weights.root().enter(prefix).has(MARK) {
             return None;
         }
-        let (source, target) = (Arc::clone(weights), device.clone());
+        let target = device.clone();
         let name = format!("autoencoder of {}", weights.path().display());
-        let load = move || {
-            let scope = source.root().enter(prefix);
+        let source = TensorSource::new(weights, prefix, Rounding::None);
+        // No program makes files of changes for it.
+        let names = |_: &TensorSource| NameMap::default();
+        let load = move |source: &TensorSource| {
+            let scope = source.scope();
             let network: Arc<dyn Autoencoder> = Arc::new(AutoencoderKl::load(&scope, &target)?);
-            report_unused(&source, scope.prefix());
+            report_unused(source.weights(), scope.prefix());
             Ok(network)
         };
         Some(Self {
-            network: Resident::new(device.residency(), name, load),
+            network: Resident::of_weights(device.residency(), name, source, names, load),
             device: device.clone(),
         })
     }
@@ -101,6 +105,11 @@ impl Vae {
             network: Resident::new(device.residency(), name, load),
             device: device.clone(),
         })
+    }
+
+    /// Its tensors, where it is an autoencoder in one file.
+    pub fn source(&self) -> Option<TensorSource> {
+        self.network.source()
     }
 
     /// How many pixels in each direction one latent cell stands for.

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
+use super::NetworkInput;
 use crate::Result;
 use crate::ops::Strategies;
-use crate::sampling::Memory;
+use crate::sampling::{Memory, ModelSampling};
 
 /// A third of a network that goes down in resolution and up again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +110,17 @@ pub trait NetworkHook: Debug + Send + Sync {
         Ok(output)
     }
 
+    /// Changes the tokens between the attention to themselves and that to the text, each in `heads` heads.
+    fn between_attentions(
+        &self,
+        site: &AttentionSite<'_>,
+        heads: usize,
+        x: Tensor<3>,
+    ) -> Result<Tensor<3>> {
+        let _ = (site, heads);
+        Ok(x)
+    }
+
     /// Changes what a stage of the way down or of the middle gives: to the next stage, and to the way up.
     fn after_stage(&self, site: &Site<'_>, x: Tensor<4>) -> Result<Tensor<4>> {
         let _ = site;
@@ -146,6 +158,17 @@ pub trait AttentionFunction: Debug + Send + Sync {
     ) -> Result<Tensor<3>>;
 }
 
+/// Stands around the whole network, and may leave it out.
+pub trait AroundNetwork: Debug + Send + Sync {
+    /// The output for an input; `network` is what stands within, down to the network itself.
+    fn call(
+        &self,
+        input: NetworkInput,
+        sampling: &ModelSampling,
+        network: &dyn Fn(NetworkInput) -> Result<Tensor<4>>,
+    ) -> Result<Tensor<4>>;
+}
+
 /// Which attention is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttentionPlace {
@@ -162,6 +185,7 @@ pub struct AttentionPlace {
 pub struct NetworkHooks {
     hooks: Vec<Arc<dyn NetworkHook>>,
     attention: BTreeMap<AttentionPlace, Arc<dyn AttentionFunction>>,
+    around: Vec<Arc<dyn AroundNetwork>>,
 }
 
 impl NetworkHooks {
@@ -169,6 +193,13 @@ impl NetworkHooks {
     #[must_use]
     pub fn with(mut self, hook: Arc<dyn NetworkHook>) -> Self {
         self.hooks.push(hook);
+        self
+    }
+
+    /// With one more hook, which is asked before the others.
+    #[must_use]
+    pub fn with_first(mut self, hook: Arc<dyn NetworkHook>) -> Self {
+        self.hooks.insert(0, hook);
         self
     }
 
@@ -183,7 +214,24 @@ impl NetworkHooks {
         self
     }
 
-    /// Whether nothing is changed.
+    /// With one more that stands around the network, outside of those that are there.
+    #[must_use]
+    pub fn with_around(mut self, around: Arc<dyn AroundNetwork>) -> Self {
+        self.around.push(around);
+        self
+    }
+
+    /// Calls the network through all that stand around it.
+    pub(crate) fn call(
+        &self,
+        input: NetworkInput,
+        sampling: &ModelSampling,
+        network: &dyn Fn(NetworkInput) -> Result<Tensor<4>>,
+    ) -> Result<Tensor<4>> {
+        through(&self.around, input, sampling, network)
+    }
+
+    /// Whether nothing is changed inside the network.
     pub fn is_empty(&self) -> bool {
         self.hooks.is_empty() && self.attention.is_empty()
     }
@@ -201,6 +249,21 @@ impl NetworkHooks {
     }
 }
 
+/// Calls the network through these, the last one first.
+fn through(
+    around: &[Arc<dyn AroundNetwork>],
+    input: NetworkInput,
+    sampling: &ModelSampling,
+    network: &dyn Fn(NetworkInput) -> Result<Tensor<4>>,
+) -> Result<Tensor<4>> {
+    match around.split_last() {
+        None => network(input),
+        Some((outermost, within)) => outermost.call(input, sampling, &|input| {
+            through(within, input, sampling, network)
+        }),
+    }
+}
+
 /// Asks all hooks.
 impl NetworkHook for NetworkHooks {
     fn before_attention(
@@ -215,6 +278,16 @@ impl NetworkHook for NetworkHooks {
     fn after_attention(&self, site: &AttentionSite<'_>, output: Tensor<3>) -> Result<Tensor<3>> {
         let mut hooks = self.hooks.iter();
         hooks.try_fold(output, |output, hook| hook.after_attention(site, output))
+    }
+
+    fn between_attentions(
+        &self,
+        site: &AttentionSite<'_>,
+        heads: usize,
+        x: Tensor<3>,
+    ) -> Result<Tensor<3>> {
+        let mut hooks = self.hooks.iter();
+        hooks.try_fold(x, |x, hook| hook.between_attentions(site, heads, x))
     }
 
     fn after_stage(&self, site: &Site<'_>, x: Tensor<4>) -> Result<Tensor<4>> {

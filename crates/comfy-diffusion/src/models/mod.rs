@@ -1,13 +1,20 @@
 //! Networks, built from the tensors of a file: every width, depth and head count comes from shapes.
 
 pub mod autoencoder;
+pub mod clip_vision;
+pub mod control;
+pub mod gligen;
 pub mod hooks;
+pub mod hypernetwork;
+pub mod picture_adapter;
+pub mod style_adapter;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failing test may panic")]
 pub(crate) mod testing;
 pub mod timestep;
 pub mod tiny_autoencoder;
 pub mod unet;
+pub mod upscaler;
 
 use burn::tensor::Tensor;
 

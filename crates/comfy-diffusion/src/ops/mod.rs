@@ -21,7 +21,7 @@ pub use attention::{Mask, attention};
 pub use convolution::{Addend, Conv2d, Geometry};
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
-pub use resample::upsample_nearest_2x;
+pub use resample::{pixel_shuffle, pixel_unshuffle, upsample_nearest, upsample_nearest_2x};
 pub use strategy::{AttentionStrategy, ConvolutionStrategy, Kernels, Strategies};
 
 #[cfg(test)]

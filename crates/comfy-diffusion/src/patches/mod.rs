@@ -2,6 +2,7 @@
 
 mod attention_scale;
 mod differential;
+mod easy_cache;
 mod free_u;
 mod frequency;
 mod guidance;
@@ -17,6 +18,7 @@ mod token_merging;
 
 pub use attention_scale::AttentionScale;
 pub use differential::Differential;
+pub use easy_cache::EasyCache;
 pub use free_u::{FreeU, FreeUVersion};
 pub use frequency::FrequencyScale;
 pub use guidance::{

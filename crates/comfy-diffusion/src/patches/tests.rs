@@ -173,6 +173,7 @@ fn guidance_is_what_pytorch_makes_of_it() {
             negative: recorded(&golden, "negative"),
         };
         let model = Model {
+            recognised: None,
             network: Resident::ready(Arc::new(network)),
             sampling: ModelSampling::stable_diffusion(Prediction::Clean),
             latent_format: LatentFormat {

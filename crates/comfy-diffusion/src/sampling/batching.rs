@@ -6,9 +6,10 @@ use burn::tensor::Tensor;
 
 use super::condition::{Condition, Weight};
 use super::conditioning::Cells;
+use super::control::{ControlCall, Steered};
 use super::{Memory, ModelSampling};
 use crate::Result;
-use crate::models::hooks::{NetworkCall, NetworkHooks};
+use crate::models::hooks::{NetworkCall, NetworkHook, NetworkHooks};
 use crate::models::{Network, NetworkInput};
 
 /// Texts of different lengths share a call if repeating the shorter one to a common length makes it at most this many
@@ -28,6 +29,20 @@ pub(super) struct Caller<'a> {
 impl Condition {
     /// Whether a call of the network can compute both.
     fn can_share(&self, other: &Self) -> bool {
+        if std::ptr::eq(self, other) {
+            return true;
+        }
+        let same_control = match (&self.control, &other.control) {
+            (None, None) => true,
+            (Some(own), Some(other)) => own.is(other),
+            _ => false,
+        };
+        let read = |condition: &Self| condition.reading.control_context.as_ref().map(Tensor::dims);
+        // What is told of things is for one condition.
+        let is_told = self.grounded.is_some() || other.grounded.is_some();
+        if !same_control || is_told || read(self) != read(other) {
+            return false;
+        }
         let size = |condition: &Self| condition.crop.map(|crop| (crop.height, crop.width));
         let ([_, first, width], [_, second, other_width]) =
             (self.reading.context.dims(), other.reading.context.dims());
@@ -105,27 +120,80 @@ impl Caller<'_> {
             .collect();
         // Conditions of one model all have a label, or none has.
         let labels: Option<Vec<_>> = readings().map(|reading| reading.label.clone()).collect();
-        let input = match beside {
-            None => input,
-            Some(beside) => Tensor::cat(vec![input, Tensor::cat(beside, 0)], 1),
-        };
         let timestep = self.sampling.table.timestep(sigma);
-        let output = self.network.forward(NetworkInput {
+        let plain = NetworkInput {
             x: input,
             timesteps: Tensor::full([batch * count], timestep, &x.device()),
             context: Some(Tensor::cat(context, 0)),
             label: labels.map(|labels| Tensor::cat(labels, 0)),
+            hooks: None,
+        };
+        let hooks = self.with_conditions(hooks, together, &plain, sigma)?;
+        let input = match beside {
+            None => plain.x,
+            Some(beside) => Tensor::cat(vec![plain.x, Tensor::cat(beside, 0)], 1),
+        };
+        let whole = NetworkInput {
+            x: input,
             hooks: Some(NetworkCall {
                 sigma,
                 lists: together.iter().map(|(list, _)| *list).collect(),
                 memory: Arc::clone(self.memory),
                 hooks: hooks.clone(),
             }),
-        })?;
+            ..plain
+        };
+        let network = |input| self.network.forward(input);
+        let output = hooks.call(whole, self.sampling, &network)?;
         let clean = self.sampling.clean(x, output, sigma);
         Ok((0..count)
             .map(|index| clean.clone().narrow(0, index * batch, batch))
             .collect())
+    }
+}
+
+impl Caller<'_> {
+    /// The hooks with those that conditions bring, which are the same for all in a call: what steers the network comes first, what
+    /// tells it where things are to be last. `input` lacks what stands beside the latent.
+    fn with_conditions(
+        &self,
+        hooks: &NetworkHooks,
+        together: &[(usize, &Condition)],
+        input: &NetworkInput,
+        sigma: f32,
+    ) -> Result<NetworkHooks> {
+        let mut hooks = hooks.clone();
+        let Some((_, first)) = together.first() else {
+            return Ok(hooks);
+        };
+        if let Some(grounded) = &first.grounded {
+            hooks = hooks.with(Arc::clone(grounded) as Arc<dyn NetworkHook>);
+        }
+        let Some(control) = &first.control else {
+            return Ok(hooks);
+        };
+        let contexts: Option<Vec<_>> = together
+            .iter()
+            .map(|(_, condition)| condition.reading.control_context.clone())
+            .collect();
+        let input = NetworkInput {
+            context: match contexts {
+                Some(contexts) => Some(Tensor::cat(contexts, 0)),
+                None => input.context.clone(),
+            },
+            ..input.clone()
+        };
+        let residuals = control.residuals(&ControlCall {
+            input,
+            sigma,
+            parts: together.len(),
+            sampling: self.sampling,
+            memory: self.memory,
+        })?;
+        Ok(match residuals {
+            None => hooks,
+            Some(residuals) => hooks.with_first(Arc::new(Steered { residuals })),
+        })
     }
 }
 

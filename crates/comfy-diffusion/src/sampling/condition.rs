@@ -1,14 +1,18 @@
 //! Conditions made ready for one latent: rectangles and masks in its cells, times as noise levels, texts for its batch.
 
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
 
 use super::beside::Sampled;
 use super::conditioning::{Cells, ConditionMask};
+use super::control::ReadyControl;
 use super::guidance::Role;
 use super::host::values;
 use super::label::LabelSource;
 use super::mask::fit_mask;
 use super::{Conditioning, ProgressRange};
+use crate::models::gligen::Grounded;
 use crate::{Error, Model, Result};
 
 /// Over so many cells from its border, at most, a condition fades where it has an area and no mask.
@@ -21,6 +25,8 @@ const SMALLEST_BOUNDS: usize = 8;
 pub(super) struct Reading {
     /// [batch, tokens, width]
     pub(super) context: Tensor<3>,
+    /// What a control net reads instead, if that is something else.
+    pub(super) control_context: Option<Tensor<3>>,
     /// [batch, width]
     pub(super) label: Option<Tensor<2>>,
     /// Further channels of the input, of the latent's size.
@@ -58,6 +64,10 @@ pub(super) struct Condition {
     /// The part of the area within the latent.
     pub(super) crop: Option<Cells>,
     pub(super) range: ProgressRange,
+    /// What steers the network.
+    pub(super) control: Option<ReadyControl>,
+    /// What tells the network where things are to be.
+    pub(super) grounded: Option<Arc<Grounded>>,
 }
 
 impl Condition {
@@ -87,12 +97,22 @@ impl Condition {
             (None, Some(crop)) => Weight::Uneven(faded(crop, size, strength, like)),
             (None, None) => Weight::Even(strength),
         };
+        let control = conditioning.control.as_ref();
+        let control = control.map(|control| ReadyControl::new(control, fit.model));
+        let shown = crop.map_or(size, |crop| [crop.height, crop.width]);
+        let things = conditioning.grounding.as_ref();
+        let grounded = things.map(|things| -> Result<_> {
+            let network = things.network.get()?;
+            Ok(Arc::new(Grounded::new(network, &things.things, shown)?))
+        });
         Ok(Self {
             reading: Reading::new(conditioning, role, fit)?,
             weight,
             area,
             crop,
             range: conditioning.range,
+            control: control.transpose()?,
+            grounded: grounded.transpose()?,
         })
     }
 
@@ -130,6 +150,52 @@ pub(super) fn match_areas(lists: &mut [Vec<Condition>]) {
     }
 }
 
+/// Where negative lists have no control, their conditions for the whole latent get those of the positive list that cover them too, one
+/// after the other; and in the same way what tells where things are to be.
+pub(super) fn share_with_negative(lists: &mut [Vec<Condition>], roles: &[Role]) {
+    let Some(positive) = roles.iter().position(|role| *role == Role::Positive) else {
+        return;
+    };
+    let whole = |condition: &&Condition| condition.area.is_none();
+    let of_positive = || lists[positive].iter().filter(whole);
+    let controls: Vec<_> = of_positive()
+        .filter_map(|condition| condition.control.clone())
+        .filter(ReadyControl::covers_negative)
+        .collect();
+    let grounded: Vec<_> = of_positive()
+        .filter_map(|condition| condition.grounded.clone())
+        .collect();
+    for (_, list) in lists
+        .iter_mut()
+        .enumerate()
+        .filter(|(list, _)| *list != positive)
+    {
+        share(list, &controls, |condition| &mut condition.control);
+        share(list, &grounded, |condition| &mut condition.grounded);
+    }
+}
+
+/// Gives the values to a list's conditions for the whole latent, going round; of several for one the last counts. Nothing is done
+/// where one has a value already.
+fn share<T: Clone>(
+    list: &mut [Condition],
+    values: &[T],
+    member: impl Fn(&mut Condition) -> &mut Option<T>,
+) {
+    let mut whole: Vec<_> = list
+        .iter_mut()
+        .filter(|condition| condition.area.is_none())
+        .map(member)
+        .collect();
+    if whole.is_empty() || whole.iter().any(|value| value.is_some()) {
+        return;
+    }
+    let count = whole.len();
+    for (index, value) in values.iter().enumerate() {
+        *whole[index % count] = Some(value.clone());
+    }
+}
+
 fn smallest_around<'c>(conditions: &'c [Condition], area: &Cells) -> Option<&'c Condition> {
     let mut smallest: Option<&Condition> = None;
     for condition in conditions {
@@ -162,10 +228,12 @@ impl Reading {
                 "a condition must have at least one text of at least one token, but its shape is [{texts}, {tokens}, {features}]"
             )));
         }
-        let context = conditioning
-            .cond
-            .clone()
-            .to_device(model.device.tensor_device());
+        let device = model.device.tensor_device();
+        let context = conditioning.cond.clone().to_device(device);
+        let control_context = conditioning
+            .control_cond
+            .as_ref()
+            .map(|cond| with_rows(cond.clone().to_device(device), batch));
         let label = model.label.as_ref().map(|rule| {
             rule.label(&LabelSource {
                 pooled: conditioning.pooled.as_ref(),
@@ -183,6 +251,7 @@ impl Reading {
                 .channels_for(&conditioning.beside, &model.latent_format, sampled)?;
         Ok(Self {
             context: with_rows(context, batch),
+            control_context,
             label: label.transpose()?.map(|label| with_rows(label, batch)),
             beside,
         })

@@ -1,8 +1,12 @@
 //! What a picture is to show, as the network takes it.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 
-use super::ModelSampling;
+use super::{Control, ModelSampling};
+use crate::models::gligen::{Gligen, Grounding};
+use crate::residency::Resident;
 
 /// An encoded text, and where, when and how strongly it counts.
 #[derive(Clone, Debug)]
@@ -23,6 +27,21 @@ pub struct Conditioning {
     pub hints: LabelHints,
     /// What networks with further input channels see beside the noisy latent.
     pub beside: Beside,
+    /// A network that steers the model by pictures.
+    pub control: Option<Arc<Control>>,
+    /// The text for that network, `[batch, tokens, width]`, if it is another.
+    pub control_cond: Option<Tensor<3>>,
+    /// What is to be where.
+    pub grounding: Option<GroundedThings>,
+}
+
+/// Things that are to be at places of the picture, and the network that tells the model so.
+#[derive(Clone, Debug)]
+pub struct GroundedThings {
+    /// The network.
+    pub network: Resident<Gligen>,
+    /// The things.
+    pub things: Vec<Grounding>,
 }
 
 /// A rectangle of a picture.
@@ -144,6 +163,9 @@ impl Conditioning {
             mask: None,
             hints: LabelHints::default(),
             beside: Beside::default(),
+            control: None,
+            control_cond: None,
+            grounding: None,
         }
     }
 }

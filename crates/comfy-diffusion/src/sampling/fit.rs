@@ -10,14 +10,22 @@ use crate::{Error, Result};
 pub(super) fn fit_picture(picture: Tensor<4>, like: &Tensor<4>) -> Result<Tensor<4>> {
     let [batch, channels, height, width] = picture.dims();
     let [_, _, rows, columns] = like.dims();
-    if [batch, channels, height, width].contains(&0) {
+    let middle = middle(picture, [rows, columns])?;
+    if (height, width) == (rows, columns) {
+        return Ok(middle);
+    }
+    let wanted = Tensor::zeros([batch, channels, rows, columns], &like.device());
+    fit_mask(&middle, &wanted)
+}
+
+/// The middle of a picture `[batch, channels, height, width]`, cut to the proportions of a height and a width.
+pub(super) fn middle(picture: Tensor<4>, [rows, columns]: [usize; 2]) -> Result<Tensor<4>> {
+    let [batch, channels, height, width] = picture.dims();
+    if [batch, channels, height, width, rows, columns].contains(&0) {
         return Err(Error::input(format!(
             "a picture beside the latent must not be empty, but its shape is {:?}",
             picture.dims()
         )));
-    }
-    if (height, width) == (rows, columns) {
-        return Ok(picture);
     }
     let (proportion, wanted) = (width as f64 / height as f64, columns as f64 / rows as f64);
     let cut = |size: usize, share: f64| {
@@ -35,11 +43,9 @@ pub(super) fn fit_picture(picture: Tensor<4>, like: &Tensor<4>) -> Result<Tensor
             "nothing is left of a picture of {height} by {width} that is cut to the proportions of {rows} by {columns}"
         )));
     }
-    let middle = picture
+    Ok(picture
         .narrow(2, top, kept_rows)
-        .narrow(3, left, kept_columns);
-    let wanted = Tensor::zeros([batch, channels, rows, columns], &like.device());
-    fit_mask(&middle, &wanted)
+        .narrow(3, left, kept_columns))
 }
 
 /// As many pictures as `like` has: where there are more, spread evenly over them with both ends; where there are fewer, each

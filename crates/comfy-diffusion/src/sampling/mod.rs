@@ -6,6 +6,7 @@ mod batching;
 mod beside;
 mod condition;
 mod conditioning;
+mod control;
 mod denoise;
 mod fit;
 pub mod guidance;
@@ -31,8 +32,10 @@ mod tests;
 
 pub use beside::BesideRule;
 pub use conditioning::{
-    Area, Beside, Cells, ConditionMask, Conditioning, ImageHint, LabelHints, ProgressRange,
+    Area, Beside, Cells, ConditionMask, Conditioning, GroundedThings, ImageHint, LabelHints,
+    ProgressRange,
 };
+pub use control::{Control, ControlNet, ControlSource, Fading};
 pub use denoise::{Denoise, Guided};
 pub use guidance::{ClassifierFree, Guidance, Moment, Predictions};
 pub use hooks::Hooks;

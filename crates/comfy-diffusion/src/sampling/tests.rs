@@ -19,6 +19,7 @@ use crate::{Error, Model, Result};
 
 fn model(network: impl Network + 'static, device: &ComputeDevice) -> Model {
     Model {
+        recognised: None,
         network: Resident::ready(Arc::new(network)),
         sampling: ModelSampling::stable_diffusion(Prediction::Epsilon),
         latent_format: LatentFormat::SD15,

@@ -7,7 +7,8 @@ use super::embedding::EmbeddingFiles;
 use super::encode::EncodedText;
 use super::token::Chunk;
 use crate::error::Result;
-use crate::weights::patch::PatchFile;
+use crate::weights::TensorSource;
+use crate::weights::patch::{Blend, PatchFile};
 
 /// The chunks of tokens for each network of a text encoder, by the network's name.
 pub type Tokens = Vec<(&'static str, Vec<Chunk>)>;
@@ -38,6 +39,12 @@ pub trait TextEncoder: fmt::Debug + Send + Sync {
 
     /// The same encoder with the changes of a file of `LoRA` or of one of its relatives.
     fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Arc<dyn TextEncoder>>;
+
+    /// The tensors of each of its networks, with their changes, by the network's name.
+    fn sources(&self) -> Vec<(&'static str, TensorSource)>;
+
+    /// The same encoder, each network blended with that of the same name of another one.
+    fn merged(&self, other: &dyn TextEncoder, blend: &Blend) -> Arc<dyn TextEncoder>;
 }
 
 impl Clip {
@@ -86,6 +93,20 @@ impl Clip {
             encoder: self.encoder.with_patches(file, strength)?,
             options: self.options.clone(),
         })
+    }
+
+    /// The same encoder, each network blended with that of the same name of another one when its weights are loaded.
+    #[must_use]
+    pub fn merged(&self, other: &Self, blend: &Blend) -> Self {
+        Self {
+            encoder: self.encoder.merged(&*other.encoder, blend),
+            options: self.options.clone(),
+        }
+    }
+
+    /// The tensors of each network, with their changes, by the network's name.
+    pub fn sources(&self) -> Vec<(&'static str, TensorSource)> {
+        self.encoder.sources()
     }
 
     /// The chunks of tokens for each network, by name.

@@ -11,8 +11,8 @@ use super::token::{CLIP_G, CLIP_H, CLIP_L, ChunkRules, chunks_of_prompt};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::residency::Resident;
-use crate::weights::Weights;
-use crate::weights::patch::{NameMap, PatchFile, Patches};
+use crate::weights::patch::{Blend, NameMap, PatchFile};
+use crate::weights::{Rounding, TensorSource, Weights};
 
 /// One CLIP network as a family of models uses it.
 #[derive(Debug, Clone, Copy)]
@@ -91,15 +91,17 @@ impl ClipEncoder {
         let key = kind.rules.embedding_key;
         let name = format!("text encoder {key} of {}", weights.path().display());
         let is_second = !self.networks.is_empty();
-        let (named, place) = (Arc::clone(weights), prefix.to_owned());
-        let names = move || NameMap::of_text_encoder(&named.root().enter(&place), key, is_second);
-        let (weights, prefix) = (Arc::clone(weights), prefix.to_owned());
+        // That is how text encoders have been run since the first models, whatever precision their files have; their output differs
+        // visibly less from other programs' when the weights do not differ.
+        let source = TensorSource::new(weights, prefix, Rounding::Half);
+        let names =
+            move |source: &TensorSource| NameMap::of_text_encoder(&source.scope(), key, is_second);
         let target = self.device.clone();
-        let load = move |patches: &Patches| {
-            let model = ClipTextModel::load(&weights, &prefix, kind.activation, patches, &target);
+        let load = move |source: &TensorSource| {
+            let model = ClipTextModel::load(source, kind.activation, &target);
             model.map(Arc::new)
         };
-        let model = Resident::patchable(self.device.residency(), name, names, load);
+        let model = Resident::of_weights(self.device.residency(), name, source, names, load);
         self.networks.push(Network { kind, model });
         self
     }
@@ -140,7 +142,9 @@ impl TextEncoder for ClipEncoder {
         let tokens = encoded.iter().map(|text| text.cond.dims()[1]).min();
         let tokens = tokens
             .ok_or_else(|| Error::input("expected a text encoder of at least one network"))?;
-        let pooled = encoded.last().and_then(|text| text.pooled.clone());
+        let last = encoded.last();
+        let pooled = last.and_then(|text| text.pooled.clone());
+        let summary = last.and_then(|text| text.summary.clone());
         let conds = encoded
             .into_iter()
             .map(|text| text.cond.narrow(1, 0, tokens))
@@ -148,6 +152,35 @@ impl TextEncoder for ClipEncoder {
         Ok(EncodedText {
             cond: Tensor::cat(conds, 2),
             pooled,
+            summary,
+        })
+    }
+
+    fn sources(&self) -> Vec<(&'static str, TensorSource)> {
+        let networks = self.networks.iter();
+        networks
+            .filter_map(|network| {
+                let key = network.kind.rules.embedding_key;
+                Some((key, network.model.source()?))
+            })
+            .collect()
+    }
+
+    fn merged(&self, other: &dyn TextEncoder, blend: &Blend) -> Arc<dyn TextEncoder> {
+        let others = other.sources();
+        let networks = self.networks.iter().map(|network| {
+            let key = network.kind.rules.embedding_key;
+            let other = others.iter().find(|(name, _)| *name == key);
+            let merged =
+                other.and_then(|(_, source)| network.model.merged(source.clone(), blend.clone()));
+            Network {
+                kind: network.kind,
+                model: merged.unwrap_or_else(|| network.model.clone()),
+            }
+        });
+        Arc::new(Self {
+            networks: networks.collect(),
+            device: self.device.clone(),
         })
     }
 

@@ -2,8 +2,6 @@
 //! token and position embeddings, then layers of causal self-attention and a two-layer perceptron, each on a normalised input and
 //! added to it, then a last norm.
 
-use std::sync::Arc;
-
 use burn::tensor::{Tensor, TensorData};
 
 use super::token::{CHUNK_LENGTH, Chunk, Token};
@@ -11,8 +9,7 @@ use super::vocabulary::END;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{LayerNorm, Linear, Mask, Strategies, attention, gelu, quick_gelu};
-use crate::weights::patch::Patches;
-use crate::weights::{Scope, Weights};
+use crate::weights::{Scope, TensorSource};
 
 /// Features of one attention head, in every CLIP text model.
 const HEAD_SIZE: usize = 64;
@@ -49,6 +46,8 @@ pub struct ClipOutput {
     /// The summary of the first chunk, `[1, width]`: the normalised last layer at its first end mark, projected if the model has a
     /// projection.
     pub pooled: Tensor<2>,
+    /// The same before it is projected, `[1, width]`.
+    pub summary: Tensor<2>,
 }
 
 /// A CLIP text transformer. All sizes come from the file; heads have 64 features.
@@ -62,22 +61,19 @@ pub struct ClipTextModel {
 }
 
 impl ClipTextModel {
-    /// Loads the model at `prefix` with changes of its weights, in the layout of Hugging Face's `CLIPTextModel`, where `text_model.` may be left out.
+    /// Loads the model from weights in the layout of Hugging Face's `CLIPTextModel`, where `text_model.` may be left out.
     pub fn load(
-        weights: &Arc<Weights>,
-        prefix: &str,
+        source: &TensorSource,
         activation: Activation,
-        patches: &Patches,
         device: &ComputeDevice,
     ) -> Result<Self> {
-        let scope = weights.root().enter(prefix).rounded_to_half();
-        let scope = scope.patched(patches);
+        let scope = source.scope();
         let model = if scope.has_scope("text_model") {
             scope.enter("text_model")
         } else {
             scope.clone()
         };
-        let embeddings = Embeddings::load(weights, &model.enter("embeddings"))?;
+        let embeddings = Embeddings::load(source, &model.enter("embeddings"))?;
         let width = embeddings.width;
         if width == 0 || !width.is_multiple_of(HEAD_SIZE) {
             let embeddings = model.enter("embeddings");
@@ -94,7 +90,11 @@ impl ClipTextModel {
             list.shape("0.self_attn.q_proj.weight")?;
         }
         let layers = (0..count)
-            .map(|index| Layer::load(&list.enter(index), width, activation, device))
+            .map(|index| {
+                let heads = width / HEAD_SIZE;
+                let place = list.enter(index);
+                Layer::load(&place, width, heads, activation, Mask::Causal, device)
+            })
             .collect::<Result<_>>()?;
         let projection = if scope.has_scope("text_projection") {
             let scope = scope.enter("text_projection");
@@ -131,7 +131,7 @@ impl ClipTextModel {
         choice: HiddenChoice,
     ) -> Result<ClipOutput> {
         let mut hidden = Vec::new();
-        let mut pooled = None;
+        let mut summary = None;
         for batch in chunks.chunks(CHUNKS_AT_ONCE) {
             let embedded = self.embeddings.embed(batch, padding)?;
             let (chosen, last) = self.transform(
@@ -140,13 +140,14 @@ impl ClipTextModel {
                 &mut |_, _| {},
             );
             hidden.push(chosen);
-            pooled.get_or_insert_with(|| self.pool(&last, embedded.first_end));
+            summary.get_or_insert_with(|| self.summary(&last, embedded.first_end));
         }
-        let pooled = pooled
+        let summary = summary
             .ok_or_else(|| Error::input("expected at least one chunk of tokens, got none"))?;
         Ok(ClipOutput {
             hidden: Tensor::cat(hidden, 0),
-            pooled,
+            pooled: self.project(summary.clone()),
+            summary,
         })
     }
 
@@ -203,11 +204,13 @@ impl ClipTextModel {
         (chosen, last)
     }
 
-    fn pool(&self, last: &Tensor<3>, position: usize) -> Tensor<2> {
-        let summary = last
-            .clone()
+    fn summary(&self, last: &Tensor<3>, position: usize) -> Tensor<2> {
+        last.clone()
             .slice([0..1, position..position + 1, 0..self.width()])
-            .reshape([1, self.width()]);
+            .reshape([1, self.width()])
+    }
+
+    fn project(&self, summary: Tensor<2>) -> Tensor<2> {
         match &self.projection {
             Some(projection) => projection.forward_rows(summary),
             None => summary,
@@ -223,8 +226,9 @@ const TOKENS: &str = "token_embedding.weight";
 /// The table of tokens stays in the file: a prompt reads a few hundred of its 49 408 rows.
 #[derive(Debug)]
 struct Embeddings {
-    weights: Arc<Weights>,
-    prefix: String,
+    source: TensorSource,
+    /// Where they lie within the source.
+    place: String,
     width: usize,
     /// `[77, width]`
     positions: Vec<f32>,
@@ -239,7 +243,7 @@ struct Embedded {
 }
 
 impl Embeddings {
-    fn load(weights: &Arc<Weights>, scope: &Scope) -> Result<Self> {
+    fn load(source: &TensorSource, scope: &Scope) -> Result<Self> {
         let [entries, width] = scope.dims(TOKENS)?;
         if entries <= END as usize {
             return Err(scope.shape_error(
@@ -265,15 +269,15 @@ impl Embeddings {
         let mut positions = scope.values(positions)?;
         positions.truncate(CHUNK_LENGTH * width);
         Ok(Self {
-            weights: Arc::clone(weights),
-            prefix: scope.prefix().to_owned(),
+            source: source.clone(),
+            place: scope.prefix()[source.scope().prefix().len()..].to_owned(),
             width,
             positions,
         })
     }
 
     fn embed(&self, chunks: &[Chunk], padding: u32) -> Result<Embedded> {
-        let scope = self.weights.root().enter(&self.prefix).rounded_to_half();
+        let scope = self.source.scope().enter(&self.place);
         let mut values = Vec::with_capacity(chunks.len() * CHUNK_LENGTH * self.width);
         let mut first_end = None;
         for chunk in chunks {
@@ -338,9 +342,9 @@ impl Embeddings {
     }
 }
 
-/// One layer.
+/// One layer of a transformer of CLIP: self-attention and a perceptron, each on a normalised input and added to it.
 #[derive(Debug)]
-struct Layer {
+pub struct Layer {
     attention_norm: LayerNorm,
     query: Linear,
     key: Linear,
@@ -351,13 +355,17 @@ struct Layer {
     activation: Activation,
     narrow: Linear,
     heads: usize,
+    mask: Mask,
 }
 
 impl Layer {
-    fn load(
+    /// The layer at `scope` with the names of Hugging Face's `CLIPEncoderLayer`; `heads` divides `width`.
+    pub fn load(
         scope: &Scope,
         width: usize,
+        heads: usize,
         activation: Activation,
+        mask: Mask,
         device: &ComputeDevice,
     ) -> Result<Self> {
         let square = |name: &str| linear(scope, name, width, width, device);
@@ -372,11 +380,13 @@ impl Layer {
             widen: linear(scope, "mlp.fc1", width, hidden, device)?,
             activation,
             narrow: linear(scope, "mlp.fc2", hidden, width, device)?,
-            heads: width / HEAD_SIZE,
+            heads,
+            mask,
         })
     }
 
-    fn forward(&self, x: Tensor<3>, strategies: &Strategies) -> Tensor<3> {
+    /// The output for vectors `[batch, tokens, width]`.
+    pub fn forward(&self, x: Tensor<3>, strategies: &Strategies) -> Tensor<3> {
         let h = self.attention_norm.forward(x.clone());
         let (query, key, value) = (
             self.query.forward(h.clone()),
@@ -384,12 +394,7 @@ impl Layer {
             self.value.forward(h),
         );
         let x = x + self.output.forward(attention(
-            strategies,
-            query,
-            key,
-            value,
-            self.heads,
-            Mask::Causal,
+            strategies, query, key, value, self.heads, self.mask,
         ));
         let h = self.widen.forward(self.perceptron_norm.forward(x.clone()));
         let h = match self.activation {

@@ -14,6 +14,8 @@ pub struct EncodedText {
     pub cond: Tensor<3>,
     /// A summary of the first chunk, `[1, width]`, where the encoder makes one.
     pub pooled: Option<Tensor<2>>,
+    /// The same before it is projected to the width that models read.
+    pub summary: Option<Tensor<2>>,
 }
 
 /// Encodes the chunks of one prompt.
@@ -41,10 +43,10 @@ pub(super) fn encode(
             .cloned()
             .chain([empty_chunk(padding)])
             .collect();
-        let ClipOutput { hidden, pooled } = model.encode(&with_empty, padding, choice)?;
+        let output = model.encode(&with_empty, padding, choice)?;
         ClipOutput {
-            hidden: reweighted(&hidden, weights, device),
-            pooled,
+            hidden: reweighted(&output.hidden, weights, device),
+            ..output
         }
     } else {
         model.encode(chunks, padding, choice)?
@@ -53,6 +55,7 @@ pub(super) fn encode(
     Ok(EncodedText {
         cond: output.hidden.reshape([1, chunks * length, width]),
         pooled: Some(output.pooled),
+        summary: Some(output.summary),
     })
 }
 

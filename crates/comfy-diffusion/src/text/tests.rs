@@ -17,8 +17,7 @@ use super::embedding::EmbeddingFiles;
 use super::token::{CLIP_G, CLIP_L, Chunk, Token, chunks_of_prompt};
 use super::{CLIP_L_LAST, Clip, ClipEncoder};
 use crate::device::ComputeDevice;
-use crate::weights::Weights;
-use crate::weights::patch::Patches;
+use crate::weights::{Rounding, TensorSource, Weights};
 
 const TOLERANCE: f64 = 1e-4;
 const PREFIX: &str = "cond_stage_model.transformer";
@@ -95,14 +94,8 @@ fn tokens_are_the_recorded_ones() {
 fn every_layer_gives_the_recorded_values() {
     let weights = Arc::new(Weights::open(&checkpoint("sd15_tiny")).unwrap());
     let device = ComputeDevice::cpu();
-    let model = ClipTextModel::load(
-        &weights,
-        PREFIX,
-        Activation::QuickGelu,
-        &Patches::default(),
-        &device,
-    )
-    .unwrap();
+    let source = TensorSource::new(&weights, PREFIX, Rounding::Half);
+    let model = ClipTextModel::load(&source, Activation::QuickGelu, &device).unwrap();
     assert_eq!((model.depth(), model.width()), (12, 128));
     let chunks = chunks_of_prompt("a photo of a cat", CLIP_L, None).unwrap();
     let outputs = model.layer_outputs(&chunks, CLIP_L.padding).unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::Mmap;
@@ -23,9 +24,6 @@ use crate::error::{Error, Result};
 /// themselves are read when asked for.
 pub struct Weights {
     path: PathBuf,
-    content: Content,
-    /// What could not be read in place.
-    buffers: Vec<Vec<u8>>,
     tensors: BTreeMap<String, Tracked>,
     metadata: BTreeMap<String, String>,
 }
@@ -39,25 +37,28 @@ enum Content {
 /// What a file says of itself.
 struct Parsed {
     tensors: BTreeMap<String, Tracked>,
-    buffers: Vec<Vec<u8>>,
     metadata: BTreeMap<String, String>,
 }
 
-fn parse(file: &[u8]) -> Result<Parsed, Fault> {
-    if pickle::is_pickled(file) && !header::is_json(file) {
-        let contents = pickle::read(file)?;
-        let track = |found: Found| (found.name, Tracked::new(found.declaration, found.buffer));
+fn parse(file: &Arc<Content>) -> Result<Parsed, Fault> {
+    let bytes = file.bytes();
+    if pickle::is_pickled(bytes) && !header::is_json(bytes) {
+        let contents = pickle::read(bytes)?;
+        let buffers = contents.buffers.into_iter().map(Content::Owned);
+        let buffers: Vec<_> = buffers.map(Arc::new).collect();
+        let track = |found: Found| {
+            let source = found.buffer.map_or(file, |index| &buffers[index]);
+            (found.name, Tracked::new(found.declaration, source))
+        };
         return Ok(Parsed {
             tensors: contents.tensors.into_iter().map(track).collect(),
-            buffers: contents.buffers,
-            metadata: BTreeMap::new(),
+            metadata: contents.facts.into_iter().collect(),
         });
     }
-    let header = Header::read(file)?;
-    let track = |(name, declaration)| (name, Tracked::new(declaration, None));
+    let header = Header::read(bytes)?;
+    let track = |(name, declaration)| (name, Tracked::new(declaration, file));
     Ok(Parsed {
         tensors: header.tensors.into_iter().map(track).collect(),
-        buffers: Vec::new(),
         metadata: header.metadata,
     })
 }
@@ -65,8 +66,8 @@ fn parse(file: &[u8]) -> Result<Parsed, Fault> {
 /// A tensor, and whether anything has asked for it.
 struct Tracked {
     declaration: Declaration,
-    /// Which of the buffers its bytes are in; none for the file itself.
-    buffer: Option<usize>,
+    /// What its bytes are in: the file, or what could not be read in place.
+    source: Arc<Content>,
     /// Whether it is read with its two dimensions exchanged.
     is_transposed: bool,
     used: AtomicBool,
@@ -114,11 +115,9 @@ impl Weights {
 
     fn read(path: &Path, content: Content) -> Result<Self> {
         let path = path.to_owned();
-        match parse(content.bytes()) {
+        match parse(&Arc::new(content)) {
             Ok(parsed) => Ok(Self {
                 path,
-                content,
-                buffers: parsed.buffers,
                 tensors: parsed.tensors,
                 metadata: parsed.metadata,
             }),
@@ -147,6 +146,18 @@ impl Weights {
             }
         }
         Self { tensors, ..self }
+    }
+
+    /// These tensors, and those of another file whose names these have not. The path in messages is that of these.
+    #[must_use]
+    pub fn over(&self, others: &Self) -> Self {
+        let all = others.tensors.iter().chain(&self.tensors);
+        let copy = |(name, tensor): (&String, &Tracked)| (name.clone(), tensor.copy());
+        Self {
+            path: self.path.clone(),
+            tensors: all.map(copy).collect(),
+            metadata: self.metadata.clone(),
+        }
     }
 
     /// The file.
@@ -206,8 +217,8 @@ impl Weights {
         };
         tensor.used.store(true, Ordering::Relaxed);
         let declaration = &tensor.declaration;
-        let values = self.decode(name, declaration.element, self.stored(tensor))?;
-        self.forget(tensor);
+        let values = self.decode(name, declaration.element, tensor.stored())?;
+        tensor.forget();
         Ok(match *declaration.shape.as_slice() {
             [rows, columns] if tensor.is_transposed => transposed(&values, rows, columns),
             _ => values,
@@ -222,13 +233,13 @@ impl Weights {
         if tensor.is_transposed {
             return Ok(None);
         }
-        let halves = element::halves(tensor.declaration.element, self.stored(tensor));
+        let halves = element::halves(tensor.declaration.element, tensor.stored());
         if halves.as_ref().is_some_and(Halves::have_nan) {
             return Err(self.not_numbers(name));
         }
         if halves.is_some() {
             tensor.used.store(true, Ordering::Relaxed);
-            self.forget(tensor);
+            tensor.forget();
         }
         Ok(halves)
     }
@@ -244,7 +255,7 @@ impl Weights {
             return Err(self.shape_error(name, "two dimensions, stored by rows"));
         };
         let count = *count;
-        let stored = self.stored(tensor);
+        let stored = tensor.stored();
         let row_bytes = stored.len() / count.max(1);
         let mut picked = Vec::with_capacity(row_bytes * rows.len());
         for &row in rows {
@@ -254,14 +265,6 @@ impl Weights {
             picked.extend_from_slice(&stored[row * row_bytes..(row + 1) * row_bytes]);
         }
         self.decode(name, declaration.element, &picked)
-    }
-
-    fn stored(&self, tensor: &Tracked) -> &[u8] {
-        let whole = match tensor.buffer {
-            None => self.content.bytes(),
-            Some(index) => &self.buffers[index],
-        };
-        &whole[tensor.declaration.bytes.clone()]
     }
 
     fn decode(&self, name: &str, element: Dtype, bytes: &[u8]) -> Result<Vec<f32>> {
@@ -287,14 +290,6 @@ impl Weights {
         Error::NotNumbers {
             path: self.path.clone(),
             name: name.to_owned(),
-        }
-    }
-
-    /// Lets the system take back the memory that shows the bytes of a tensor that has been read, which would count as ours until the
-    /// file is closed. They stay in the system's cache of files.
-    fn forget(&self, tensor: &Tracked) {
-        if let (Content::Mapped(map), None) = (&self.content, tensor.buffer) {
-            forget(map, &tensor.declaration.bytes);
         }
     }
 
@@ -380,24 +375,46 @@ impl Content {
 }
 
 impl Tracked {
-    fn new(declaration: Declaration, buffer: Option<usize>) -> Self {
+    fn new(declaration: Declaration, source: &Arc<Content>) -> Self {
         Self {
             declaration,
-            buffer,
+            source: Arc::clone(source),
             is_transposed: false,
             used: AtomicBool::new(false),
         }
     }
 
+    /// The bytes as they are stored.
+    fn stored(&self) -> &[u8] {
+        &self.source.bytes()[self.declaration.bytes.clone()]
+    }
+
+    /// Lets the system take back the memory that shows the bytes, which would count as ours until the file is closed. They stay in the
+    /// system's cache of files.
+    fn forget(&self) {
+        if let Content::Mapped(map) = &*self.source {
+            forget(map, &self.declaration.bytes);
+        }
+    }
+
+    fn copy(&self) -> Self {
+        Self {
+            declaration: self.declaration.clone(),
+            source: Arc::clone(&self.source),
+            is_transposed: self.is_transposed,
+            used: AtomicBool::new(self.used.load(Ordering::Relaxed)),
+        }
+    }
+
     /// The tensor as the view shows it; nothing where its shape does not allow the view.
     fn view(&self, view: View) -> Option<Self> {
-        let mut declaration = self.declaration.clone();
-        let mut is_transposed = self.is_transposed;
+        let mut tensor = self.copy();
+        let declaration = &mut tensor.declaration;
         match view {
             View::Whole => {}
             View::Rows(rows) => {
                 let count = *declaration.shape.first()?;
-                if is_transposed || rows.start > rows.end || rows.end > count || count == 0 {
+                if tensor.is_transposed || rows.start > rows.end || rows.end > count || count == 0 {
                     return None;
                 }
                 let row_bytes = declaration.bytes.len() / count;
@@ -410,15 +427,10 @@ impl Tracked {
                     return None;
                 };
                 declaration.shape.reverse();
-                is_transposed = !is_transposed;
+                tensor.is_transposed = !tensor.is_transposed;
             }
         }
-        Some(Self {
-            declaration,
-            buffer: self.buffer,
-            is_transposed,
-            used: AtomicBool::new(self.used.load(Ordering::Relaxed)),
-        })
+        Some(tensor)
     }
 }
 

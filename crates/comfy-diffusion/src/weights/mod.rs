@@ -13,11 +13,15 @@ mod pickle;
 mod rounding;
 mod scale;
 mod scope;
+mod source;
+mod writer;
 
 pub use file::{View, Weights};
 pub use rounding::Rounding;
 pub use safetensors::Dtype;
 pub use scope::Scope;
+pub use source::TensorSource;
+pub use writer::{Outgoing, Stored, WriteFailure, write_weights};
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ pub struct Scope<'a> {
     rounding: Rounding,
     /// What is changed about the values as they are read.
     patches: Patches,
+    /// How much of the prefix leads to the network that the changes are made to.
+    network: usize,
 }
 
 impl<'a> Scope<'a> {
@@ -35,6 +37,7 @@ impl<'a> Scope<'a> {
             prefix: String::new(),
             rounding: Rounding::None,
             patches: Patches::default(),
+            network: 0,
         }
     }
 
@@ -69,11 +72,12 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The same place, with values changed as they are read.
+    /// The same place, with values changed as they are read. It is the place of the network that is changed.
     #[must_use]
     pub fn patched(&self, patches: &Patches) -> Self {
         Self {
             patches: patches.clone(),
+            network: self.prefix.len(),
             ..self.clone()
         }
     }
@@ -187,7 +191,8 @@ impl<'a> Scope<'a> {
     /// The values of a tensor in C order, if they are 16-bit floats once all is done to them that is to be.
     fn halves(&self, name: &str) -> Result<Option<Halves>> {
         let full = self.full_name(name);
-        if self.patches.change(&full) {
+        let (network, within) = self.within_network(&full);
+        if self.patches.touch(&network, within) {
             return Ok(None);
         }
         match (self.element(name)?, self.rounding) {
@@ -217,20 +222,43 @@ impl<'a> Scope<'a> {
 
     /// The values of a tensor in C order, converted to `f32`.
     pub fn values(&self, name: &str) -> Result<Vec<f32>> {
-        let name = self.full_name(name);
-        let mut values = self.weights.values(&name)?;
+        let full = self.full_name(name);
+        let mut values = self.weights.values(&full)?;
         self.rounding.apply(&mut values);
-        let shape = self.weights.shape(&name).unwrap_or_default();
-        if self.patches.apply(&name, shape, &mut values) {
+        let shape = self.weights.shape(&full).unwrap_or_default();
+        let (network, name) = self.within_network(&full);
+        if self.patches.apply(&network, name, shape, &mut values)? {
             // What is changed is kept in the same precision.
             self.rounding.apply(&mut values);
         }
         Ok(values)
     }
 
+    /// The place of the network, and the name within it.
+    fn within_network<'n>(&self, full: &'n str) -> (Self, &'n str) {
+        let mut network = self.clone();
+        network.prefix.truncate(self.network);
+        (network, &full[self.network..])
+    }
+
     /// Some rows of a tensor of two dimensions, one after the other; the rest is not read.
     pub fn rows(&self, name: &str, rows: &[usize]) -> Result<Vec<f32>> {
-        let mut values = self.weights.rows(&self.full_name(name), rows)?;
+        let full = self.full_name(name);
+        let (network, within) = self.within_network(&full);
+        if self.patches.touch(&network, within) {
+            let [count, width] = self.dims(name)?;
+            let values = self.values(name)?;
+            let mut picked = Vec::with_capacity(rows.len() * width);
+            for &row in rows {
+                let place = row * width..(row + 1) * width;
+                let values = values.get(place).filter(|_| row < count);
+                picked.extend_from_slice(values.ok_or_else(|| {
+                    self.shape_error(name, format!("more than {row} rows"), &[count, width])
+                })?);
+            }
+            return Ok(picked);
+        }
+        let mut values = self.weights.rows(&full, rows)?;
         self.rounding.apply(&mut values);
         Ok(values)
     }

@@ -12,7 +12,7 @@ pub use example::Examples;
 
 /// The page of one class, as the help panel of a front end shows it.
 pub fn page(schema: &NodeSchema, examples: &Examples<'_>) -> String {
-    let mut text = format!("# {}\n\n", schema.display_name);
+    let mut text = format!("# {}\n\n", schema.display_name());
     write_class(&mut text, schema, examples, "##");
     text
 }
@@ -34,7 +34,7 @@ pub fn by_category(schemas: &[NodeSchema]) -> IndexMap<&str, Vec<&NodeSchema>> {
 pub fn category_page(category: &str, schemas: &[&NodeSchema], examples: &Examples<'_>) -> String {
     let mut text = format!("# {category}\n");
     for schema in schemas {
-        let _ = write!(text, "\n## {}\n\n", schema.display_name);
+        let _ = write!(text, "\n## {}\n\n", schema.display_name());
         write_class(&mut text, schema, examples, "###");
     }
     text

@@ -1,8 +1,9 @@
 //! `CheckpointLoaderSimple`.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use comfy_diffusion::open_checkpoint;
+use comfy_diffusion::{Checkpoint, open_checkpoint};
 use comfy_graph::{Node, NodeContext, NodeError, NodeSpec, Outputs};
 
 use crate::embeddings::EmbeddingFolder;
@@ -29,13 +30,13 @@ pub struct CheckpointLoaderSimple {
 pub struct LoadedCheckpoint {
     /// The diffusion model, which removes noise from latents.
     #[output(name = "MODEL")]
-    model: Model,
+    pub(super) model: Model,
     /// The text encoder, which turns prompts into conditioning.
     #[output(name = "CLIP")]
-    clip: Clip,
+    pub(super) clip: Clip,
     /// The autoencoder, which goes between pictures and latents.
     #[output(name = "VAE")]
-    vae: Vae,
+    pub(super) vae: Vae,
 }
 
 impl Node for CheckpointLoaderSimple {
@@ -47,16 +48,28 @@ impl Node for CheckpointLoaderSimple {
             .folders()
             .find("checkpoints", &self.ckpt_name.0)
             .map_err(from_folders)?;
-        let checkpoint = open_checkpoint(&path, &runtime.device()?).map_err(from_diffusion)?;
-        let embeddings = Arc::new(EmbeddingFolder::new(runtime.folders()));
-        let name = self.ckpt_name.0;
-        Ok(LoadedCheckpoint {
-            model: Model::new(checkpoint.model, &name),
-            clip: Clip::new(
-                checkpoint.clip.map(|clip| clip.with_embeddings(embeddings)),
-                &name,
-            ),
-            vae: Vae::new(checkpoint.vae, &name),
-        })
+        let (model, clip, vae) = open(&runtime, &path, &self.ckpt_name.0)?;
+        Ok(LoadedCheckpoint { model, clip, vae })
     }
+}
+
+/// The parts of the checkpoint called `name`.
+pub(super) fn open(
+    runtime: &Runtime,
+    path: &Path,
+    name: &str,
+) -> Result<(Model, Clip, Vae), NodeError> {
+    let checkpoint = open_checkpoint(path, &runtime.device()?).map_err(from_diffusion)?;
+    Ok(parts(runtime, checkpoint, name))
+}
+
+/// The parts of an opened checkpoint as they travel along wires.
+pub(super) fn parts(runtime: &Runtime, checkpoint: Checkpoint, name: &str) -> (Model, Clip, Vae) {
+    let embeddings = Arc::new(EmbeddingFolder::new(runtime.folders()));
+    let clip = checkpoint.clip.map(|clip| clip.with_embeddings(embeddings));
+    (
+        Model::new(checkpoint.model, name),
+        Clip::new(clip, name),
+        Vae::new(checkpoint.vae, name),
+    )
 }

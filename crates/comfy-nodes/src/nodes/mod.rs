@@ -4,6 +4,7 @@ mod checkpoint_loader_simple;
 mod clip_set_last_layer;
 mod clip_text_encode;
 mod conditioning;
+mod control;
 mod custom_sampling;
 mod empty_latent_image;
 mod families;
@@ -17,6 +18,7 @@ mod load_image;
 mod loaders;
 pub mod mask;
 mod metadata;
+mod model_merging;
 mod model_patches;
 mod outputs;
 mod preview_any;
@@ -30,6 +32,7 @@ mod vae_decode;
 mod vae_encode;
 mod vae_loader;
 mod vae_tiled;
+mod vision;
 
 use comfy_graph::{NodeRegistry, RegistryError};
 
@@ -37,6 +40,7 @@ pub use checkpoint_loader_simple::{CheckpointLoaderSimple, LoadedCheckpoint};
 pub use clip_set_last_layer::{ClipSetLastLayer, LimitedClip};
 pub use clip_text_encode::{ClipTextEncode, EncodedPrompt};
 pub use conditioning::*;
+pub use control::*;
 pub use custom_sampling::*;
 pub use empty_latent_image::{EmptyLatent, EmptyLatentImage};
 pub use families::*;
@@ -46,6 +50,7 @@ pub use ksampler_advanced::{KSamplerAdvanced, Switch, SwitchOff};
 pub use latent::*;
 pub use load_image::{LoadImage, LoadedImage};
 pub use loaders::*;
+pub use model_merging::*;
 pub use model_patches::*;
 pub use outputs::{ImageAndMask, OneImage, OneMask};
 pub use preview_any::PreviewAny;
@@ -57,6 +62,7 @@ pub use vae_decode::{DecodedImage, VaeDecode};
 pub use vae_encode::{EncodedImage, VaeEncode};
 pub use vae_loader::{LoadedVae, VaeLoader};
 pub use vae_tiled::{VaeDecodeTiled, VaeEncodeTiled};
+pub use vision::*;
 
 /// Registers all built-in node classes.
 pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
@@ -82,8 +88,11 @@ pub fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
     mask::register(registry)?;
     latent::register(registry)?;
     conditioning::register(registry)?;
+    control::register(registry)?;
     custom_sampling::register(registry)?;
+    model_merging::register(registry)?;
     model_patches::register(registry)?;
+    vision::register(registry)?;
     files::register(registry)?;
     text::register(registry)
 }

@@ -130,10 +130,9 @@ impl CustomRun<'_> {
         let (values, generator) = noise.draw(&latent)?;
 
         let device = &model.device;
-        let previewer = Previewer::new(
-            context.service::<Runtime>()?.options(),
-            context.extra_data("preview_method"),
-        );
+        let runtime = context.service::<Runtime>()?;
+        let asked = context.extra_data("preview_method");
+        let previewer = Previewer::new(&runtime, format, asked);
         let guidance: &dyn Guidance = &*self.guider.guidance;
         let request = SampleRequest {
             model,
@@ -157,7 +156,9 @@ impl CustomRun<'_> {
         let mut last = None;
         let result = sample(request, &mut |step| {
             last = Some(step.x0.clone());
-            let preview = previewer.and_then(|previewer| previewer.render(format, step.x0));
+            let preview = previewer
+                .as_ref()
+                .and_then(|previewer| previewer.render(step.x0));
             match context.progress_with_preview(step.index as u64 + 1, step.count as u64, preview) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {

@@ -16,7 +16,7 @@ mod write;
 pub use animated_png::{AnimationFrame, encode_animated_png};
 pub use read::{Frame, Picture, ReadError, ReadLimits, read, read_bytes};
 pub use webp_writer::{WebpOptions, encode_webp};
-pub use write::{Compression, PngText, WriteError, encode_png, save_new};
+pub use write::{Compression, NewFile, PngText, WriteError, encode_png, save_new};
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failing test may panic")]

@@ -141,43 +141,78 @@ pub(super) fn png_encoder(
 /// gets its name when it is complete; an existing file is never replaced. Gives the name and the counter it has.
 pub fn save_new(
     folder: &Path,
-    mut counter: u64,
+    counter: u64,
     name_of: impl Fn(u64) -> String,
     contents: &[u8],
 ) -> Result<(String, u64), WriteError> {
-    let io = |path: &Path, source| WriteError::Io {
+    let mut file = NewFile::begin(folder)?;
+    file.write_all(contents)
+        .map_err(|source| io(file.0.path(), source))?;
+    file.finish(folder, counter, name_of)
+}
+
+fn io(path: &Path, source: std::io::Error) -> WriteError {
+    WriteError::Io {
         path: path.to_path_buf(),
         source,
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".saving-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What is left of this after the user's mask, as for any new file.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder
-        .tempfile_in(folder)
-        .map_err(|source| io(folder, source))?;
-    file.write_all(contents)
-        .map_err(|source| io(file.path(), source))?;
-    loop {
-        let name = name_of(counter);
-        let path = folder.join(&name);
-        match file.persist_noclobber(&path) {
-            Ok(_) => return Ok((name, counter)),
-            Err(failed) if path.symlink_metadata().is_ok() => {
-                file = failed.file;
-                counter = counter
-                    .checked_add(1)
-                    .ok_or_else(|| io(&path, std::io::Error::other("no counter is free")))?;
-            }
-            // Some file systems cannot rename without replacing. Nothing is there, so a plain rename does.
-            Err(failed) => match failed.file.persist(&path) {
+}
+
+/// A file that gets its name when it is complete, and vanishes if it never is. It is written to like any other.
+#[derive(Debug)]
+pub struct NewFile(tempfile::NamedTempFile);
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl NewFile {
+    /// An empty file in `folder`.
+    pub fn begin(folder: &Path) -> Result<Self, WriteError> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".saving-").suffix(".part");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // What is left of this after the user's mask, as for any new file.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = builder.tempfile_in(folder);
+        file.map(Self).map_err(|source| io(folder, source))
+    }
+
+    /// Gives the file the first name of `name_of(counter)`, `name_of(counter + 1)`, … that is free in `folder`. Gives the name and the
+    /// counter it has.
+    pub fn finish(
+        self,
+        folder: &Path,
+        counter: u64,
+        name_of: impl Fn(u64) -> String,
+    ) -> Result<(String, u64), WriteError> {
+        let (mut file, mut counter) = (self.0, counter);
+        loop {
+            let name = name_of(counter);
+            let path = folder.join(&name);
+            match file.persist_noclobber(&path) {
                 Ok(_) => return Ok((name, counter)),
-                Err(failed) => return Err(io(&path, failed.error)),
-            },
+                Err(failed) if path.symlink_metadata().is_ok() => {
+                    file = failed.file;
+                    counter = counter
+                        .checked_add(1)
+                        .ok_or_else(|| io(&path, std::io::Error::other("no counter is free")))?;
+                }
+                // Some file systems cannot rename without replacing. Nothing is there, so a plain rename does.
+                Err(failed) => match failed.file.persist(&path) {
+                    Ok(_) => return Ok((name, counter)),
+                    Err(failed) => return Err(io(&path, failed.error)),
+                },
+            }
         }
     }
 }

@@ -24,14 +24,14 @@ fn shape(height: usize, width: usize, channels: usize) -> Shape {
     }
 }
 
-/// Hashes of what Pillow 12.0 makes of the same noise (`Image.resize` with `Resampling.LANCZOS`; the seed is 42 plus the height).
+/// Hashes of what Pillow 13.0 makes of the same noise (`Image.resize` with `Resampling.LANCZOS`; the seed is 42 plus the height).
 #[test]
 fn lanczos_is_pil_to_the_bit() {
     let cases = [
         ((7, 5, 3), (13, 11), 0xeb63_b5af_6c95_8a3b),
         ((20, 30, 3), (7, 9), 0x4c93_04de_b02f_c7e1),
         ((9, 9, 4), (14, 5), 0x40d0_6d95_a495_0516),
-        ((16, 12, 1), (5, 31), 0x8f78_e526_b29e_22a0),
+        ((16, 12, 1), (5, 31), 0xd5eb_2a89_e2f8_63f1),
         ((33, 1, 3), (8, 4), 0x9c1b_1101_8908_6571),
         ((12, 8, 3), (12, 5), 0x3223_e095_8e48_2c66),
         ((6, 10, 4), (6, 10), 0xd0f1_442c_3d0c_1820),

@@ -45,6 +45,38 @@ choice!(
     LoraName, "loras"
 );
 choice!(
+    /// The name of a file in the model folder `clip_vision`.
+    ClipVisionName, "clip_vision"
+);
+choice!(
+    /// The name of a file in the model folder `style_models`.
+    StyleModelName, "style_models"
+);
+choice!(
+    /// The name of a folder in the model folder `diffusers`.
+    PipelineName, "diffusers"
+);
+choice!(
+    /// The name of a configuration of old checkpoints.
+    ConfigurationName, "configs"
+);
+choice!(
+    /// The name of a file in the model folder `upscale_models`.
+    UpscaleModelName, "upscale_models"
+);
+choice!(
+    /// The name of a file in the model folder `controlnet`.
+    ControlNetName, "controlnet"
+);
+choice!(
+    /// The name of a file in the model folder `gligen`.
+    GligenName, "gligen"
+);
+choice!(
+    /// The name of a file in the model folder `hypernetworks`.
+    HypernetworkName, "hypernetworks"
+);
+choice!(
     /// The name of a sampler.
     SamplerName, "samplers"
 );

@@ -20,7 +20,9 @@ impl Socket for Conditioning {
                 .as_ref()
                 .map_or(0, |mask| bytes_of(&mask.values));
             let pooled = condition.pooled.as_ref().map_or(0, bytes_of);
-            bytes_of(&condition.cond) + pooled + mask + tensors
+            let control = condition.control.as_ref();
+            let pictures = control.map_or(0, |control| bytes_of(control.pictures()));
+            bytes_of(&condition.cond) + pooled + mask + tensors + pictures
         });
         sizes.sum()
     }

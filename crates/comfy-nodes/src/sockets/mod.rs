@@ -5,6 +5,7 @@
 
 mod choices;
 mod conditioning;
+mod control;
 mod image;
 mod latent;
 mod mask;
@@ -13,12 +14,17 @@ mod operation;
 mod sampling;
 mod svg;
 mod transfer;
+mod upscale_model;
+mod vision;
 
 pub use choices::{
-    CheckpointName, DiffusionModelName, InputFile, InputImage, InputLatent, LoraName, OutputImage,
-    SamplerName, SchedulerName, TextEncoderName, VaeName,
+    CheckpointName, ClipVisionName, ConfigurationName, ControlNetName, DiffusionModelName,
+    GligenName, HypernetworkName, InputFile, InputImage, InputLatent, LoraName, OutputImage,
+    PipelineName, SamplerName, SchedulerName, StyleModelName, TextEncoderName, UpscaleModelName,
+    VaeName,
 };
 pub use conditioning::Conditioning;
+pub use control::{ControlNet, Gligen};
 pub use image::Image;
 pub use latent::Latent;
 pub use mask::Mask;
@@ -27,3 +33,5 @@ pub use operation::LatentOperation;
 pub use sampling::{Guider, Noise, Sampler, Sigmas};
 pub use svg::Svg;
 pub use transfer::{host_device, on_device, on_host, values_of};
+pub use upscale_model::UpscaleModel;
+pub use vision::{ClipVision, StyleModel, WhatPicturesShow};

@@ -143,6 +143,14 @@ impl Vae {
         Self(Coder::Autoencoder(Part::new(handle, source)))
     }
 
+    /// The handle; nothing for models that work on pixels.
+    pub fn handle(&self) -> Result<Option<&comfy_diffusion::Vae>, NodeError> {
+        match &self.0 {
+            Coder::PixelSpace => Ok(None),
+            Coder::Autoencoder(part) => part.get("an autoencoder").map(Some),
+        }
+    }
+
     /// For models that work on pixels: latents are the pictures themselves, from -1 to 1.
     pub fn pixel_space() -> Self {
         Self(Coder::PixelSpace)

@@ -162,18 +162,16 @@ fn described(
 
 /// How long a prompt waits for its client to read the answer with its id.
 ///
-/// A prompt of which everything is cached is over within a millisecond. In JavaScript an answer is read over several turns of the event
-/// loop, and libraries that only then begin to listen for the prompt would wait for its end for ever. Whoever uses such a program does
-/// not notice the time; others need none.
+/// A prompt of which everything is cached is over within a millisecond. In JavaScript, and with Python's aiohttp, an answer is read over
+/// several turns of the event loop, and libraries that only then begin to listen for the prompt would wait for its end for ever. Whoever
+/// uses such a program does not notice the time; others need none.
 fn head_start(headers: &HeaderMap) -> Duration {
-    const RUNTIMES: [&str; 5] = ["node", "undici", "Bun/", "Deno/", "Mozilla/"];
+    const LOOPS: [&str; 6] = ["node", "undici", "Bun/", "Deno/", "Mozilla/", "Python/"];
     let agent = headers
         .get(USER_AGENT)
         .and_then(|agent| agent.to_str().ok());
     match agent {
-        Some(agent) if RUNTIMES.iter().any(|runtime| agent.starts_with(runtime)) => {
-            Duration::from_millis(3)
-        }
+        Some(agent) if LOOPS.iter().any(|name| agent.starts_with(name)) => Duration::from_millis(3),
         _ => Duration::ZERO,
     }
 }

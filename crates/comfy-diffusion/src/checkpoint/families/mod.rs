@@ -31,6 +31,8 @@ pub(super) struct Family {
     pub(super) label: fn(&Marks) -> Option<Arc<dyn LabelRule>>,
     /// What its networks see beside the latent.
     pub(super) beside: fn(&Marks) -> BesideRule,
+    /// What metadata of models calls the architecture, where programs write it.
+    pub(super) architecture: fn(&Marks) -> Option<&'static str>,
     /// The networks of its text encoder; the last one gives the summary.
     pub(super) text: &'static [TextNetwork],
 }

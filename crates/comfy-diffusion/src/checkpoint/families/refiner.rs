@@ -20,6 +20,7 @@ pub(super) const FAMILY: Family = Family {
     latent_format: |_| LatentFormat::SDXL,
     label: |_| Some(Arc::new(AestheticLabel)),
     beside: |marks| marks.facts.beside(),
+    architecture: |_| Some("stable-diffusion-xl-v1-refiner"),
     text: &[TextNetwork {
         kind: CLIP_G_PENULTIMATE,
         prefixes: &["conditioner.embedders.0.model"],

@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
     latent_format: |_| LatentFormat::SD15,
     label: |_| None,
     beside: |marks| marks.facts.beside(),
+    architecture: |_| None,
     text: &[TextNetwork {
         kind: CLIP_L_LAST,
         prefixes: &["cond_stage_model.transformer"],

@@ -18,6 +18,7 @@ pub(super) const FAMILY: Family = Family {
     latent_format: |_| LatentFormat::SD15,
     label: |_| None,
     beside: |marks| marks.facts.beside(),
+    architecture: |_| None,
     text: &[TextNetwork {
         kind: CLIP_H_PENULTIMATE,
         prefixes: &["cond_stage_model.model", "conditioner.embedders.0.model"],

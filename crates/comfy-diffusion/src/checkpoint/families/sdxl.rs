@@ -28,6 +28,10 @@ pub(super) const FAMILY: Family = Family {
     },
     label: |_| Some(Arc::new(SizeLabel)),
     beside,
+    architecture: |marks| match marks.facts.beside() {
+        BesideRule::Latent { .. } => Some("stable-diffusion-xl-v1-edit"),
+        _ => Some("stable-diffusion-xl-v1-base"),
+    },
     text: &[
         TextNetwork {
             kind: CLIP_L_PENULTIMATE,

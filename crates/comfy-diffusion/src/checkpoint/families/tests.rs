@@ -232,7 +232,7 @@ fn every_recorded_layer_of_openclip_is_the_same() {
     use crate::checkpoint::layout::in_original_layout;
     use crate::text::clip_model::ClipTextModel;
     use crate::text::token::chunks_of_prompt;
-    use crate::weights::patch::Patches;
+    use crate::weights::{Rounding, TensorSource};
     for (name, prefix, kind, place) in [
         (
             "sd2_tiny",
@@ -257,14 +257,8 @@ fn every_recorded_layer_of_openclip_is_the_same() {
             Weights::open(&checkpoint(name)).unwrap(),
         ));
         let device = ComputeDevice::cpu();
-        let model = ClipTextModel::load(
-            &weights,
-            prefix,
-            kind.activation,
-            &Patches::default(),
-            &device,
-        )
-        .unwrap();
+        let source = TensorSource::new(&weights, prefix, Rounding::Half);
+        let model = ClipTextModel::load(&source, kind.activation, &device).unwrap();
         let chunks = chunks_of_prompt(TEXT, kind.rules, None).unwrap();
         let outputs = model.layer_outputs(&chunks, kind.rules.padding).unwrap();
         let golden = golden(&format!("clip_layers_{name}"));

@@ -28,6 +28,7 @@ pub(super) const FAMILY: Family = Family {
         Some(Arc::new(PictureLabel::new(width / 2)))
     },
     beside: |marks| marks.facts.beside(),
+    architecture: |_| None,
     text: &[TextNetwork {
         kind: CLIP_H_PENULTIMATE,
         prefixes: &["cond_stage_model.model", "conditioner.embedders.0.model"],

@@ -31,6 +31,13 @@ pub(super) enum Layer {
 }
 
 impl Stage {
+    /// The stages `name.0`, `name.1`, …
+    pub(super) fn load_all(scope: &Scope, name: &str, device: &ComputeDevice) -> Result<Vec<Self>> {
+        (0..scope.count(name))
+            .map(|index| Self::load(scope, &format!("{name}.{index}"), device))
+            .collect()
+    }
+
     pub(super) fn load(scope: &Scope, name: &str, device: &ComputeDevice) -> Result<Self> {
         let layers = (0..scope.count(name))
             .map(|index| {

@@ -189,6 +189,10 @@ impl Block {
         };
         let own = site(AttentionKind::ToItself);
         let mut x = self.self_attention.forward(x, None, own.as_ref())?;
+        if let Some(site) = &own {
+            let hooks = &site.site.call.hooks;
+            x = hooks.between_attentions(site, self.self_attention.heads, x)?;
+        }
         if let Some(layer) = &self.cross_attention {
             let text = site(AttentionKind::ToText);
             x = layer.forward(x, context, text.as_ref())?;

@@ -9,7 +9,7 @@ use crate::Result;
 use crate::models::Network;
 use crate::models::hooks::NetworkHooks;
 use crate::sampling::batching::Caller;
-use crate::sampling::condition::{Condition, Fit, match_areas};
+use crate::sampling::condition::{Condition, Fit, match_areas, share_with_negative};
 use crate::sampling::{Conditioning, Denoise, Guided, Hooks, Memory, ModelSampling};
 
 /// A network under guidance, as samplers see it.
@@ -36,6 +36,8 @@ impl<'a> GuidedModel<'a> {
             .map(|(role, conditions)| fitted(conditions, role, fit))
             .collect::<Result<Vec<_>>>()?;
         match_areas(&mut lists);
+        let roles: Vec<Role> = guidance.lists().iter().map(|(role, _)| *role).collect();
+        share_with_negative(&mut lists, &roles);
         Ok(Self {
             network,
             guidance,

@@ -99,14 +99,7 @@ enum Difference {
 impl Adapter {
     /// The changes that a file has below a name: of `weight`, and of `bias`.
     pub(super) fn read(file: &Weights, base: &str) -> Result<Vec<(&'static str, Self)>> {
-        let array = |ending: &str| -> Result<Option<Array>> {
-            let name = format!("{base}{ending}");
-            let Some(shape) = file.shape(&name).map(<[usize]>::to_vec) else {
-                return Ok(None);
-            };
-            let values = file.values(&name)?;
-            Ok(Some(Array { shape, values }))
-        };
+        let array = |ending: &str| array(file, base, ending);
         let alpha = array(".alpha")?.and_then(|alpha| alpha.values.first().copied());
         let lengths = array(".dora_scale")?;
         let mut found = Vec::new();
@@ -196,6 +189,22 @@ impl Adapter {
         Ok(found)
     }
 
+    /// The product of two tensors of a file below a name; nothing if it lacks one.
+    pub(super) fn factors(
+        file: &Weights,
+        base: &str,
+        [up, down]: [&str; 2],
+    ) -> Result<Option<Self>> {
+        let (Some(up), Some(down)) = (array(file, base, up)?, array(file, base, down)?) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            kind: Kind::Difference(Difference::Factors(up, down)),
+            scale: 1.0,
+            lengths: None,
+        }))
+    }
+
     /// Changes the values of a tensor of this shape.
     pub(super) fn apply(
         &self,
@@ -253,6 +262,16 @@ impl Adapter {
             Ok(())
         }
     }
+}
+
+/// A tensor of a file, if it has it.
+fn array(file: &Weights, base: &str, ending: &str) -> Result<Option<Array>> {
+    let name = format!("{base}{ending}");
+    let Some(shape) = file.shape(&name).map(<[usize]>::to_vec) else {
+        return Ok(None);
+    };
+    let values = file.values(&name)?;
+    Ok(Some(Array { shape, values }))
 }
 
 impl Difference {

@@ -1,7 +1,10 @@
-//! Changes of weights: what a file of `LoRA` or of one of its relatives adds to the tensors of a model, merged as they are read.
+//! Changes of weights, made as they are read: what a file of `LoRA` or of one of its relatives adds to the tensors of a model, or what
+//! another model gives to them.
 
 mod adapter;
+mod blend;
 mod butterfly;
+mod control;
 mod matrix;
 mod names;
 
@@ -12,23 +15,35 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use adapter::Adapter;
+pub use blend::Blend;
+pub(crate) use control::is_factor;
 pub use names::NameMap;
 
-use super::Weights;
+use super::{Scope, TensorSource, Weights};
 use crate::error::Result;
 
 /// Changes in the order in which they are made, each with its strength. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Patches {
     applied: Arc<[Applied]>,
+    /// Full names of tensors that stay as they are, sorted.
+    spared: Arc<[String]>,
 }
 
 #[derive(Clone)]
-struct Applied {
-    /// Which file it was, so that the same changes are known as such.
-    identity: Identity,
-    adapters: Arc<BTreeMap<String, Adapter>>,
-    strength: f32,
+enum Applied {
+    File {
+        /// Which file it was, so that the same changes are known as such.
+        identity: Identity,
+        /// By the full names of tensors.
+        adapters: Arc<BTreeMap<String, Adapter>>,
+        strength: f32,
+    },
+    Model {
+        /// The tensors of the other model.
+        source: Arc<TensorSource>,
+        blend: Arc<Blend>,
+    },
 }
 
 /// A file, in the state in which it was read.
@@ -63,6 +78,11 @@ impl PatchFile {
                 bytes: metadata.map_or(0, |data| data.len()),
             },
         })
+    }
+
+    /// What it holds.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
     }
 
     /// The names in the file that no model has asked for so far.
@@ -109,14 +129,27 @@ impl Patches {
     ///
     /// If a tensor of the file cannot be read.
     pub fn with(&self, file: &PatchFile, strength: f64, names: &NameMap) -> Result<Self> {
-        let added = Applied {
+        Ok(self.then(Applied::File {
             identity: file.identity.clone(),
             adapters: Arc::new(file.adapters(names)?),
             strength: strength as f32,
-        };
-        Ok(Self {
-            applied: self.applied.iter().cloned().chain([added]).collect(),
+        }))
+    }
+
+    /// These changes, and then a blend with the tensors of the same names of another model. Tensors that it lacks stay.
+    #[must_use]
+    pub fn with_model(&self, source: TensorSource, blend: Blend) -> Self {
+        self.then(Applied::Model {
+            source: Arc::new(source),
+            blend: Arc::new(blend),
         })
+    }
+
+    fn then(&self, added: Applied) -> Self {
+        Self {
+            applied: self.applied.iter().cloned().chain([added]).collect(),
+            spared: Arc::clone(&self.spared),
+        }
     }
 
     /// Whether nothing is changed.
@@ -126,43 +159,134 @@ impl Patches {
 
     /// Whether these are the same changes of the same files, in the same order and strength.
     pub fn are(&self, others: &Self) -> bool {
-        let key = |applied: &Applied| (applied.identity.clone(), applied.strength.to_bits());
-        self.applied
-            .iter()
-            .map(key)
-            .eq(others.applied.iter().map(key))
+        self.spared == others.spared
+            && self.applied.len() == others.applied.len()
+            && self
+                .applied
+                .iter()
+                .zip(others.applied.iter())
+                .all(|(one, other)| one.is(other))
     }
 
-    /// Whether there are changes of this tensor.
-    pub(super) fn change(&self, name: &str) -> bool {
-        let mut applied = self.applied.iter();
-        applied.any(|applied| applied.adapters.contains_key(name))
+    /// Whether a tensor, named within its network, may be another one after the changes.
+    pub(super) fn touch(&self, place: &Scope, name: &str) -> bool {
+        !self.spares(place, name)
+            && self.applied.iter().any(|applied| match applied {
+                Applied::File { adapters, .. } => adapters.contains_key(&place.full_name(name)),
+                Applied::Model { .. } => true,
+            })
     }
 
-    /// Changes the values of a tensor, and says whether anything was changed. What does not fit the tensor is logged and left out.
-    pub(super) fn apply(&self, name: &str, shape: &[usize], values: &mut [f32]) -> bool {
+    fn spares(&self, place: &Scope, name: &str) -> bool {
+        !self.spared.is_empty() && self.spared.binary_search(&place.full_name(name)).is_ok()
+    }
+
+    /// Changes the values of a tensor, named within the network at `place`, and says whether anything was changed. What does not fit the
+    /// tensor is logged and left out.
+    pub(super) fn apply(
+        &self,
+        place: &Scope,
+        name: &str,
+        shape: &[usize],
+        values: &mut [f32],
+    ) -> Result<bool> {
         let mut changed = false;
+        if self.spares(place, name) {
+            return Ok(false);
+        }
         for applied in self.applied.iter() {
-            let Some(adapter) = applied.adapters.get(name) else {
-                continue;
-            };
-            match adapter.apply(shape, values, applied.strength) {
-                Ok(()) => changed = true,
-                Err(reason) => tracing::warn!(
-                    file = %applied.identity.path.display(),
-                    tensor = name,
-                    "a change is left out: {reason}"
-                ),
+            changed |= applied.apply(place, name, shape, values)?;
+        }
+        Ok(changed)
+    }
+}
+
+impl Applied {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::File {
+                    identity, strength, ..
+                },
+                Self::File {
+                    identity: other,
+                    strength: other_strength,
+                    ..
+                },
+            ) => identity == other && strength.to_bits() == other_strength.to_bits(),
+            (
+                Self::Model { source, blend },
+                Self::Model {
+                    source: other,
+                    blend: other_blend,
+                },
+            ) => source.is(other) && blend == other_blend,
+            _ => false,
+        }
+    }
+
+    fn apply(
+        &self,
+        place: &Scope,
+        name: &str,
+        shape: &[usize],
+        values: &mut [f32],
+    ) -> Result<bool> {
+        match self {
+            Self::File {
+                identity,
+                adapters,
+                strength,
+            } => {
+                let Some(adapter) = adapters.get(&place.full_name(name)) else {
+                    return Ok(false);
+                };
+                let applied = adapter.apply(shape, values, *strength);
+                if let Err(reason) = &applied {
+                    tracing::warn!(
+                        file = %identity.path.display(),
+                        tensor = name,
+                        "a change is left out: {reason}"
+                    );
+                }
+                Ok(applied.is_ok())
+            }
+            Self::Model { source, blend } => {
+                let Some((other_shape, other)) = source.exact(name)? else {
+                    return Ok(false);
+                };
+                let [own, strength] = blend.of(name);
+                for value in values.iter_mut() {
+                    *value *= own;
+                }
+                if other_shape == shape {
+                    for (value, other) in values.iter_mut().zip(other) {
+                        *value += strength * other;
+                    }
+                } else {
+                    tracing::warn!(
+                        file = %source.weights().path().display(),
+                        tensor = name,
+                        "not merged: it has the shape {other_shape:?}, expected {shape:?}"
+                    );
+                }
+                Ok(true)
             }
         }
-        changed
     }
 }
 
 impl fmt::Debug for Patches {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let files = self.applied.iter();
-        let files = files.map(|applied| (&applied.identity.path, applied.strength));
+        let files = self.applied.iter().map(|applied| match applied {
+            Applied::File {
+                identity, strength, ..
+            } => (identity.path.as_path(), format!("{strength}")),
+            Applied::Model { source, blend } => (
+                source.weights().path(),
+                format!("{:?} {:?}", blend.others, source.patches()),
+            ),
+        });
         formatter.debug_list().entries(files).finish()
     }
 }

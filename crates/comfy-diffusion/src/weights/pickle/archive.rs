@@ -68,7 +68,10 @@ pub(super) fn read(file: &[u8]) -> Result<Contents, Fault> {
     let program = unpacker.whole(program)?;
     let mut machine = Machine::new(&program);
     let value = machine.run()?;
-    let mut contents = Contents::default();
+    let mut contents = Contents {
+        facts: state::facts(&machine, &value),
+        ..Contents::default()
+    };
     let mut storages = HashMap::new();
     for (name, view) in state::tensors(&machine, &value)? {
         let key = &view.storage.key;

@@ -54,7 +54,10 @@ pub(super) fn read(file: &[u8]) -> Result<Contents, Fault> {
         storages.insert(key.to_string(), storage);
         at = end;
     }
-    let mut contents = Contents::default();
+    let mut contents = Contents {
+        facts: state::facts(&machine, &value),
+        ..Contents::default()
+    };
     for (name, view) in tensors {
         let key = &*view.storage.key;
         let storage = storages.get(key).ok_or_else(|| {

@@ -106,7 +106,10 @@ impl<'a> Machine<'a> {
                 let top = self.top()?.clone();
                 self.stack.push(top);
             }
-            b'N' | 0x88 | 0x89 => self.stack.push(Value::Nothing),
+            b'N' => self.stack.push(Value::Nothing),
+            // True and False.
+            0x88 => self.push_integer(1),
+            0x89 => self.push_integer(0),
             b'J' => {
                 let value = i32::from_le_bytes(*self.take_array()?);
                 self.push_integer(i64::from(value));

@@ -26,6 +26,8 @@ pub(super) struct Found {
 pub(super) struct Contents {
     pub(super) tensors: Vec<Found>,
     pub(super) buffers: Vec<Vec<u8>>,
+    /// What the file says besides: texts and numbers by name.
+    pub(super) facts: Vec<(String, String)>,
 }
 
 /// Whether a file is a zip archive or begins with a pickle.

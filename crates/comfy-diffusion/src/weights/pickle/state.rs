@@ -146,7 +146,7 @@ impl TensorView {
 }
 
 /// The tensors of what a file holds, by name. Weights may lie in a dictionary of their own (`state_dict`, or the only entry);
-/// tensors in dictionaries further in get the names of both, with a dot between.
+/// tensors in dictionaries and rows further in get the names of both, with a dot between.
 pub(super) fn tensors(
     machine: &Machine<'_>,
     value: &Value,
@@ -182,6 +182,20 @@ pub(super) fn tensors(
     Ok(list.found)
 }
 
+/// The texts and whole numbers that stand beside the tensors; truth is 1.
+pub(super) fn facts(machine: &Machine<'_>, value: &Value) -> Vec<(String, String)> {
+    let Value::Dictionary(top) = value else {
+        return Vec::new();
+    };
+    let entries = machine.entries(*top).iter().take(MAX_ENTRIES);
+    let facts = entries.filter_map(|(key, value)| match (key, value) {
+        (Value::Text(key), Value::Text(text)) => Some((key.to_string(), text.to_string())),
+        (Value::Text(key), Value::Integer(number)) => Some((key.to_string(), number.to_string())),
+        _ => None,
+    });
+    facts.collect()
+}
+
 /// Tensors by name, while they are collected.
 struct List<'a> {
     machine: &'a Machine<'a>,
@@ -191,25 +205,41 @@ struct List<'a> {
 
 impl List<'_> {
     fn add(&mut self, entries: &[(Value, Value)], prefix: &str, depth: usize) -> Result<(), Fault> {
-        let machine = self.machine;
         for (key, value) in entries {
-            // One dictionary may stand in many places, so what is counted is what is looked at.
-            self.seen += 1;
-            if self.seen > MAX_ENTRIES {
-                return Err(damaged(format!("has more than {MAX_ENTRIES} entries")));
-            }
             let name = match key {
                 Value::Text(key) => format!("{prefix}{key}"),
                 Value::Integer(key) => format!("{prefix}{key}"),
                 _ => continue,
             };
-            match value {
-                Value::Tensor(view) => self.found.push((name, Rc::clone(view))),
-                Value::Dictionary(index) if depth < MAX_DEPTH => {
-                    self.add(machine.entries(*index), &format!("{name}."), depth + 1)?;
-                }
-                _ => {}
+            self.add_value(name, value, depth)?;
+        }
+        Ok(())
+    }
+
+    /// What is within a row is named by its number there.
+    fn add_row(&mut self, row: &[Value], name: &str, depth: usize) -> Result<(), Fault> {
+        row.iter()
+            .enumerate()
+            .try_for_each(|(index, value)| self.add_value(format!("{name}.{index}"), value, depth))
+    }
+
+    fn add_value(&mut self, name: String, value: &Value, depth: usize) -> Result<(), Fault> {
+        let machine = self.machine;
+        // One dictionary may stand in many places, so what is counted is what is looked at.
+        self.seen += 1;
+        if self.seen > MAX_ENTRIES {
+            return Err(damaged(format!("has more than {MAX_ENTRIES} entries")));
+        }
+        match value {
+            Value::Tensor(view) => self.found.push((name, Rc::clone(view))),
+            Value::Dictionary(index) if depth < MAX_DEPTH => {
+                self.add(machine.entries(*index), &format!("{name}."), depth + 1)?;
             }
+            Value::Tuple(row) if depth < MAX_DEPTH => self.add_row(row, &name, depth + 1)?,
+            Value::List(index) if depth < MAX_DEPTH => {
+                self.add_row(machine.list(*index), &name, depth + 1)?;
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use comfy_graph::{Choice, Node, NodeContext, NodeError, NodeSpec};
 
 use super::OneSigmas;
+use super::known_levels::along;
 
 /// Which model the levels are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
@@ -79,36 +80,7 @@ impl Node for AlignYourStepsScheduler {
     type Output = OneSigmas;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<OneSigmas, NodeError> {
-        let steps = self.steps as usize;
-        let taken = if self.denoise < 1.0 {
-            if self.denoise <= 0.0 {
-                return Ok(Vec::new().into());
-            }
-            (steps as f64 * self.denoise).round_ties_even() as usize
-        } else {
-            steps
-        };
         let known = self.model_type.levels();
-        let mut levels: Vec<f32> = if steps + 1 == known.len() {
-            known.iter().map(|level| *level as f32).collect()
-        } else {
-            (0..=steps)
-                .map(|step| between(&known, step as f64 / steps as f64) as f32)
-                .collect()
-        };
-        levels.drain(..levels.len().saturating_sub(taken + 1));
-        if let Some(last) = levels.last_mut() {
-            *last = 0.0;
-        }
-        Ok(levels.into())
+        Ok(along(&known, self.steps as usize, self.denoise).into())
     }
-}
-
-/// The level after a part of the way (0 to 1) through levels, on a line between the logarithms of two.
-fn between(levels: &[f64], part: f64) -> f64 {
-    let last = levels.len() - 1;
-    let place = part * last as f64;
-    let low = (place as usize).min(last - 1);
-    let weight = place - low as f64;
-    (levels[low].ln() * (1.0 - weight) + levels[low + 1].ln() * weight).exp()
 }

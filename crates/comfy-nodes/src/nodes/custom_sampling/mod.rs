@@ -2,8 +2,10 @@
 
 mod align_your_steps;
 mod guiders;
+mod known_levels;
 mod lcm_upscale;
 mod noise;
+mod optimal_steps;
 mod outputs;
 mod sample;
 mod samplers;
@@ -18,6 +20,7 @@ pub use guiders::*;
 pub use lcm_upscale::SamplerLcmUpscale;
 pub(super) use lcm_upscale::resized;
 pub use noise::*;
+pub use optimal_steps::*;
 pub use outputs::*;
 pub use sample::*;
 pub use samplers::*;
@@ -39,6 +42,8 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<BetaSamplingScheduler>()?
         .register::<SdTurboScheduler>()?
         .register::<AlignYourStepsScheduler>()?
+        .register::<GitsScheduler>()?
+        .register::<OptimalStepsScheduler>()?
         .register::<KSamplerSelect>()?
         .register::<SamplerEulerAncestral>()?
         .register::<SamplerEulerAncestralCfgPp>()?

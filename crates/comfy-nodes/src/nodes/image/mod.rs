@@ -18,6 +18,7 @@ mod scale;
 mod scale_by;
 mod stitch;
 mod transform;
+mod upscale_with_model;
 mod yuv;
 
 use comfy_graph::{NodeRegistry, RegistryError};
@@ -41,6 +42,7 @@ pub use scale::{CropChoice, ImageScale, UpscaleMethod};
 pub use scale_by::{ImageScaleBy, ImageScaleToMaxDimension, ImageScaleToTotalPixels};
 pub use stitch::{Direction, ImageStitch, SpacingColor};
 pub use transform::{FlipMethod, ImageCrop, ImageFlip, ImageRotate, Rotation};
+pub use upscale_with_model::ImageUpscaleWithModel;
 pub use yuv::{ImageRgbToYuv, ImageYuvToRgb, SplitYuv};
 
 /// Registers the classes of this folder.
@@ -72,6 +74,7 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<GetImageSize>()?
         .register::<Morphology>()?
         .register::<ImageRgbToYuv>()?
-        .register::<ImageYuvToRgb>()?;
+        .register::<ImageYuvToRgb>()?
+        .register::<ImageUpscaleWithModel>()?;
     Ok(())
 }

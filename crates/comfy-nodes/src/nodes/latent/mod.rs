@@ -30,6 +30,7 @@ pub use empty::{
     StableCascadeEmptyLatentImage,
 };
 pub use files::{LoadLatent, SaveLatent};
+pub(super) use inpaint::greyed;
 pub use inpaint::{SetLatentNoiseMask, VaeEncodeForInpaint};
 pub use join::{CutAxis, JoinAxis, LatentConcat, LatentCut};
 pub use operations::{

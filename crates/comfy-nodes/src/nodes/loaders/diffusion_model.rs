@@ -46,7 +46,7 @@ pub struct UnetLoader {
 pub struct LoadedModel {
     /// The diffusion model.
     #[output(name = "MODEL")]
-    pub(super) model: Model,
+    pub(in crate::nodes) model: Model,
 }
 
 impl Node for UnetLoader {

@@ -1,14 +1,23 @@
 //! Nodes that open the parts of a model from files of their own.
 
+mod configured;
 mod diffusion_model;
+mod hypernetwork;
 mod lora;
+mod pipeline;
 mod text_encoder;
+mod upscale_model;
 
 use comfy_graph::{NodeRegistry, RegistryError};
 
+pub use configured::CheckpointLoader;
+pub(crate) use configured::known_configurations;
 pub use diffusion_model::{LoadedModel, UnetLoader, WeightType};
+pub use hypernetwork::HypernetworkLoader;
 pub use lora::{ChangedModelAndClip, LoraLoader, LoraLoaderModelOnly};
+pub use pipeline::DiffusersLoader;
 pub use text_encoder::{ClipLoader, DualClipLoader, LoadedClip, TextDevice};
+pub use upscale_model::{LoadedUpscaleModel, UpscaleModelLoader};
 
 /// Registers the loaders.
 pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError> {
@@ -17,6 +26,10 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<ClipLoader>()?
         .register::<DualClipLoader>()?
         .register::<LoraLoader>()?
-        .register::<LoraLoaderModelOnly>()?;
+        .register::<LoraLoaderModelOnly>()?
+        .register::<HypernetworkLoader>()?
+        .register::<UpscaleModelLoader>()?
+        .register::<CheckpointLoader>()?
+        .register::<DiffusersLoader>()?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Nodes that change a model but for its weights.
 
+mod easy_cache;
 mod guidance;
 mod host;
 mod network;
@@ -7,6 +8,7 @@ mod sampling;
 
 use comfy_graph::{NodeRegistry, Outputs, RegistryError};
 
+pub use easy_cache::EasyCache;
 pub use guidance::*;
 pub use host::*;
 pub use network::*;
@@ -68,6 +70,7 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<UnetCrossAttentionMultiply>()?
         .register::<DifferentialDiffusion>()?
         .register::<PatchModelAddDownscale>()?
-        .register::<LatentApplyOperationCfg>()?;
+        .register::<LatentApplyOperationCfg>()?
+        .register::<EasyCache>()?;
     Ok(())
 }
