@@ -110,25 +110,20 @@ fn time(
 /// Compiles what is measured.
 fn build(options: &Options) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let builds: [&[&str]; 2] = [
-        &["-p", "comfy-diffusion", "--example", "speed"],
-        &["-p", "comfy-server"],
-    ];
-    for build in builds {
-        let mut command = Command::new(&cargo);
-        command
-            .arg("build")
-            .args(build)
-            .current_dir(crate::repository());
-        if !options.dev {
-            command.arg("--release");
-        }
-        if let Some(features) = &options.features {
-            let package = build[1];
-            command.args(["--features", &format!("{package}/{features}")]);
-        }
-        let status = command.status().context("cannot run cargo")?;
-        ensure!(status.success(), "cargo build failed");
+    let mut command = Command::new(&cargo);
+    // Together, so that what they share is compiled once.
+    command
+        .args(["build", "-p", "comfy-diffusion", "--example", "speed"])
+        .args(["-p", "comfy-server", "--bin", "comfy-server"])
+        .current_dir(crate::repository());
+    if !options.dev {
+        command.arg("--release");
     }
+    if let Some(features) = &options.features {
+        let features = format!("comfy-diffusion/{features},comfy-server/{features}");
+        command.args(["--features", &features]);
+    }
+    let status = command.status().context("cannot run cargo")?;
+    ensure!(status.success(), "cargo build failed");
     Ok(())
 }
