@@ -6,7 +6,7 @@
 
 use std::hint::black_box;
 
-use comfy_kernels::{Attention, Matrix, Output, Tile, attend, product};
+use comfy_kernels::{Attention, Images, Matrix, Output, Tile, attend, convolve_3x3, product};
 use half::f16;
 
 /// Rows, depth and columns as they come up in SD1.5: linear layers of tokens, and convolutions as weights by patches.
@@ -16,6 +16,19 @@ const PRODUCTS: [[usize; 3]; 5] = [
     [320, 2880, 1024],
     [1280, 11520, 128],
     [1280, 11520, 32],
+];
+
+/// Images, channels, output channels, height and width of convolutions.
+const CONVOLUTIONS: [[usize; 5]; 9] = [
+    [1, 128, 128, 256, 256],
+    [1, 256, 128, 256, 256],
+    [1, 256, 256, 128, 128],
+    [1, 512, 512, 64, 64],
+    [1, 512, 512, 32, 32],
+    [2, 320, 320, 32, 32],
+    [2, 640, 640, 16, 16],
+    [2, 640, 640, 32, 32],
+    [2, 1280, 1280, 16, 16],
 ];
 
 const ATTENTIONS: [Attention; 3] = [
@@ -90,6 +103,9 @@ fn main() {
             rates.join(" ")
         );
     }
+    for sizes in CONVOLUTIONS {
+        convolution(&tiles, sizes, rounds);
+    }
     for sizes in ATTENTIONS {
         let width = sizes.heads * sizes.size;
         let query = vec![0.5_f32; sizes.queries * width];
@@ -113,6 +129,53 @@ fn main() {
             rates.join(" ")
         );
     }
+}
+
+/// Convolutions of 3×3 by minimal filtering, as if all multiplications were done, beside products of their size.
+fn convolution(
+    tiles: &[Tile],
+    [count, channels, outputs, height, width]: [usize; 5],
+    rounds: usize,
+) {
+    let pixels = count * height * width;
+    let values = vec![0.5_f32; channels * pixels];
+    let weight = vec![0.25_f32; outputs * channels * 9];
+    let lanes = Matrix::dense(&weight, outputs, channels * 9);
+    let right = vec![0.5_f32; channels * 9 * pixels];
+    let right = Matrix::new(&right, [pixels, channels * 9], [1, pixels]);
+    let mut result = vec![0.0_f32; outputs * pixels];
+    let images = Images {
+        values: &values,
+        count,
+        channels,
+        height,
+        width,
+    };
+    let operations = 2.0 * (outputs * channels * 9 * pixels) as f64;
+    let rates = tiles.iter().map(|tile| {
+        let mut best = [0.0_f64; 2];
+        for _ in 0..rounds {
+            let start = processor_seconds();
+            let output = Output {
+                values: &mut result,
+                row_stride: pixels,
+                accumulate: false,
+            };
+            product(tile, output, &lanes, &right);
+            best[0] = best[0].max(operations / (processor_seconds() - start));
+            if !tile.rounds() {
+                let start = processor_seconds();
+                convolve_3x3(tile, &mut result, &lanes, &images);
+                best[1] = best[1].max(operations / (processor_seconds() - start));
+            }
+        }
+        format!("{tile:?} {:.0} {:.0}", best[0] / 1e9, best[1] / 1e9)
+    });
+    let rates: Vec<String> = rates.collect();
+    println!(
+        "convolution {count} of {channels}→{outputs} at {height}×{width}, product and filtering: {} GFLOP/s",
+        rates.join(", ")
+    );
 }
 
 /// Seconds that all threads of this process have computed, which a busy machine stretches less than those of the clock; on Linux.

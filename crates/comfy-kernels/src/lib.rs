@@ -5,6 +5,8 @@
 //! panels. What an operand is made of matters to the copying alone ([`Operand`]): weights of half precision are widened there, patches
 //! of an image are gathered there, so neither is ever in memory as a whole.
 //!
+//! Convolutions of 3×3 need a quarter of the multiplications by minimal filtering ([`convolve_3x3`]).
+//!
 //! Tiles exist for AVX-512, AVX2 and in plain Rust, and for processors that multiply pairs of `bf16` (AVX512-BF16), which takes
 //! half the time; [`Tile::of`] asks the processor.
 //!
@@ -19,12 +21,14 @@ mod operand;
 mod product;
 mod tile;
 mod vectorise;
+mod winograd;
 
 pub use attention::{Attention, attend};
 pub use element::Element;
 pub use operand::{Matrix, Operand};
 pub use product::{Output, product};
 pub use tile::{Precision, Tile};
+pub use winograd::{Images, convolve_3x3, filtering_pays};
 
 #[cfg(test)]
 mod tests;

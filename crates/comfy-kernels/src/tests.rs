@@ -296,3 +296,68 @@ fn attention_follows_the_formula() {
         }
     }
 }
+
+/// A convolution of 3×3 as the formula has it, added to 1.
+fn convolved(images: &Images, weight: &[f32], outputs: usize) -> Vec<f64> {
+    let Images {
+        values,
+        count,
+        channels,
+        height,
+        width,
+    } = *images;
+    let mut result = vec![1.0; count * outputs * height * width];
+    for (index, value) in result.iter_mut().enumerate() {
+        let (x, y) = (index % width, index / width % height);
+        let (output, image) = (
+            index / (width * height) % outputs,
+            index / (width * height * outputs),
+        );
+        for channel in 0..channels {
+            let plane = &values[(image * channels + channel) * height * width..];
+            let kernel = &weight[(output * channels + channel) * 9..][..9];
+            for (place, factor) in kernel.iter().enumerate() {
+                let (y, x) = (y + place / 3, x + place % 3);
+                if (1..=height).contains(&y) && (1..=width).contains(&x) {
+                    let pixel = plane[(y - 1) * width + x - 1];
+                    *value += f64::from(pixel) * f64::from(*factor);
+                }
+            }
+        }
+    }
+    result
+}
+
+#[test]
+fn minimal_filtering_follows_the_formula() {
+    for tile in Tile::all().iter().filter(|tile| !tile.rounds()) {
+        for [count, channels, outputs, height, width] in [
+            [1, 1, 1, 1, 1],
+            [1, 3, 5, 4, 4],
+            [2, 20, 17, 8, 8],
+            [3, 7, 31, 5, 19],
+            [1, 33, 15, 37, 41],
+            [2, 5, 29, 70, 130],
+            [1, 2, 3, 3, 300],
+            [1, 450, 30, 30, 33],
+        ] {
+            let values = numbers(count * channels * height * width, 5);
+            let weight = numbers(outputs * channels * 9, 6);
+            let images = Images {
+                values: &values,
+                count,
+                channels,
+                height,
+                width,
+            };
+            let mut got = vec![1.0; count * outputs * height * width];
+            let lanes = Matrix::dense(&weight, outputs, channels * 9);
+            convolve_3x3(tile, &mut got, &lanes, &images);
+            let difference = distance(&got, &convolved(&images, &weight, outputs));
+            assert!(
+                difference < 3e-6,
+                "{tile:?} {count} of {channels}→{outputs} {height}×{width}: {difference:.1e}"
+            );
+        }
+    }
+}

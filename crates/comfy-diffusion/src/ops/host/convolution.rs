@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use burn::tensor::Tensor;
-use comfy_kernels::{Matrix, Operand, Output, Tile, elementwise, product};
+use comfy_kernels::{
+    Images, Matrix, Operand, Output, Precision, Tile, convolve_3x3, elementwise, filtering_pays,
+    product,
+};
 use rayon::prelude::*;
 
 use super::{GRAIN, by_output, contiguous, into_values, stored, tensor, values};
@@ -57,6 +60,22 @@ pub(in crate::ops) fn convolve(
     }
     let depth = inputs * kernel_height * kernel_width;
     let weight = by_output(&weight, outputs, depth);
+    let images = Images {
+        values: x,
+        count: batch,
+        channels: inputs,
+        height,
+        width,
+    };
+    if [kernel_height, kernel_width] == [3, 3]
+        && geometry == Geometry::same(3)
+        && filtering_pays(tile, &images)
+    {
+        // Transformed images are not to be rounded, and with so few products nothing is gained by that.
+        let tile = Tile::of(Precision::Single);
+        convolve_3x3(&tile, &mut all, &*weight, &images);
+        return tensor(all, [batch, outputs, sizes.rows, sizes.columns]);
+    }
     let into = |values, row_stride, accumulate| Output {
         values,
         row_stride,
