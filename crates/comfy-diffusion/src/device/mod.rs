@@ -5,11 +5,15 @@
 
 mod adapter;
 mod compute;
+mod failure;
+mod memory;
 mod request;
 mod self_test;
 
 pub use adapter::{Adapter, AdapterClass, GraphicsApi, adapters};
 pub use compute::ComputeDevice;
+pub(crate) use failure::{failed, guarded};
+pub use memory::{ByteSize, Demand, Keeping, MachineMemory, MemoryPlan, MemoryRequest};
 pub use request::DeviceRequest;
 
 use crate::error::{Error, Result};
@@ -36,6 +40,8 @@ pub struct DevicePlan {
     pub name: String,
     /// Why this one was taken, in words for a log.
     pub reason: String,
+    /// The memory of models on it.
+    pub memory: MemoryPlan,
     /// The adapter to open; `None` for the processor.
     adapter: Option<Adapter>,
 }
@@ -99,6 +105,7 @@ impl DevicePlan {
             api: adapter.api.to_string(),
             name: adapter.name.clone(),
             reason,
+            memory: MemoryPlan::new(MemoryRequest::default(), adapter.memory),
             adapter: Some(adapter.clone()),
         }
     }
@@ -111,8 +118,24 @@ impl DevicePlan {
             api: "cpu".to_owned(),
             name: format!("{} processor, {threads} threads", std::env::consts::ARCH),
             reason,
+            memory: MemoryPlan::new(MemoryRequest::default(), None),
             adapter: None,
         }
+    }
+
+    /// The same device, with memory as it was asked for.
+    #[must_use]
+    pub fn with_memory(mut self, request: MemoryRequest) -> Self {
+        let own = self.adapter.as_ref().and_then(|adapter| adapter.memory);
+        self.memory = MemoryPlan::new(request, own);
+        self
+    }
+
+    /// The bytes of the largest tensor that the device can hold.
+    pub fn largest_tensor(&self) -> u64 {
+        self.adapter
+            .as_ref()
+            .map_or(u64::MAX, |adapter| adapter.largest_tensor)
     }
 
     /// Whether this is a driver that imitates a graphics card in software.

@@ -7,19 +7,23 @@ use super::{EPSILON, GROUPS};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{Addend, Conv2d, Geometry, GroupNorm, Linear, Mask, Strategies, attention};
+use crate::residency::Part;
 use crate::weights::Scope;
 
 /// A layer that keeps the size of the image.
 #[derive(Debug)]
 pub(super) enum Block {
-    Residual(Box<Residual>),
-    Attention(Box<SelfAttention>),
+    Residual(Residual),
+    Attention(SelfAttention),
 }
 
 /// Blocks that run one after the other, with their names for an observer.
 #[derive(Debug)]
 pub(super) struct Blocks {
-    blocks: Vec<(String, Block)>,
+    blocks: Vec<(String, Part<Block>)>,
+    /// The channels that go in and come out, if there is a block, and the most between any two.
+    channels: Option<(usize, usize)>,
+    widest: usize,
 }
 
 impl Blocks {
@@ -30,17 +34,26 @@ impl Blocks {
         names: impl IntoIterator<Item = String>,
         device: &ComputeDevice,
     ) -> Result<Self> {
-        let mut blocks: Vec<(String, Block)> = Vec::new();
+        let mut blocks = Vec::new();
+        let mut channels: Option<(usize, usize)> = None;
+        let mut widest = 0;
         for name in names {
-            let block = Block::load(&scope.enter(&name), device)?;
-            let before = blocks.last().map(|(_, block)| block.channels().1);
-            let (inputs, _) = block.channels();
-            if before.is_some_and(|before| before != inputs) {
-                return Err(mismatch(&scope.enter(&name), inputs, before.unwrap_or(0)));
+            let (scope, target) = (scope.enter(&name), device.clone());
+            let block = Part::new(&scope, move |scope| Block::load(scope, &target));
+            let (inputs, outputs) = block.get()?.channels();
+            let (first, before) = channels.unwrap_or((inputs, inputs));
+            if before != inputs {
+                return Err(mismatch(&scope, inputs, before));
             }
+            channels = Some((first, outputs));
+            widest = widest.max(inputs).max(outputs);
             blocks.push((format!("{place}.{name}"), block));
         }
-        Ok(Self { blocks })
+        Ok(Self {
+            blocks,
+            channels,
+            widest,
+        })
     }
 
     /// The blocks in the middle of encoder and decoder.
@@ -63,24 +76,26 @@ impl Blocks {
 
     /// The channels that come out if `channels` go in.
     pub(super) fn check(&self, scope: &Scope, channels: usize) -> Result<usize> {
-        let first = self.blocks.first().map(|(_, block)| block.channels().0);
-        match first {
-            Some(inputs) if inputs != channels => Err(mismatch(scope, inputs, channels)),
-            _ => Ok(self
-                .blocks
-                .last()
-                .map_or(channels, |(_, block)| block.channels().1)),
+        match self.channels {
+            Some((inputs, _)) if inputs != channels => Err(mismatch(scope, inputs, channels)),
+            Some((_, outputs)) => Ok(outputs),
+            None => Ok(channels),
         }
     }
 
-    pub(super) fn forward(&self, x: Tensor<4>, observe: Observer) -> Tensor<4> {
-        self.blocks.iter().fold(x, |x, (name, block)| {
-            let x = match block {
+    /// The most channels that go into or come out of a block.
+    pub(super) fn widest(&self) -> usize {
+        self.widest
+    }
+
+    pub(super) fn forward(&self, x: Tensor<4>, observe: Observer) -> Result<Tensor<4>> {
+        self.blocks.iter().try_fold(x, |x, (name, block)| {
+            let x = match &*block.get()? {
                 Block::Residual(block) => block.forward(x),
                 Block::Attention(block) => block.forward(x),
             };
             observe(name, Activation::Image(&x));
-            x
+            Ok(x)
         })
     }
 }
@@ -99,9 +114,9 @@ pub(super) fn mismatch(scope: &Scope, inputs: usize, channels: usize) -> Error {
 impl Block {
     fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
         if scope.has("q.weight") {
-            SelfAttention::load(scope, device).map(|block| Self::Attention(Box::new(block)))
+            SelfAttention::load(scope, device).map(Self::Attention)
         } else {
-            Residual::load(scope, device).map(|block| Self::Residual(Box::new(block)))
+            Residual::load(scope, device).map(Self::Residual)
         }
     }
 

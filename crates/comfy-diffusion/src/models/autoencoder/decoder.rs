@@ -33,6 +33,9 @@ struct Level {
 
 impl Decoder {
     pub(super) fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
+        let input = Conv2d::load(&scope.enter("conv_in"), Geometry::same(3), device)?;
+        let norm = GroupNorm::load(&scope.enter("norm_out"), GROUPS, EPSILON, device)?;
+        let output = Conv2d::load(&scope.enter("conv_out"), Geometry::same(3), device)?;
         let levels = (0..scope.count("up"))
             .rev()
             .map(|index| {
@@ -50,11 +53,11 @@ impl Decoder {
             })
             .collect::<Result<_>>()?;
         let decoder = Self {
-            input: Conv2d::load(&scope.enter("conv_in"), Geometry::same(3), device)?,
+            input,
             middle: Blocks::load_middle(&scope.enter("mid"), "decoder.mid", device)?,
             levels,
-            norm: GroupNorm::load(&scope.enter("norm_out"), GROUPS, EPSILON, device)?,
-            output: Conv2d::load(&scope.enter("conv_out"), Geometry::same(3), device)?,
+            norm,
+            output,
             strategies: *device.strategies(),
         };
         decoder.check(scope)
@@ -105,12 +108,26 @@ impl Decoder {
             .count()
     }
 
-    pub(super) fn forward(&self, latent: Tensor<4>, observe: Observer) -> Tensor<4> {
+    /// The values of the largest tensor on the way from so many latent cells.
+    pub(super) fn largest(&self, cells: u64) -> u64 {
+        let mut cells = cells;
+        let mut largest = self.middle.widest().max(self.input.outputs()) as u64 * cells;
+        for level in &self.levels {
+            largest = largest.max(level.blocks.widest() as u64 * cells);
+            if let Some(double) = &level.double {
+                cells *= 4;
+                largest = largest.max(double.inputs().max(double.outputs()) as u64 * cells);
+            }
+        }
+        largest
+    }
+
+    pub(super) fn forward(&self, latent: Tensor<4>, observe: Observer) -> Result<Tensor<4>> {
         let mut x = self.input.forward(latent);
         observe("decoder.conv_in", Activation::Image(&x));
-        x = self.middle.forward(x, observe);
+        x = self.middle.forward(x, observe)?;
         for level in &self.levels {
-            x = level.blocks.forward(x, observe);
+            x = level.blocks.forward(x, observe)?;
             if let Some(double) = &level.double {
                 x = double.forward(upsample_nearest_2x(&self.strategies, x));
                 observe(&level.double_name, Activation::Image(&x));
@@ -118,6 +135,6 @@ impl Decoder {
         }
         x = self.output.forward(self.norm.forward_silu(x));
         observe("decoder.conv_out", Activation::Image(&x));
-        x
+        Ok(x)
     }
 }

@@ -31,6 +31,9 @@ struct Level {
 
 impl Encoder {
     pub(super) fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
+        let input = Conv2d::load(&scope.enter("conv_in"), Geometry::same(3), device)?;
+        let norm = GroupNorm::load(&scope.enter("norm_out"), GROUPS, EPSILON, device)?;
+        let output = Conv2d::load(&scope.enter("conv_out"), Geometry::same(3), device)?;
         let levels = (0..scope.count("down"))
             .map(|index| {
                 let scope = scope.enter(format!("down.{index}"));
@@ -47,11 +50,11 @@ impl Encoder {
             })
             .collect::<Result<_>>()?;
         let encoder = Self {
-            input: Conv2d::load(&scope.enter("conv_in"), Geometry::same(3), device)?,
+            input,
             levels,
             middle: Blocks::load_middle(&scope.enter("mid"), "encoder.mid", device)?,
-            norm: GroupNorm::load(&scope.enter("norm_out"), GROUPS, EPSILON, device)?,
-            output: Conv2d::load(&scope.enter("conv_out"), Geometry::same(3), device)?,
+            norm,
+            output,
         };
         encoder.check(scope)
     }
@@ -100,19 +103,32 @@ impl Encoder {
             .count()
     }
 
-    pub(super) fn forward(&self, pixels: Tensor<4>, observe: Observer) -> Tensor<4> {
+    /// The values of the largest tensor on the way from so many pixels.
+    pub(super) fn largest(&self, pixels: u64) -> u64 {
+        let mut cells = pixels;
+        let mut largest = self.input.outputs() as u64 * cells;
+        for level in &self.levels {
+            largest = largest.max(level.blocks.widest() as u64 * cells);
+            if level.halve.is_some() {
+                cells = cells.div_ceil(4);
+            }
+        }
+        largest.max(self.middle.widest() as u64 * cells)
+    }
+
+    pub(super) fn forward(&self, pixels: Tensor<4>, observe: Observer) -> Result<Tensor<4>> {
         let mut x = self.input.forward(pixels);
         observe("encoder.conv_in", Activation::Image(&x));
         for level in &self.levels {
-            x = level.blocks.forward(x, observe);
+            x = level.blocks.forward(x, observe)?;
             if let Some(halve) = &level.halve {
                 x = halve.forward(x);
                 observe(&level.halve_name, Activation::Image(&x));
             }
         }
-        x = self.middle.forward(x, observe);
+        x = self.middle.forward(x, observe)?;
         x = self.output.forward(self.norm.forward_silu(x));
         observe("encoder.conv_out", Activation::Image(&x));
-        x
+        Ok(x)
     }
 }
