@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use comfy_exec::CachePolicy;
-use comfy_nodes::device::DeviceRequest;
+use comfy_nodes::device::{DeviceRequest, MemoryRequest};
 use comfy_nodes::runtime::PreviewMethod;
 
 use crate::key::ApiKey;
@@ -48,6 +48,8 @@ pub struct Config {
     pub front_end_version: Option<String>,
     /// The device to compute on.
     pub device: DeviceRequest,
+    /// The memory that models may take on it, and when they leave.
+    pub memory: MemoryRequest,
     /// How previews are made while sampling.
     pub preview_method: PreviewMethod,
     /// The side of the square that previews are fitted into, in pixels.
@@ -96,6 +98,7 @@ impl Default for Config {
             front_end_root: None,
             front_end_version: None,
             device: DeviceRequest::Auto,
+            memory: MemoryRequest::default(),
             preview_method: PreviewMethod::None,
             preview_size: 512,
             cache: CachePolicy::Classic,

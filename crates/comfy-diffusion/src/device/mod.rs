@@ -126,9 +126,13 @@ impl DevicePlan {
     /// The same device, with memory as it was asked for.
     #[must_use]
     pub fn with_memory(mut self, request: MemoryRequest) -> Self {
-        let own = self.adapter.as_ref().and_then(|adapter| adapter.memory);
-        self.memory = MemoryPlan::new(request, own);
+        self.memory = MemoryPlan::new(request, self.own_memory());
         self
+    }
+
+    /// The bytes of memory that the device has for itself, where it does and tells.
+    pub fn own_memory(&self) -> Option<u64> {
+        self.adapter.as_ref().and_then(|adapter| adapter.memory)
     }
 
     /// The bytes of the largest tensor that the device can hold.

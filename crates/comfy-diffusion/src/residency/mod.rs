@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 pub(crate) use part::Part;
+#[cfg(test)]
+use part::Use;
 pub use resident::Resident;
 pub use room::Room;
 

@@ -21,66 +21,66 @@ pub(super) enum Block {
 #[derive(Debug)]
 pub(super) struct Blocks {
     blocks: Vec<(String, Part<Block>)>,
-    /// The channels that go in and come out, if there is a block, and the most between any two.
-    channels: Option<(usize, usize)>,
+    /// What stands before their names for an observer.
+    place: String,
+    /// The most channels between any two.
     widest: usize,
 }
 
 impl Blocks {
-    /// The blocks of these names below `scope`; `place` is what an observer calls the scope.
-    pub(super) fn load(
+    /// The blocks of these names below `scope`, which are read when they are [checked](Blocks::check); `place` is what an observer calls
+    /// the scope.
+    fn new(
         scope: &Scope,
         place: &str,
         names: impl IntoIterator<Item = String>,
         device: &ComputeDevice,
-    ) -> Result<Self> {
-        let mut blocks = Vec::new();
-        let mut channels: Option<(usize, usize)> = None;
-        let mut widest = 0;
-        for name in names {
-            let (scope, target) = (scope.enter(&name), device.clone());
-            let block = Part::new(&scope, move |scope| Block::load(scope, &target));
-            let (inputs, outputs) = block.get()?.channels();
-            let (first, before) = channels.unwrap_or((inputs, inputs));
-            if before != inputs {
-                return Err(mismatch(&scope, inputs, before));
-            }
-            channels = Some((first, outputs));
-            widest = widest.max(inputs).max(outputs);
-            blocks.push((format!("{place}.{name}"), block));
+    ) -> Self {
+        let block = |name: String| {
+            let target = device.clone();
+            let load = move |scope: &Scope| Block::load(scope, &target);
+            let block = Part::new(&scope.enter(&name), load);
+            (format!("{place}.{name}"), block)
+        };
+        Self {
+            blocks: names.into_iter().map(block).collect(),
+            place: format!("{place}."),
+            widest: 0,
         }
-        Ok(Self {
-            blocks,
-            channels,
-            widest,
-        })
     }
 
     /// The blocks in the middle of encoder and decoder.
-    pub(super) fn load_middle(scope: &Scope, place: &str, device: &ComputeDevice) -> Result<Self> {
+    pub(super) fn middle(scope: &Scope, place: &str, device: &ComputeDevice) -> Self {
         let names = ["block_1", "attn_1", "block_2"]
             .into_iter()
             .filter(|name| *name != "attn_1" || scope.has_scope(name));
-        Self::load(scope, place, names.map(str::to_owned), device)
+        Self::new(scope, place, names.map(str::to_owned), device)
     }
 
     /// The blocks of one resolution: `block.0`, `attn.0`, `block.1`, … where attention is optional.
-    pub(super) fn load_level(scope: &Scope, place: &str, device: &ComputeDevice) -> Result<Self> {
+    pub(super) fn level(scope: &Scope, place: &str, device: &ComputeDevice) -> Self {
         let names = (0..scope.count("block")).flat_map(|index| {
             let attention = format!("attn.{index}");
             let attention = scope.has_scope(&attention).then_some(attention);
             std::iter::once(format!("block.{index}")).chain(attention)
         });
-        Self::load(scope, place, names, device)
+        Self::new(scope, place, names, device)
     }
 
-    /// The channels that come out if `channels` go in.
-    pub(super) fn check(&self, scope: &Scope, channels: usize) -> Result<usize> {
-        match self.channels {
-            Some((inputs, _)) if inputs != channels => Err(mismatch(scope, inputs, channels)),
-            Some((_, outputs)) => Ok(outputs),
-            None => Ok(channels),
+    /// The channels that come out if `channels` go in. Reads the blocks.
+    pub(super) fn check(&mut self, scope: &Scope, channels: usize) -> Result<usize> {
+        let mut channels = channels;
+        for (index, (name, block)) in self.blocks.iter().enumerate() {
+            let (inputs, outputs) = block.get()?.channels();
+            if inputs != channels {
+                let name = name.strip_prefix(&self.place).unwrap_or(name);
+                let place = scope.enter(if index == 0 { "" } else { name });
+                return Err(mismatch(&place, inputs, channels));
+            }
+            self.widest = self.widest.max(inputs).max(outputs);
+            channels = outputs;
         }
+        Ok(channels)
     }
 
     /// The most channels that go into or come out of a block.

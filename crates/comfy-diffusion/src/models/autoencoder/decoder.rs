@@ -43,7 +43,7 @@ impl Decoder {
                 let place = format!("decoder.up.{index}");
                 let double = scope.enter("upsample.conv");
                 Ok(Level {
-                    blocks: Blocks::load_level(&scope, &place, device)?,
+                    blocks: Blocks::level(&scope, &place, device),
                     double: scope
                         .has_scope("upsample")
                         .then(|| Conv2d::load(&double, Geometry::same(3), device))
@@ -54,7 +54,7 @@ impl Decoder {
             .collect::<Result<_>>()?;
         let decoder = Self {
             input,
-            middle: Blocks::load_middle(&scope.enter("mid"), "decoder.mid", device)?,
+            middle: Blocks::middle(&scope.enter("mid"), "decoder.mid", device),
             levels,
             norm,
             output,
@@ -63,12 +63,13 @@ impl Decoder {
         decoder.check(scope)
     }
 
-    fn check(self, scope: &Scope) -> Result<Self> {
+    fn check(mut self, scope: &Scope) -> Result<Self> {
         let mut channels = self
             .middle
             .check(&scope.enter("mid"), self.input.outputs())?;
-        for (below_top, level) in self.levels.iter().enumerate() {
-            let scope = scope.enter(format!("up.{}", self.levels.len() - 1 - below_top));
+        let count = self.levels.len();
+        for (below_top, level) in self.levels.iter_mut().enumerate() {
+            let scope = scope.enter(format!("up.{}", count - 1 - below_top));
             channels = level.blocks.check(&scope, channels)?;
             if let Some(double) = &level.double {
                 if double.inputs() != channels {

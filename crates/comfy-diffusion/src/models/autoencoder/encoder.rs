@@ -40,7 +40,7 @@ impl Encoder {
                 let place = format!("encoder.down.{index}");
                 let halve = scope.enter("downsample.conv");
                 Ok(Level {
-                    blocks: Blocks::load_level(&scope, &place, device)?,
+                    blocks: Blocks::level(&scope, &place, device),
                     halve: scope
                         .has_scope("downsample")
                         .then(|| Conv2d::load(&halve, Geometry::HALVE_PAD_END, device))
@@ -52,16 +52,16 @@ impl Encoder {
         let encoder = Self {
             input,
             levels,
-            middle: Blocks::load_middle(&scope.enter("mid"), "encoder.mid", device)?,
+            middle: Blocks::middle(&scope.enter("mid"), "encoder.mid", device),
             norm,
             output,
         };
         encoder.check(scope)
     }
 
-    fn check(self, scope: &Scope) -> Result<Self> {
+    fn check(mut self, scope: &Scope) -> Result<Self> {
         let mut channels = self.input.outputs();
-        for (index, level) in self.levels.iter().enumerate() {
+        for (index, level) in self.levels.iter_mut().enumerate() {
             let scope = scope.enter(format!("down.{index}"));
             channels = level.blocks.check(&scope, channels)?;
             if let Some(halve) = &level.halve {
