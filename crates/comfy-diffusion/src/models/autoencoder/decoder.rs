@@ -52,18 +52,18 @@ impl Decoder {
                 })
             })
             .collect::<Result<_>>()?;
-        let decoder = Self {
+        Ok(Self {
             input,
             middle: Blocks::middle(&scope.enter("mid"), "decoder.mid", device),
             levels,
             norm,
             output,
             strategies: *device.strategies(),
-        };
-        decoder.check(scope)
+        })
     }
 
-    fn check(mut self, scope: &Scope) -> Result<Self> {
+    /// Reads the blocks, and follows the channels through them.
+    pub(super) fn check(mut self, scope: &Scope) -> Result<Self> {
         let mut channels = self
             .middle
             .check(&scope.enter("mid"), self.input.outputs())?;

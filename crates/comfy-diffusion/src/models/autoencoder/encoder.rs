@@ -49,17 +49,17 @@ impl Encoder {
                 })
             })
             .collect::<Result<_>>()?;
-        let encoder = Self {
+        Ok(Self {
             input,
             levels,
             middle: Blocks::middle(&scope.enter("mid"), "encoder.mid", device),
             norm,
             output,
-        };
-        encoder.check(scope)
+        })
     }
 
-    fn check(mut self, scope: &Scope) -> Result<Self> {
+    /// Reads the blocks, and follows the channels through them.
+    pub(super) fn check(mut self, scope: &Scope) -> Result<Self> {
         let mut channels = self.input.outputs();
         for (index, level) in self.levels.iter_mut().enumerate() {
             let scope = scope.enter(format!("down.{index}"));

@@ -44,11 +44,15 @@ impl AutoencoderKl {
                 .then(|| Conv2d::load(&scope.enter(name), Geometry::same(1), device))
                 .transpose()
         };
+        // What always stays comes first; the blocks share the room that is left.
+        let (inwards, outwards) = (scope.enter("encoder"), scope.enter("decoder"));
+        let encoder = Encoder::load(&inwards, device)?;
+        let decoder = Decoder::load(&outwards, device)?;
         let autoencoder = Self {
-            encoder: Encoder::load(&scope.enter("encoder"), device)?,
-            decoder: Decoder::load(&scope.enter("decoder"), device)?,
             quantise: pointwise("quant_conv")?,
             unquantise: pointwise("post_quant_conv")?,
+            encoder: encoder.check(&inwards)?,
+            decoder: decoder.check(&outwards)?,
         };
         autoencoder.check(scope)
     }
