@@ -68,8 +68,8 @@ fn system_stats_and_free_tell_of_the_budget() {
 
 #[test]
 fn the_memory_of_a_processor_is_the_machines_unless_a_budget_is_given() {
-    let client = shared().client();
-    let stats = client.get_json("/system_stats");
+    let server = shared();
+    let stats = server.client().get_json("/system_stats");
     let device = &stats["devices"][0];
     assert_eq!(device["vram_total"], stats["system"]["ram_total"]);
     let total = device["vram_total"].as_u64().unwrap();
@@ -152,7 +152,7 @@ fn fifty_prompts_with_four_checkpoints_do_not_grow() {
 
 fn alternate() {
     const CHECKPOINTS: [&str; 4] = ["sd15_tiny", "sd15_tiny_b", "sd2_tiny", "sdxl_tiny"];
-    // Less than one of them and more than its parts: they drive each other out.
+    // Less than one of them with all its parts.
     let server = with_budget(48 << 20);
     for name in CHECKPOINTS {
         let target = server.path(&format!("models/checkpoints/{name}.safetensors"));
@@ -167,8 +167,6 @@ fn alternate() {
         let name = CHECKPOINTS[number as usize % CHECKPOINTS.len()];
         prompt["4"]["inputs"]["ckpt_name"] = json!(format!("{name}.safetensors"));
         client.run_to_success(&prompt);
-        let in_use = (48 << 20) - stat(&client, "vram_free");
-        assert!(in_use <= 48 << 20);
         if number % 10 == 0 {
             let mebibytes = resident_bytes().unwrap() >> 20;
             eprintln!("{mebibytes} MiB after prompt {number}");

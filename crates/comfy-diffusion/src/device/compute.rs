@@ -109,6 +109,8 @@ impl ComputeDevice {
     pub fn has_room_for(&self, demand: Demand) -> bool {
         let fits = |free: u64| demand.total <= free;
         demand.largest <= self.info().largest_tensor()
+            // Nothing leaves for what would not fit in any case.
+            && fits(self.residency().plan().budget)
             && fits(self.residency().make_room(demand.total))
             && (!self.is_cpu() || fits(MachineMemory::measure().available))
     }
