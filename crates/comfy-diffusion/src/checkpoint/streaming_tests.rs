@@ -69,7 +69,12 @@ fn results(device: &ComputeDevice) -> (Vec<TensorData>, u64) {
     let picture = Tensor::ones([1, 3, height, width], device.tensor_device()) * 0.3;
     let read = network.read(picture, None).unwrap();
     let residuals = network.residuals(read, None, input()).unwrap();
-    for residual in residuals.output.into_iter().chain(residuals.middle).flatten() {
+    for residual in residuals
+        .output
+        .into_iter()
+        .chain(residuals.middle)
+        .flatten()
+    {
         add(residual.into_data());
     }
     drop(network);
@@ -85,9 +90,18 @@ fn streamed_models_equal_those_in_memory() {
     let (whole, most) = results(&device(Some(1 << 40), Keeping::UntilRoomIsNeeded));
     assert!(most > 8 * SMALL, "{most}");
     let (streamed, most) = results(&device(Some(SMALL), Keeping::UntilRoomIsNeeded));
-    assert!(streamed == whole, "parts that come and go give other values");
-    assert!(most <= SMALL + (1 << 20), "{most} bytes with a budget of {SMALL}");
+    assert!(
+        streamed == whole,
+        "parts that come and go give other values"
+    );
+    assert!(
+        most <= SMALL + (1 << 20),
+        "{most} bytes with a budget of {SMALL}"
+    );
     let (streamed, most) = results(&device(None, Keeping::NoParts));
-    assert!(streamed == whole, "without parts in memory there are other values");
+    assert!(
+        streamed == whole,
+        "without parts in memory there are other values"
+    );
     assert!(most <= 3 << 20, "{most} bytes stay");
 }

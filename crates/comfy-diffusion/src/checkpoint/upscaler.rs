@@ -84,7 +84,9 @@ impl UpscaleModel {
         let pictures = pictures.to_device(self.device.tensor_device());
         let mut tile = TILE;
         loop {
-            let result = guarded("enlarge a picture", || run(&*network, &pictures, tile, progress));
+            let result = guarded("enlarge a picture", || {
+                run(&*network, &pictures, tile, progress)
+            });
             match result {
                 Err(Error::OutOfMemory(reason)) if tile / 2 >= SMALLEST_TILE => {
                     tile /= 2;

@@ -98,8 +98,8 @@ impl Vae {
         let files: Vec<_> = encoder.iter().chain(&decoder).cloned().collect();
         let footprint = move || files.iter().map(|file| file.root().footprint()).sum();
         let load = move |room: &Arc<Room>| {
-            let [encoder, decoder] =
-                [&encoder, &decoder].map(|part| part.as_ref().map(|part| part.root().in_room(room)));
+            let [encoder, decoder] = [&encoder, &decoder]
+                .map(|part| part.as_ref().map(|part| part.root().in_room(room)));
             let tiny = TinyAutoencoder::load(encoder.as_ref(), decoder.as_ref(), scale, &target)?;
             Ok(Arc::new(tiny) as Arc<dyn Autoencoder>)
         };

@@ -50,7 +50,10 @@ mod tests {
     fn want_of_memory_is_told_from_other_failures() {
         let allocation = guarded::<()>("decode", || panic!("can't allocate buffer of size: 12"));
         assert!(matches!(allocation, Err(Error::OutOfMemory(text)) if text.starts_with("decode")));
-        let read = failed("read a tensor", "Out of device memory allocating 7 bytes\n<backtrace>");
+        let read = failed(
+            "read a tensor",
+            "Out of device memory allocating 7 bytes\n<backtrace>",
+        );
         assert!(matches!(read, Error::OutOfMemory(text) if !text.contains("backtrace")));
         assert!(matches!(failed("read", "lost"), Error::Device(_)));
         let other = catch_unwind(|| guarded::<()>("decode", || panic!("a bug")));

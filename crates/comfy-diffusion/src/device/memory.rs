@@ -156,7 +156,12 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u64, &str); 4] = [(1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")];
+        const UNITS: [(u64, &str); 4] = [
+            (1 << 40, "T"),
+            (1 << 30, "G"),
+            (1 << 20, "M"),
+            (1 << 10, "K"),
+        ];
         match UNITS.iter().find(|(size, _)| self.0 >= *size) {
             None => write!(formatter, "{}", self.0),
             Some((size, unit)) => {
@@ -188,7 +193,8 @@ mod tests {
             assert_eq!(text.parse::<ByteSize>().unwrap().0, bytes, "{text}");
         }
         for wrong in [
-            "", "0", "0G", "-1", "-6G", "G", "nan", "inf", "6X", "6 G 7", "much", "1e3", "1..5", "5I", "2000000T",
+            "", "0", "0G", "-1", "-6G", "G", "nan", "inf", "6X", "6 G 7", "much", "1e3", "1..5",
+            "5I", "2000000T",
         ] {
             let error = wrong.parse::<ByteSize>().unwrap_err().to_string();
             assert!(
@@ -212,10 +218,7 @@ mod tests {
             reserve: Some(bytes),
             ..usual
         };
-        assert_eq!(
-            budget(reserve(2 << 30), Some(8 << 30)),
-            (6 << 30) - WORK
-        );
+        assert_eq!(budget(reserve(2 << 30), Some(8 << 30)), (6 << 30) - WORK);
         assert_eq!(budget(reserve(u64::MAX), Some(8 << 30)), LEAST);
         assert_eq!(budget(reserve(u64::MAX), None), LEAST);
         let chosen = MemoryRequest {

@@ -108,8 +108,11 @@ impl Residency {
     /// Lets parts of a value that is short of room stay, if others have left since it was loaded.
     fn widen(&self, room: &Room) {
         if self.inner.plan.keeping != Keeping::NoParts {
-            let in_use = self.in_use();
-            room.widen(self.inner.plan.budget.saturating_sub(in_use));
+            let free = self.inner.plan.budget.saturating_sub(self.in_use());
+            // What is lent at this moment may be more than there is room for.
+            if free > 0 {
+                room.widen(free);
+            }
         }
     }
 

@@ -75,8 +75,12 @@ fn a_value_in_use_outlives_its_unloading() {
 
 #[test]
 fn a_failed_load_is_tried_again() {
-    let resident =
-        Resident::<str>::new(&Residency::default(), "never", || 0, |_| Err(Error::input("no")));
+    let resident = Resident::<str>::new(
+        &Residency::default(),
+        "never",
+        || 0,
+        |_| Err(Error::input("no")),
+    );
     assert!(resident.get().is_err());
     assert!(resident.get().is_err());
     assert!(!resident.is_loaded());
@@ -142,7 +146,10 @@ fn those_used_longest_ago_leave_first() {
     for toy in [&a, &b, &c, &a] {
         toy.use_it();
     }
-    assert_eq!((residency.in_use(), releases.load(Ordering::SeqCst)), (90, 0));
+    assert_eq!(
+        (residency.in_use(), releases.load(Ordering::SeqCst)),
+        (90, 0)
+    );
     d.use_it();
     assert_eq!(residency.loaded(), ["a", "c", "d"]);
     b.use_it();
@@ -167,7 +174,10 @@ fn what_is_in_use_stays_and_counts_until_it_is_gone() {
     let [a, b] = ["a", "b"].map(|name| Toy::new(&residency, name, 60));
     let used = a.handle.get().unwrap();
     b.use_it();
-    assert_eq!((residency.loaded(), residency.in_use()), (vec!["a".to_owned(), "b".to_owned()], 120));
+    assert_eq!(
+        (residency.loaded(), residency.in_use()),
+        (vec!["a".to_owned(), "b".to_owned()], 120)
+    );
     assert_eq!(residency.unload_all(), 2);
     assert_eq!(residency.in_use(), 60);
     drop(used);
@@ -185,7 +195,11 @@ fn a_failed_load_leaves_its_room_to_others() {
         room.take(50);
         Err(Error::input("no"))
     };
-    assert!(Resident::<str>::new(&residency, "never", || 90, fail).get().is_err());
+    assert!(
+        Resident::<str>::new(&residency, "never", || 90, fail)
+            .get()
+            .is_err()
+    );
     assert_eq!((residency.in_use(), residency.make_room(100)), (0, 100));
 }
 
@@ -198,7 +212,9 @@ fn room_is_kept_for_what_is_being_loaded() {
         saw.store(inner.make_room(100) as usize, Ordering::SeqCst);
         Ok(Arc::<str>::from("loaded"))
     };
-    Resident::new(&residency, "slow", || 70, load).get().unwrap();
+    Resident::new(&residency, "slow", || 70, load)
+        .get()
+        .unwrap();
     assert_eq!(seen.load(Ordering::SeqCst), 30);
 }
 
@@ -244,7 +260,10 @@ fn parts_stay_while_there_is_room_and_are_loaded_anew_without() {
     let held = blocker.handle.get().unwrap();
     let resident = Resident::new(&residency, "parts", move || 5 * bytes, load);
     let network = resident.get().unwrap();
-    assert_eq!((loads.load(Ordering::SeqCst), residency.in_use()), (0, bytes));
+    assert_eq!(
+        (loads.load(Ordering::SeqCst), residency.in_use()),
+        (0, bytes)
+    );
     let run = || {
         let values = |part: &Part<_>| {
             let part: Use<'_, burn::tensor::Tensor<1>> = part.get().unwrap();
@@ -254,7 +273,10 @@ fn parts_stay_while_there_is_room_and_are_loaded_anew_without() {
         network.iter().map(values).collect::<Vec<_>>()
     };
     let first = run();
-    assert_eq!((loads.load(Ordering::SeqCst), residency.in_use()), (5, 3 * bytes));
+    assert_eq!(
+        (loads.load(Ordering::SeqCst), residency.in_use()),
+        (5, 3 * bytes)
+    );
     assert_eq!(run(), first);
     assert_eq!(loads.load(Ordering::SeqCst), 8);
     // When the other one is gone a third part may stay.
@@ -264,5 +286,8 @@ fn parts_stay_while_there_is_room_and_are_loaded_anew_without() {
     resident.get().unwrap();
     run();
     run();
-    assert_eq!((loads.load(Ordering::SeqCst), residency.in_use()), (13, 3 * bytes));
+    assert_eq!(
+        (loads.load(Ordering::SeqCst), residency.in_use()),
+        (13, 3 * bytes)
+    );
 }

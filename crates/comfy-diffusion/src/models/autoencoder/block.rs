@@ -100,6 +100,57 @@ impl Blocks {
     }
 }
 
+/// The convolution of a step from one resolution to the next.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// What an observer calls it.
+    name: String,
+    layer: Part<Conv2d>,
+    /// Known when it was checked.
+    widest: usize,
+}
+
+impl Step {
+    /// The step of this name below the scope of a resolution, if there is one; `place` is what an observer calls that scope.
+    pub(super) fn find(
+        scope: &Scope,
+        name: &str,
+        place: &str,
+        geometry: Geometry,
+        device: &ComputeDevice,
+    ) -> Option<Self> {
+        let device = device.clone();
+        let load = move |scope: &Scope| Conv2d::load(scope, geometry, &device);
+        scope.has_scope(name).then(|| Self {
+            name: format!("{place}.{name}"),
+            layer: Part::new(&scope.enter(name).enter("conv"), load),
+            widest: 0,
+        })
+    }
+
+    /// The channels that come out if `channels` go in. Reads the layer, which is at `scope`.
+    pub(super) fn check(&mut self, scope: &Scope, channels: usize) -> Result<usize> {
+        let layer = self.layer.get()?;
+        let (inputs, outputs) = (layer.inputs(), layer.outputs());
+        if inputs != channels {
+            return Err(mismatch(scope, inputs, channels));
+        }
+        self.widest = inputs.max(outputs);
+        Ok(outputs)
+    }
+
+    /// The most channels that go in or come out.
+    pub(super) fn widest(&self) -> usize {
+        self.widest
+    }
+
+    pub(super) fn forward(&self, x: Tensor<4>, observe: Observer) -> Result<Tensor<4>> {
+        let x = self.layer.get()?.forward(x);
+        observe(&self.name, Activation::Image(&x));
+        Ok(x)
+    }
+}
+
 /// The error for a layer that does not take what the one before it gives.
 pub(super) fn mismatch(scope: &Scope, inputs: usize, channels: usize) -> Error {
     Error::UnknownModel {

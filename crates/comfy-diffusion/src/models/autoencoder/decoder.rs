@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::super::{Activation, Observer};
-use super::block::{Blocks, mismatch};
+use super::block::{Blocks, Step, mismatch};
 use super::{EPSILON, GROUPS};
 use crate::device::ComputeDevice;
 use crate::error::Result;
@@ -26,9 +26,7 @@ pub(super) struct Decoder {
 #[derive(Debug)]
 struct Level {
     blocks: Blocks,
-    double: Option<Conv2d>,
-    /// What an observer calls the step.
-    double_name: String,
+    double: Option<Step>,
 }
 
 impl Decoder {
@@ -41,17 +39,12 @@ impl Decoder {
             .map(|index| {
                 let scope = scope.enter(format!("up.{index}"));
                 let place = format!("decoder.up.{index}");
-                let double = scope.enter("upsample.conv");
-                Ok(Level {
+                Level {
                     blocks: Blocks::level(&scope, &place, device),
-                    double: scope
-                        .has_scope("upsample")
-                        .then(|| Conv2d::load(&double, Geometry::same(3), device))
-                        .transpose()?,
-                    double_name: format!("{place}.upsample"),
-                })
+                    double: Step::find(&scope, "upsample", &place, Geometry::same(3), device),
+                }
             })
-            .collect::<Result<_>>()?;
+            .collect();
         Ok(Self {
             input,
             middle: Blocks::middle(&scope.enter("mid"), "decoder.mid", device),
@@ -71,15 +64,8 @@ impl Decoder {
         for (below_top, level) in self.levels.iter_mut().enumerate() {
             let scope = scope.enter(format!("up.{}", count - 1 - below_top));
             channels = level.blocks.check(&scope, channels)?;
-            if let Some(double) = &level.double {
-                if double.inputs() != channels {
-                    return Err(mismatch(
-                        &scope.enter("upsample"),
-                        double.inputs(),
-                        channels,
-                    ));
-                }
-                channels = double.outputs();
+            if let Some(double) = &mut level.double {
+                channels = double.check(&scope.enter("upsample"), channels)?;
             }
         }
         for (name, inputs) in [
@@ -117,7 +103,7 @@ impl Decoder {
             largest = largest.max(level.blocks.widest() as u64 * cells);
             if let Some(double) = &level.double {
                 cells *= 4;
-                largest = largest.max(double.inputs().max(double.outputs()) as u64 * cells);
+                largest = largest.max(double.widest() as u64 * cells);
             }
         }
         largest
@@ -130,8 +116,7 @@ impl Decoder {
         for level in &self.levels {
             x = level.blocks.forward(x, observe)?;
             if let Some(double) = &level.double {
-                x = double.forward(upsample_nearest_2x(&self.strategies, x));
-                observe(&level.double_name, Activation::Image(&x));
+                x = double.forward(upsample_nearest_2x(&self.strategies, x), observe)?;
             }
         }
         x = self.output.forward(self.norm.forward_silu(x));

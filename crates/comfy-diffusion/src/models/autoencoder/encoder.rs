@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::super::{Activation, Observer};
-use super::block::{Blocks, mismatch};
+use super::block::{Blocks, Step, mismatch};
 use super::{EPSILON, GROUPS};
 use crate::device::ComputeDevice;
 use crate::error::Result;
@@ -24,9 +24,7 @@ pub(super) struct Encoder {
 #[derive(Debug)]
 struct Level {
     blocks: Blocks,
-    halve: Option<Conv2d>,
-    /// What an observer calls the step.
-    halve_name: String,
+    halve: Option<Step>,
 }
 
 impl Encoder {
@@ -38,17 +36,13 @@ impl Encoder {
             .map(|index| {
                 let scope = scope.enter(format!("down.{index}"));
                 let place = format!("encoder.down.{index}");
-                let halve = scope.enter("downsample.conv");
-                Ok(Level {
+                let padded = Geometry::HALVE_PAD_END;
+                Level {
                     blocks: Blocks::level(&scope, &place, device),
-                    halve: scope
-                        .has_scope("downsample")
-                        .then(|| Conv2d::load(&halve, Geometry::HALVE_PAD_END, device))
-                        .transpose()?,
-                    halve_name: format!("{place}.downsample"),
-                })
+                    halve: Step::find(&scope, "downsample", &place, padded, device),
+                }
             })
-            .collect::<Result<_>>()?;
+            .collect();
         Ok(Self {
             input,
             levels,
@@ -64,15 +58,8 @@ impl Encoder {
         for (index, level) in self.levels.iter_mut().enumerate() {
             let scope = scope.enter(format!("down.{index}"));
             channels = level.blocks.check(&scope, channels)?;
-            if let Some(halve) = &level.halve {
-                if halve.inputs() != channels {
-                    return Err(mismatch(
-                        &scope.enter("downsample"),
-                        halve.inputs(),
-                        channels,
-                    ));
-                }
-                channels = halve.outputs();
+            if let Some(halve) = &mut level.halve {
+                channels = halve.check(&scope.enter("downsample"), channels)?;
             }
         }
         channels = self.middle.check(&scope.enter("mid"), channels)?;
@@ -122,8 +109,7 @@ impl Encoder {
         for level in &self.levels {
             x = level.blocks.forward(x, observe)?;
             if let Some(halve) = &level.halve {
-                x = halve.forward(x);
-                observe(&level.halve_name, Activation::Image(&x));
+                x = halve.forward(x, observe)?;
             }
         }
         x = self.middle.forward(x, observe)?;
