@@ -19,6 +19,7 @@ mod front_end_in_use;
 mod http_recordings;
 mod jobs;
 mod load;
+mod memory;
 mod page;
 mod paths;
 mod safety;

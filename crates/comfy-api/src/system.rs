@@ -50,11 +50,11 @@ pub struct DeviceInfo {
     pub r#type: String,
     /// Its number. ComfyUI says null for a CPU; strict clients want a number, so it is 0 there.
     pub index: u32,
-    /// Bytes of memory of the device; main memory where the device shares it or does not tell.
+    /// Bytes of memory that models may take; on a CPU all of the main memory, unless a budget was given.
     pub vram_total: u64,
     /// Bytes of it that are free.
     pub vram_free: u64,
-    /// Bytes the tensor library has reserved.
+    /// Bytes of memory that models may take.
     pub torch_vram_total: u64,
     /// Bytes of those that are free.
     pub torch_vram_free: u64,

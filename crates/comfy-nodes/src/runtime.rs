@@ -114,6 +114,12 @@ impl Runtime {
         count
     }
 
+    /// The bytes that models take on the device.
+    pub fn memory_in_use(&self) -> u64 {
+        let device = self.opened_device();
+        device.map_or(0, |device| device.residency().in_use())
+    }
+
     /// A model folder's files; one that cannot be listed is empty.
     fn files(&self, key: &str) -> Vec<String> {
         self.options.folders.list(key).unwrap_or_default()

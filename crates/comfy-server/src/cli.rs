@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use comfy_exec::CachePolicy;
-use comfy_nodes::device::{DeviceRequest, Precision};
+use comfy_nodes::device::{ByteSize, DeviceRequest, Keeping, MemoryRequest, Precision};
 use comfy_nodes::runtime::PreviewMethod;
 
 use crate::config::{Config, megabytes};
@@ -25,7 +25,7 @@ use crate::tls::TlsFiles;
     args_conflicts_with_subcommands = true,
     max_term_width = 110,
     after_help = "Settings can also come from the environment: COMFYUI_PORT for --port, COMFYUI_EXTERNAL_ADDRESS for --external-address, and so on. \
-                  The command line wins.\n\nFlags of ComfyUI that concern only PyTorch, Python or the browser's packages (--lowvram, --fp16-vae, --use-split-cross-attention, \
+                  The command line wins.\n\nFlags of ComfyUI that concern only PyTorch, Python or the browser's packages (--cuda-malloc, --fp16-vae, --use-split-cross-attention, \
                   --disable-all-custom-nodes, …) are accepted and ignored, so that existing start scripts keep working."
 )]
 pub struct Arguments {
@@ -202,6 +202,47 @@ struct Computing {
     /// different pictures
     #[arg(long, env = "COMFYUI_BF16_UNET", value_parser = clap::builder::BoolishValueParser::new())]
     bf16_unet: bool,
+    #[command(flatten)]
+    memory: Memory,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Memory")]
+struct Memory {
+    /// Memory that models may take together, such as 6G or 512M. Those used longest ago leave first; one that is larger is read anew part by
+    /// part while it is used [default: what the device has, or half of the machine's memory if it has none of its own]
+    #[arg(long, value_name = "SIZE", env = "COMFYUI_VRAM_BUDGET")]
+    vram_budget: Option<ByteSize>,
+    /// Gigabytes of the device's memory to leave for other programs, where no budget is given
+    #[arg(long, value_name = "GB", env = "COMFYUI_RESERVE_VRAM", value_parser = reserve)]
+    reserve_vram: Option<u64>,
+    /// Keep all models in memory until they are told to leave
+    #[arg(long, visible_alias = "gpu-only", group = "keeping", conflicts_with_all = ["vram_budget", "reserve_vram"])]
+    highvram: bool,
+    /// Keep one model at a time in memory
+    #[arg(long, visible_alias = "disable-smart-memory", group = "keeping")]
+    lowvram: bool,
+    /// Keep one model at a time, and of that only the part that is computing; slow
+    #[arg(long, group = "keeping")]
+    novram: bool,
+}
+
+impl Memory {
+    fn request(&self) -> MemoryRequest {
+        MemoryRequest {
+            budget: self.vram_budget.map(|size| size.0),
+            reserve: self.reserve_vram,
+            keeping: if self.highvram {
+                Keeping::Everything
+            } else if self.novram {
+                Keeping::NoParts
+            } else if self.lowvram {
+                Keeping::OneModel
+            } else {
+                Keeping::UntilRoomIsNeeded
+            },
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -389,6 +430,7 @@ impl Arguments {
             } else {
                 Precision::Single
             },
+            memory: computing.memory.request(),
             preview_method: output.preview_method,
             preview_size: output.preview_size,
             cache: cache_policy(&queue),
@@ -435,6 +477,17 @@ fn gigabytes(text: &str) -> Result<u64, String> {
         }
         _ => Err(format!(
             "expected a number of gigabytes such as 4 or 0.5, got {text}"
+        )),
+    }
+}
+
+/// So many gigabytes, of 1024³ bytes each as upstream counts them here, in bytes.
+fn reserve(text: &str) -> Result<u64, String> {
+    const BYTES: f64 = 1_073_741_824.0;
+    match text.parse::<f64>() {
+        Ok(gigabytes) if (0.0..=1e6).contains(&gigabytes) => Ok((gigabytes * BYTES) as u64),
+        _ => Err(format!(
+            "expected a number of gigabytes from 0 to 1000000 such as 1 or 0.5, got `{text}`"
         )),
     }
 }

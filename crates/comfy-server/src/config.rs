@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use comfy_exec::CachePolicy;
-use comfy_nodes::device::{DeviceRequest, Precision};
+use comfy_nodes::device::{DeviceRequest, MemoryRequest, Precision};
 use comfy_nodes::runtime::PreviewMethod;
 
 use crate::key::ApiKey;
@@ -50,6 +50,8 @@ pub struct Config {
     pub device: DeviceRequest,
     /// How exactly diffusion networks are computed, where the device has a choice.
     pub network_precision: Precision,
+    /// The memory that models may take on it, and when they leave.
+    pub memory: MemoryRequest,
     /// How previews are made while sampling.
     pub preview_method: PreviewMethod,
     /// The side of the square that previews are fitted into, in pixels.
@@ -99,6 +101,7 @@ impl Default for Config {
             front_end_version: None,
             device: DeviceRequest::Auto,
             network_precision: Precision::Single,
+            memory: MemoryRequest::default(),
             preview_method: PreviewMethod::None,
             preview_size: 512,
             cache: CachePolicy::Classic,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use comfy_api::events::Logs;
 use comfy_exec::{Engine, EngineOptions, EventSink};
 use comfy_graph::{Catalog, NodeRegistry, RegistryError, Services};
-use comfy_nodes::device::DevicePlan;
+use comfy_nodes::device::{ByteSize, DevicePlan};
 use comfy_nodes::folders::{FolderError, Folders, FoldersOptions};
 use comfy_nodes::runtime::{Runtime, RuntimeOptions};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -218,13 +218,21 @@ impl ServerBuilder {
         tracing::info!(directory = %folders.base_dir().display(), "models, input, output, temp and user are here unless named otherwise");
 
         let mut device = DevicePlan::survey(config.device)
-            .map_err(|error| StartError::Device(error.to_string()))?;
+            .map_err(|error| StartError::Device(error.to_string()))?
+            .with_memory(config.memory);
         device.network_precision = config.network_precision;
         tracing::info!(
             "Device: {} ({}): {}",
             device.name,
             device.api,
             device.reason
+        );
+        tracing::info!(
+            "Memory for models: {}",
+            match device.memory.budget {
+                u64::MAX => "all there is".to_owned(),
+                bytes => ByteSize(bytes).to_string(),
+            }
         );
 
         let mut registry = NodeRegistry::new();
@@ -239,13 +247,14 @@ impl ServerBuilder {
         let registry = Arc::new(registry);
         let runtime = Arc::new(Runtime::new(RuntimeOptions {
             folders: Arc::clone(&folders),
-            device: device.clone(),
+            device,
             preview: config.preview_method,
             preview_size: config.preview_size,
             metadata: config.metadata,
         }));
         let catalog: Arc<dyn Catalog> = Arc::<Runtime>::clone(&runtime);
         services.insert(Arc::clone(&runtime));
+        let models = Arc::clone(&runtime);
 
         let hub = Arc::new(Hub::default());
         let sink = sink.unwrap_or_else(|| Arc::<Hub>::clone(&hub));
@@ -255,7 +264,7 @@ impl ServerBuilder {
             max_queue_size: config.max_queue_size,
             max_history: HISTORY_LIMIT,
             on_free: Box::new(move |_| {
-                let count = runtime.unload_models();
+                let count = models.unload_models();
                 tracing::debug!(count, "models were unloaded");
             }),
             ..EngineOptions::new(Arc::clone(&registry), Arc::clone(&catalog), sink)
@@ -282,7 +291,7 @@ impl ServerBuilder {
             folders,
             registry,
             catalog,
-            device,
+            runtime,
             own_address,
             is_local: addresses
                 .iter()

@@ -8,6 +8,7 @@ use comfy_exec::Engine;
 use comfy_graph::{Catalog, NodeRegistry};
 use comfy_nodes::device::DevicePlan;
 use comfy_nodes::folders::Folders;
+use comfy_nodes::runtime::Runtime;
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
@@ -28,7 +29,7 @@ pub(crate) struct Parts {
     pub(crate) users: Users,
     pub(crate) registry: Arc<NodeRegistry>,
     pub(crate) catalog: Arc<dyn Catalog>,
-    pub(crate) device: DevicePlan,
+    pub(crate) runtime: Arc<Runtime>,
     /// The page at `/`, if it is not the built-in one.
     pub(crate) front_end: Option<FrontEnd>,
     /// `host:port` of the first address the server listens on.
@@ -78,7 +79,12 @@ impl AppState {
 
     /// The device that was chosen.
     pub fn device(&self) -> &DevicePlan {
-        &self.0.device
+        &self.0.runtime.options().device
+    }
+
+    /// What the nodes share: the device, once it is open, and the models on it.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0.runtime
     }
 
     /// The page at `/`, if it is not the built-in one.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use comfy_exec::{CachePolicy, Engine, EngineOptions};
 use comfy_graph::{Catalog, NodeRegistry, RegistryError, Services};
-use comfy_nodes::device::{DevicePlan, DeviceRequest};
+use comfy_nodes::device::{DevicePlan, DeviceRequest, MemoryRequest};
 use comfy_nodes::folders::{FolderError, Folders, FoldersOptions};
 use comfy_nodes::runtime::{PreviewMethod, Runtime, RuntimeOptions};
 use tempfile::TempDir;
@@ -61,6 +61,7 @@ impl Session {
         SessionBuilder {
             directory: None,
             device: DeviceRequest::Auto,
+            memory: MemoryRequest::default(),
             preview: PreviewMethod::None,
             cache: CachePolicy::Classic,
             nodes: Vec::new(),
@@ -101,6 +102,7 @@ type Register = Box<dyn FnOnce(&mut NodeRegistry) -> Result<(), RegistryError>>;
 pub struct SessionBuilder {
     directory: Option<PathBuf>,
     device: DeviceRequest,
+    memory: MemoryRequest,
     preview: PreviewMethod,
     cache: CachePolicy,
     nodes: Vec<Register>,
@@ -129,6 +131,13 @@ impl SessionBuilder {
     #[must_use]
     pub fn device(mut self, device: DeviceRequest) -> Self {
         self.device = device;
+        self
+    }
+
+    /// The memory that models may take, and when they leave; what the device has without.
+    #[must_use]
+    pub fn memory(mut self, memory: MemoryRequest) -> Self {
+        self.memory = memory;
         self
     }
 
@@ -179,7 +188,8 @@ impl SessionBuilder {
         })?);
         folders.create_all()?;
         let device = DevicePlan::survey(self.device)
-            .map_err(|error| StartError::Device(error.to_string()))?;
+            .map_err(|error| StartError::Device(error.to_string()))?
+            .with_memory(self.memory);
 
         let mut registry = NodeRegistry::new();
         comfy_nodes::register(&mut registry)?;

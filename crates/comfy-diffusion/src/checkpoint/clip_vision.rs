@@ -121,7 +121,7 @@ impl ClipVision {
             prepared.extend(levels);
         }
         let prepared = TensorData::new(prepared, [count, 3, side, side]);
-        Ok(model.encode(Tensor::from_data(prepared, self.device.tensor_device())))
+        model.encode(Tensor::from_data(prepared, self.device.tensor_device()))
     }
 }
 

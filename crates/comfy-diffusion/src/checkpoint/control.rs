@@ -14,10 +14,10 @@ use crate::models::gligen::Gligen;
 use crate::models::hypernetwork::Hypernetwork;
 use crate::models::picture_adapter::PictureAdapter;
 use crate::models::unet::ControlUNet;
-use crate::residency::Resident;
+use crate::residency::{Resident, Room};
 use crate::sampling::{ControlNet, ControlSource};
 use crate::weights::patch::{Blend, PatchFile, Patches, is_factor};
-use crate::weights::{TensorSource, View, Weights};
+use crate::weights::{Scope, TensorSource, View, Weights};
 
 /// A tensor that only Control-LoRAs have.
 const LORA_MARK: &str = "lora_controlnet";
@@ -84,18 +84,22 @@ fn source(
     if let Some(prefix) = found {
         let patches = difference(path, weights, prefix, model)?;
         let (weights, target) = (Arc::clone(weights), device.clone());
-        let load = move || -> Result<Arc<dyn ControlNetwork>> {
+        let whole = Arc::clone(&weights);
+        let footprint = move || whole.root().enter(prefix).footprint();
+        let load = move |room: &Arc<Room>| -> Result<Arc<dyn ControlNetwork>> {
             let scope = weights.root().enter(prefix).patched(&patches);
-            Ok(Arc::new(ControlUNet::load(&scope, &target)?))
+            Ok(Arc::new(ControlUNet::load(&scope.in_room(room), &target)?))
         };
-        return Ok(Arc::new(Resident::new(device.residency(), name, load)));
+        let network = Resident::new(device.residency(), name, footprint, load);
+        return Ok(Arc::new(network));
     }
     if PictureAdapter::is_in(&weights.root()) {
         let (weights, target) = (Arc::clone(weights), device.clone());
-        let load = move || -> Result<Arc<dyn ControlNetwork>> {
-            Ok(Arc::new(PictureAdapter::load(&weights.root(), &target)?))
-        };
-        return Ok(Arc::new(Resident::new(device.residency(), name, load)));
+        let network = Resident::of_file(device.residency(), name, weights, move |scope| {
+            let adapter = PictureAdapter::load(scope, &target)?;
+            Ok(Arc::new(adapter) as Arc<dyn ControlNetwork>)
+        });
+        return Ok(Arc::new(network));
     }
     if let Some((_, family)) = OTHER_FAMILIES
         .iter()
@@ -193,14 +197,17 @@ impl ControlLora {
         });
         let source = base.within(Arc::new(own.over(base.weights())));
         let (path, target) = (self.path.clone(), self.device.clone());
-        let load = move || -> Result<Arc<dyn ControlNetwork>> {
+        let whole = source.clone();
+        let footprint = move || whole.scope().footprint();
+        let load = move |room: &Arc<Room>| -> Result<Arc<dyn ControlNetwork>> {
             let file = PatchFile::open(&path)?;
             let patches = source.patches().with_control(&file, source.prefix())?;
-            let source = source.patched(patches);
+            let source = source.patched(patches).in_room(room);
             Ok(Arc::new(ControlUNet::load(&source.scope(), &target)?))
         };
         let name = format!("control net {}", self.path.display());
-        Ok(Resident::new(self.device.residency(), name, load))
+        let residency = self.device.residency();
+        Ok(Resident::new(residency, name, footprint, load))
     }
 }
 
@@ -227,8 +234,9 @@ pub fn open_gligen(path: &Path, device: &ComputeDevice) -> Result<Resident<Glige
         ));
     }
     let (name, target) = (format!("GLIGEN {}", path.display()), device.clone());
-    let load = move || Gligen::load(&weights.root(), &target).map(Arc::new);
-    Ok(Resident::new(device.residency(), name, load))
+    let load = move |scope: &Scope| Gligen::load(scope, &target).map(Arc::new);
+    let residency = device.residency();
+    Ok(Resident::of_file(residency, name, Arc::new(weights), load))
 }
 
 /// Opens a hypernetwork.
@@ -246,8 +254,9 @@ pub fn open_hypernetwork(path: &Path, device: &ComputeDevice) -> Result<Resident
         ));
     }
     let (name, target) = (format!("hypernetwork {}", path.display()), device.clone());
-    let load = move || Hypernetwork::load(&weights.root(), &target).map(Arc::new);
-    Ok(Resident::new(device.residency(), name, load))
+    let load = move |scope: &Scope| Hypernetwork::load(scope, &target).map(Arc::new);
+    let residency = device.residency();
+    Ok(Resident::of_file(residency, name, Arc::new(weights), load))
 }
 
 #[cfg(test)]

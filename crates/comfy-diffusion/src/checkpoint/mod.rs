@@ -211,4 +211,6 @@ fn report_unused(weights: &Weights, prefix: &str) {
 }
 
 #[cfg(test)]
+mod streaming_tests;
+#[cfg(test)]
 mod tests;

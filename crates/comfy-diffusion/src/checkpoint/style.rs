@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::models::clip_vision::PictureEncoding;
 use crate::models::style_adapter::StyleAdapter;
 use crate::residency::Resident;
-use crate::weights::Weights;
+use crate::weights::{Scope, Weights};
 
 /// The tensor by which the network is recognised, and that of the one for Flux.
 const MARK: &str = "style_embedding";
@@ -47,9 +47,9 @@ impl StyleModel {
             });
         }
         let (target, name) = (device.clone(), format!("style model of {}", path.display()));
-        let load = move || StyleAdapter::load(&weights.root(), &target).map(Arc::new);
+        let load = move |scope: &Scope| StyleAdapter::load(scope, &target).map(Arc::new);
         Ok(Self {
-            network: Resident::new(device.residency(), name, load),
+            network: Resident::of_file(device.residency(), name, Arc::new(weights), load),
         })
     }
 

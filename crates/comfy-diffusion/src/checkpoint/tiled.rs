@@ -2,6 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use crate::device::failed;
 use crate::error::{Error, Result};
 
 /// How sizes change on the way through a network.
@@ -48,6 +49,19 @@ impl Tiling {
         }
     }
 
+    /// Tiles of half the size, and as much overlap in proportion.
+    pub(super) fn halved(self) -> Self {
+        Self {
+            tile: self.tile.map(|side| side / 2),
+            overlap: self.overlap / 2,
+        }
+    }
+
+    /// Whether an item of this height and width is larger than a square tile.
+    pub(super) fn divides(self, size: [usize; 2]) -> bool {
+        size[0] > self.tile[0] || size[1] > self.tile[1]
+    }
+
     /// Where tiles begin in a direction of `size`.
     fn starts(self, size: usize, direction: usize) -> Result<Vec<usize>> {
         let (tile, overlap) = (self.tile[direction], self.overlap);
@@ -77,7 +91,7 @@ impl Tiling {
         network: &mut dyn FnMut(Tensor<4>) -> Result<Tensor<4>>,
     ) -> Result<Tensor<4>> {
         let [_, _, height, width] = item.dims();
-        if height <= self.tile[0] && width <= self.tile[1] {
+        if !self.divides([height, width]) {
             return network(item.clone());
         }
         let mut sum = Sum::new([height, width].map(|size| resizing.apply(size)));
@@ -127,12 +141,10 @@ impl Sum {
                 tile.dims()
             )));
         }
-        let tile = tile
+        let tile: Vec<f32> = tile
             .clone()
-            .into_data()
-            .convert::<f32>()
-            .try_into_vec::<f32>()
-            .map_err(|error| Error::Device(format!("cannot read a tile: {error}")))?;
+            .try_into_vec_as()
+            .map_err(|error| failed("read a tile", &error.to_string()))?;
         let (vertical, horizontal) = (ramp(rows, feather), ramp(columns, feather));
         let weight = |row: usize, column: usize| vertical[row] * horizontal[column];
         for row in 0..rows {

@@ -1,15 +1,16 @@
 //! A handle to a network that enlarges pictures.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
 use super::report_unused;
 use super::tiled::{Resizing, Tiling};
-use crate::device::ComputeDevice;
+use crate::device::{ComputeDevice, guarded};
 use crate::error::{Error, Result};
 use crate::models::upscaler::{Upscaler, UpscalerFile, enlarge};
-use crate::residency::Resident;
+use crate::residency::{Resident, Room};
 use crate::weights::Weights;
 
 /// The side of a tile in pixels of the small picture, and how far tiles reach into each other.
@@ -37,13 +38,15 @@ impl UpscaleModel {
         tracing::info!(file = %path.display(), kind = file.kind(), "upscale model opened");
         let target = device.clone();
         let name = format!("{} of {}", file.kind(), path.display());
-        let load = move || {
-            let network = file.load(&target)?;
+        let weights = file.weights().clone();
+        let footprint = move || weights.root().footprint();
+        let load = move |room: &Arc<Room>| {
+            let network = file.load(room, &target)?;
             report_unused(file.weights(), "");
             Ok(network)
         };
         Ok(Self {
-            network: Resident::new(device.residency(), name, load),
+            network: Resident::new(device.residency(), name, footprint, load),
             device: device.clone(),
         })
     }
@@ -81,7 +84,10 @@ impl UpscaleModel {
         let pictures = pictures.to_device(self.device.tensor_device());
         let mut tile = TILE;
         loop {
-            match run(&*network, &pictures, tile, progress) {
+            let result = guarded("enlarge a picture", || {
+                run(&*network, &pictures, tile, progress)
+            });
+            match result {
                 Err(Error::OutOfMemory(reason)) if tile / 2 >= SMALLEST_TILE => {
                     tile /= 2;
                     tracing::warn!(%reason, tile, "upscaling in smaller tiles");

@@ -8,12 +8,12 @@ use burn::tensor::Tensor;
 use super::layout::in_original_layout;
 use super::tiled::{Resizing, Tiling};
 use super::{AUTOENCODER_PREFIXES, report_unused, unet};
-use crate::device::ComputeDevice;
+use crate::device::{ByteSize, ComputeDevice, Demand, failed, guarded};
 use crate::error::{Error, Result};
 use crate::models::Autoencoder;
 use crate::models::autoencoder::AutoencoderKl;
 use crate::models::tiny_autoencoder::TinyAutoencoder;
-use crate::residency::Resident;
+use crate::residency::{Resident, Room};
 use crate::sampling::LatentFormat;
 use crate::weights::patch::NameMap;
 use crate::weights::{Rounding, TensorSource, Weights};
@@ -95,14 +95,16 @@ impl Vae {
         });
         let scale = format.map_or([1.0, 0.0], |format| [format.scale, format.shift]);
         let target = device.clone();
-        let load = move || {
-            let [encoder, decoder] =
-                [&encoder, &decoder].map(|part| part.as_ref().map(|part| part.root()));
+        let files: Vec<_> = encoder.iter().chain(&decoder).cloned().collect();
+        let footprint = move || files.iter().map(|file| file.root().footprint()).sum();
+        let load = move |room: &Arc<Room>| {
+            let [encoder, decoder] = [&encoder, &decoder]
+                .map(|part| part.as_ref().map(|part| part.root().in_room(room)));
             let tiny = TinyAutoencoder::load(encoder.as_ref(), decoder.as_ref(), scale, &target)?;
             Ok(Arc::new(tiny) as Arc<dyn Autoencoder>)
         };
         Ok(Self {
-            network: Resident::new(device.residency(), name, load),
+            network: Resident::new(device.residency(), name, footprint, load),
             device: device.clone(),
         })
     }
@@ -122,14 +124,25 @@ impl Vae {
     }
 
     /// The pictures `[batch, height, width, 3]` in 0..1 of latents `[batch, channels, height / ratio, width / ratio]` in the
-    /// autoencoder's scale.
+    /// autoencoder's scale. A latent for which memory does not suffice is decoded in tiles.
     ///
     /// # Errors
     ///
     /// [`Error::NotFinite`] if a picture is not made of numbers; or if the latents do not fit the network or it cannot be loaded.
     pub fn decode(&self, latents: Tensor<4>) -> Result<Tensor<4>> {
         let network = self.network.get()?;
-        self.each(latents, |latent| to_picture(network.decode(latent)?))
+        let work = Work {
+            doing: "decode a latent",
+            tiles: DECODED_TILES,
+            demand: &|size| network.decoding(size),
+            compute: &|latent, tiling| match tiling {
+                None => checked(network.decode(latent.clone())?),
+                Some(square) => checked(decode_tiles(&*network, latent, square)?),
+            },
+        };
+        self.each(latents, |latent| {
+            work.run(&latent, &self.device).map(to_picture)
+        })
     }
 
     /// As [`Vae::decode`], in tiles of `tile` latent cells that overlap by `overlap`: the mean over square, flat and tall tiles, so
@@ -145,16 +158,12 @@ impl Vae {
         overlap: usize,
     ) -> Result<Tensor<4>> {
         let network = self.network.get()?;
-        let resizing = Resizing::Up(network.ratio());
         let square = Tiling {
             tile: [tile, tile],
             overlap,
         };
         self.each(latents, |latent| {
-            let run =
-                |tiling: Tiling| tiling.run(&latent, resizing, &mut |part| network.decode(part));
-            let sum = run(square.tall())? + run(square.flat())? + run(square)?;
-            to_picture(sum / 3.0)
+            checked(decode_tiles(&*network, &latent, square)?).map(to_picture)
         })
     }
 
@@ -170,22 +179,19 @@ impl Vae {
         overlap: usize,
     ) -> Result<Tensor<4>> {
         let network = self.network.get()?;
-        let resizing = Resizing::Down(network.ratio());
         let square = Tiling {
             tile: [tile, tile],
             overlap,
         };
         let cropped = cropped(images, &*network)?;
         self.each(cropped, |image| {
-            let pixels = image.permute([0, 3, 1, 2]) * 2.0 - 1.0;
-            let run =
-                |tiling: Tiling| tiling.run(&pixels, resizing, &mut |part| network.encode(part));
-            Ok((run(square)? + run(square.flat())? + run(square.tall())?) / 3.0)
+            encode_tiles(&*network, &to_pixels(image), square)
         })
     }
 
     /// The latents of pictures `[batch, height, width, channels]` in 0..1: the mean of what the encoder gives. Sides are cropped to
-    /// multiples of the network's ratio, evenly on both ends; channels beyond three are left out.
+    /// multiples of the network's ratio, evenly on both ends; channels beyond three are left out. A picture for which memory does not
+    /// suffice is encoded in tiles.
     ///
     /// # Errors
     ///
@@ -193,9 +199,16 @@ impl Vae {
     pub fn encode(&self, images: Tensor<4>) -> Result<Tensor<4>> {
         let network = self.network.get()?;
         let cropped = cropped(images, &*network)?;
-        self.each(cropped, |image| {
-            network.encode(image.permute([0, 3, 1, 2]) * 2.0 - 1.0)
-        })
+        let work = Work {
+            doing: "encode a picture",
+            tiles: ENCODED_TILES,
+            demand: &|size| network.encoding(size),
+            compute: &|pixels, tiling| match tiling {
+                None => network.encode(pixels.clone()),
+                Some(square) => encode_tiles(&*network, pixels, square),
+            },
+        };
+        self.each(cropped, |image| work.run(&to_pixels(image), &self.device))
     }
 
     /// One item of a batch after the other: memory grows with the size of a picture, not with the number of them.
@@ -232,19 +245,119 @@ fn cropped(images: Tensor<4>, network: &dyn Autoencoder) -> Result<Tensor<4>> {
     Ok(images.slice([0..batch, top..top + height, left..left + width, 0..wanted]))
 }
 
-/// What a decoder gave as a picture `[1, height, width, channels]` in 0..1.
-fn to_picture(decoded: Tensor<4>) -> Result<Tensor<4>> {
+/// What is done with one item `[1, channels, height, width]`: as a whole, or in tiles where memory does not suffice for that.
+struct Work<'a> {
+    /// In words, for logs.
+    doing: &'static str,
+    /// The tiles to take. Where even one of them is too large for the device's tensors they are halved.
+    tiles: Tiling,
+    /// The memory that an item of a height and width takes.
+    demand: &'a dyn Fn([usize; 2]) -> Demand,
+    compute: &'a dyn Fn(&Tensor<4>, Option<Tiling>) -> Result<Tensor<4>>,
+}
+
+impl Work<'_> {
+    fn run(&self, item: &Tensor<4>, device: &ComputeDevice) -> Result<Tensor<4>> {
+        let [_, _, height, width] = item.dims();
+        let size = [height, width];
+        let demand = (self.demand)(size);
+        let tiles = self.tiles_for(device.info().largest_tensor());
+        let reason = if device.has_room_for(demand) || !tiles.divides(size) {
+            match guarded(self.doing, || (self.compute)(item, None)) {
+                Err(Error::OutOfMemory(reason)) if tiles.divides(size) => reason,
+                result => return result,
+            }
+        } else {
+            format!("it takes about {}", ByteSize(demand.total))
+        };
+        let Tiling { tile, overlap } = tiles;
+        tracing::warn!(
+            %reason, height, width, ?tile, overlap,
+            "not enough memory to {} as a whole; it is done in tiles", self.doing
+        );
+        device.release_memory();
+        guarded(self.doing, || (self.compute)(item, Some(tiles)))
+    }
+
+    fn tiles_for(&self, largest_tensor: u64) -> Tiling {
+        let mut tiles = self.tiles;
+        let is_too_large = |tiles: Tiling| (self.demand)(tiles.tile).largest > largest_tensor;
+        for _ in 0..MOST_HALVINGS {
+            if is_too_large(tiles) {
+                tiles = tiles.halved();
+            }
+        }
+        tiles
+    }
+}
+
+fn decode_tiles(
+    network: &dyn Autoencoder,
+    latent: &Tensor<4>,
+    square: Tiling,
+) -> Result<Tensor<4>> {
+    let resizing = Resizing::Up(network.ratio());
+    let run = |tiling: Tiling| tiling.run(latent, resizing, &mut |part| network.decode(part));
+    Ok((run(square.tall())? + run(square.flat())? + run(square)?) / 3.0)
+}
+
+fn encode_tiles(
+    network: &dyn Autoencoder,
+    pixels: &Tensor<4>,
+    square: Tiling,
+) -> Result<Tensor<4>> {
+    let resizing = Resizing::Down(network.ratio());
+    let run = |tiling: Tiling| tiling.run(pixels, resizing, &mut |part| network.encode(part));
+    Ok((run(square)? + run(square.flat())? + run(square.tall())?) / 3.0)
+}
+
+/// Pictures `[batch, height, width, channels]` in 0..1 as an encoder takes them.
+fn to_pixels(images: Tensor<4>) -> Tensor<4> {
+    images.permute([0, 3, 1, 2]) * 2.0 - 1.0
+}
+
+/// What a decoder gave, if it is made of numbers.
+fn checked(decoded: Tensor<4>) -> Result<Tensor<4>> {
     // One value that is no number makes the sum none.
-    if !decoded.clone().sum().into_scalar::<f32>().is_finite() {
+    let sum: f32 = decoded
+        .clone()
+        .sum()
+        .try_into_scalar()
+        .map_err(|error| failed("decode a latent", &error.to_string()))?;
+    if !sum.is_finite() {
         return Err(Error::NotFinite {
             what: "decoding a latent".to_owned(),
             dtype: "f32".to_owned(),
         });
     }
-    Ok(((decoded + 1.0) / 2.0)
+    Ok(decoded)
+}
+
+/// What a decoder gave as a picture `[1, height, width, channels]` in 0..1.
+fn to_picture(decoded: Tensor<4>) -> Tensor<4> {
+    ((decoded + 1.0) / 2.0)
         .clamp(0.0, 1.0)
-        .permute([0, 2, 3, 1]))
+        .permute([0, 2, 3, 1])
 }
 
 /// The tensor by which an autoencoder is recognised.
 const MARK: &str = "decoder.conv_in.weight";
+
+/// The tiles, in latent cells, in which other programs decode when memory does not suffice.
+const DECODED_TILES: Tiling = Tiling {
+    tile: [64, 64],
+    overlap: 16,
+};
+
+/// The same for encoding, in pixels.
+const ENCODED_TILES: Tiling = Tiling {
+    tile: [512, 512],
+    overlap: 64,
+};
+
+/// Tiles are not made smaller than a quarter of these.
+const MOST_HALVINGS: usize = 2;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
+mod tests;

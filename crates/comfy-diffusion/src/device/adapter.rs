@@ -79,6 +79,10 @@ pub struct Adapter {
     pub name: String,
     /// The driver's name and version, as far as it gives them.
     pub driver: String,
+    /// The bytes of memory that it has for itself, where it does and its interface tells.
+    pub memory: Option<u64>,
+    /// The bytes of the largest tensor that it can hold.
+    pub largest_tensor: u64,
     /// Its place among the adapters of its class on its interface.
     index: usize,
 }
@@ -127,6 +131,8 @@ fn describe(api: GraphicsApi) -> Vec<Adapter> {
     for adapter in ready(instance.enumerate_adapters(backends)).unwrap_or_default() {
         let info = adapter.get_info();
         let class = class_of(info.device_type);
+        let limits = adapter.limits();
+        let has_own_memory = matches!(class, AdapterClass::Discrete | AdapterClass::Virtual);
         let index = found.iter().filter(|other| other.class == class).count();
         found.push(Adapter {
             api,
@@ -135,10 +141,35 @@ fn describe(api: GraphicsApi) -> Vec<Adapter> {
             driver: format!("{} {}", info.driver, info.driver_info)
                 .trim()
                 .to_owned(),
+            memory: has_own_memory.then(|| own_memory(&adapter)).flatten(),
+            largest_tensor: limits
+                .max_buffer_size
+                .min(limits.max_storage_buffer_binding_size),
             index,
         });
     }
     found
+}
+
+/// The memory of a card. Only Vulkan tells.
+#[expect(
+    unsafe_code,
+    reason = "the safe interface knows nothing of memory, and the driver's own functions are unsafe to call"
+)]
+fn own_memory(adapter: &wgpu::Adapter) -> Option<u64> {
+    /// The mark of memory that is the card's own.
+    const DEVICE_LOCAL: u32 = 1;
+    // SAFETY: the handles live as long as the adapter, which outlives this function, and are only asked for properties.
+    let heaps = unsafe {
+        let inner = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
+        let instance = inner.shared_instance().raw_instance();
+        instance.get_physical_device_memory_properties(inner.raw_physical_device())
+    };
+    let count = (heaps.memory_heap_count as usize).min(heaps.memory_heaps.len());
+    let own = heaps.memory_heaps[..count]
+        .iter()
+        .filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0);
+    own.map(|heap| heap.size).max()
 }
 
 fn class_of(device_type: wgpu::DeviceType) -> AdapterClass {
@@ -169,6 +200,8 @@ impl Adapter {
             class,
             name: name.to_owned(),
             driver: String::new(),
+            memory: None,
+            largest_tensor: u64::MAX,
             index: 0,
         }
     }

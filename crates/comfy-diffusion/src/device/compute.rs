@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::Device;
 
 use super::self_test;
-use super::{Adapter, DeviceKind, DevicePlan, DeviceRequest};
+use super::{Adapter, Demand, DeviceKind, DevicePlan, DeviceRequest, MachineMemory, MemoryRequest};
 use crate::error::{Error, Result};
 use crate::ops::Strategies;
 use crate::residency::Residency;
@@ -36,7 +36,13 @@ const SOFTWARE_SCRATCH: usize = 32 << 20;
 impl ComputeDevice {
     /// The processor, without a survey and a self-test.
     pub fn cpu() -> Self {
+        Self::cpu_with(MemoryRequest::default())
+    }
+
+    /// As [`ComputeDevice::cpu`], with memory as it was asked for.
+    pub fn cpu_with(memory: MemoryRequest) -> Self {
         let plan = DevicePlan::processor(DeviceRequest::Cpu, "asked for".to_owned());
+        let plan = plan.with_memory(memory);
         Self::new(Device::flex(), plan, Strategies::HOST, Strategies::HOST)
     }
 
@@ -46,12 +52,16 @@ impl ComputeDevice {
         strategies: Strategies,
         network_strategies: Strategies,
     ) -> Self {
+        let residency = Residency::new(plan.memory, {
+            let device = device.clone();
+            move || device.memory_cleanup()
+        });
         Self {
             inner: Arc::new(Inner {
                 device,
                 plan,
                 network_strategies,
-                residency: Residency::default(),
+                residency,
             }),
             strategies,
         }
@@ -116,6 +126,17 @@ impl ComputeDevice {
     /// What is loaded on this device.
     pub fn residency(&self) -> &Residency {
         &self.inner.residency
+    }
+
+    /// Whether a computation can run as a whole: no tensor of it is larger than the device allows, and the memory that it takes is there
+    /// once models have left that nobody uses.
+    pub fn has_room_for(&self, demand: Demand) -> bool {
+        let fits = |free: u64| demand.total <= free;
+        demand.largest <= self.info().largest_tensor()
+            // Nothing leaves for what would not fit in any case.
+            && fits(self.residency().plan().budget)
+            && fits(self.residency().make_room(demand.total))
+            && (!self.is_cpu() || fits(MachineMemory::measure().available))
     }
 
     /// What was opened.

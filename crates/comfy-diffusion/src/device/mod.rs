@@ -5,12 +5,16 @@
 
 mod adapter;
 mod compute;
+mod failure;
+mod memory;
 mod request;
 mod self_test;
 
 pub use adapter::{Adapter, AdapterClass, GraphicsApi, adapters};
 pub use comfy_kernels::Precision;
 pub use compute::ComputeDevice;
+pub(crate) use failure::{failed, guarded};
+pub use memory::{ByteSize, Demand, Keeping, MachineMemory, MemoryPlan, MemoryRequest};
 pub use request::DeviceRequest;
 
 use crate::error::{Error, Result};
@@ -39,6 +43,8 @@ pub struct DevicePlan {
     pub reason: String,
     /// How exactly diffusion networks are computed. What the device cannot do less exactly and faster it does exactly.
     pub network_precision: Precision,
+    /// The memory of models on it.
+    pub memory: MemoryPlan,
     /// The adapter to open; `None` for the processor.
     adapter: Option<Adapter>,
 }
@@ -103,6 +109,7 @@ impl DevicePlan {
             name: adapter.name.clone(),
             reason,
             network_precision: Precision::Single,
+            memory: MemoryPlan::new(MemoryRequest::default(), adapter.memory),
             adapter: Some(adapter.clone()),
         }
     }
@@ -116,8 +123,28 @@ impl DevicePlan {
             name: format!("{} processor, {threads} threads", std::env::consts::ARCH),
             reason,
             network_precision: Precision::Single,
+            memory: MemoryPlan::new(MemoryRequest::default(), None),
             adapter: None,
         }
+    }
+
+    /// The same device, with memory as it was asked for.
+    #[must_use]
+    pub fn with_memory(mut self, request: MemoryRequest) -> Self {
+        self.memory = MemoryPlan::new(request, self.own_memory());
+        self
+    }
+
+    /// The bytes of memory that the device has for itself, where it does and tells.
+    pub fn own_memory(&self) -> Option<u64> {
+        self.adapter.as_ref().and_then(|adapter| adapter.memory)
+    }
+
+    /// The bytes of the largest tensor that the device can hold.
+    pub fn largest_tensor(&self) -> u64 {
+        self.adapter
+            .as_ref()
+            .map_or(u64::MAX, |adapter| adapter.largest_tensor)
     }
 
     /// Whether this is a driver that imitates a graphics card in software.

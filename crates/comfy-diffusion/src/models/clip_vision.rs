@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use crate::device::ComputeDevice;
 use crate::error::Result;
 use crate::ops::{Conv2d, Geometry, LayerNorm, Linear, Mask};
-use crate::text::clip_model::{Activation, Layer};
+use crate::residency::Part;
+use crate::text::clip_model::{Activation, Layer, LayerForm};
 use crate::weights::{Rounding, Scope};
 
 /// Attention heads, in every published model.
@@ -25,7 +26,7 @@ pub struct ClipVisionModel {
     /// `[1, 1 + patches, width]`
     positions: Tensor<3>,
     first_norm: LayerNorm,
-    layers: Vec<Layer>,
+    layers: Vec<Part<Layer>>,
     last_norm: LayerNorm,
     projection: Option<Linear>,
     side: usize,
@@ -70,10 +71,12 @@ impl ClipVisionModel {
         } else {
             Activation::QuickGelu
         };
-        let layers = (0..count).map(|index| {
-            let place = model.enter("encoder.layers").enter(index);
-            Layer::load(&place, width, HEADS, activation, Mask::None, device)
-        });
+        let form = LayerForm {
+            width,
+            heads: HEADS,
+            activation,
+            mask: Mask::None,
+        };
         let norm = |name: &str| {
             let place = exact_model.enter(name);
             let [found] = place.dims("weight")?;
@@ -108,9 +111,9 @@ impl ClipVisionModel {
                 .tensor("position_embedding.weight", found, device)?
                 .unsqueeze(),
             first_norm: norm("pre_layrnorm")?,
-            layers: layers.collect::<Result<_>>()?,
             last_norm: norm("post_layernorm")?,
             projection: projection.transpose()?,
+            layers: Layer::load_all(&model.enter("encoder.layers"), count, form, device)?,
             side: side * patch_side,
             device: device.clone(),
         })
@@ -122,7 +125,11 @@ impl ClipVisionModel {
     }
 
     /// Encodes pictures `[pictures, 3, side, side]`, normalised as in training.
-    pub fn encode(&self, pictures: Tensor<4>) -> PictureEncoding {
+    ///
+    /// # Errors
+    ///
+    /// If a layer that is not in memory cannot be loaded.
+    pub fn encode(&self, pictures: Tensor<4>) -> Result<PictureEncoding> {
         let patches = self.patches.forward(pictures);
         let [count, width, rows, columns] = patches.dims();
         let patches: Tensor<3> = patches
@@ -133,7 +140,7 @@ impl ClipVisionModel {
         let mut x = self.first_norm.forward(x);
         let mut penultimate = x.clone();
         for (index, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x, self.device.strategies());
+            x = layer.get()?.forward(x, self.device.strategies());
             if index + 2 == self.layers.len() {
                 penultimate = x.clone();
             }
@@ -144,10 +151,10 @@ impl ClipVisionModel {
             None => class,
         };
         let features = class.dims()[2];
-        PictureEncoding {
+        Ok(PictureEncoding {
             last: x,
             penultimate,
             summary: class.reshape([count, features]),
-        }
+        })
     }
 }

@@ -19,6 +19,7 @@ pub mod upscaler;
 use burn::tensor::Tensor;
 
 use self::hooks::NetworkCall;
+use crate::device::Demand;
 use crate::error::Result;
 
 /// A network that predicts what a sampler needs from a noisy latent.
@@ -55,6 +56,22 @@ pub trait Autoencoder: Send + Sync {
     ///
     /// If the latents do not fit the network.
     fn decode(&self, latent: Tensor<4>) -> Result<Tensor<4>>;
+
+    /// The memory that encoding one picture of this height and width takes.
+    fn encoding(&self, pixels: [usize; 2]) -> Demand;
+
+    /// The memory that decoding one latent of this height and width takes.
+    fn decoding(&self, cells: [usize; 2]) -> Demand;
+}
+
+/// The memory that convolutions and norms one after the other take where the largest tensor between them has so many values: a block's
+/// input, which is added to its result, what its norm makes of it, and the result.
+fn demand(largest: u64) -> Demand {
+    let bytes = largest.saturating_mul(size_of::<f32>() as u64);
+    Demand {
+        total: bytes.saturating_mul(3),
+        largest: bytes,
+    }
 }
 
 /// What a network is called with.

@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{LayerNorm, Linear, Mask};
-use crate::text::clip_model::{Activation, Layer};
+use crate::residency::Part;
+use crate::text::clip_model::{Activation, Layer, LayerForm};
 use crate::weights::Scope;
 
 /// Attention heads of the published model.
@@ -19,7 +20,7 @@ pub struct StyleAdapter {
     /// What becomes the words, `[1, words, width]`.
     style: Tensor<3>,
     first_norm: LayerNorm,
-    layers: Vec<Layer>,
+    layers: Vec<Part<Layer>>,
     last_norm: LayerNorm,
     projection: Linear,
     device: ComputeDevice,
@@ -34,17 +35,12 @@ impl StyleAdapter {
             let expected = format!("[1, words, a width that {HEADS} heads divide]");
             return Err(scope.shape_error("style_embedding", expected, &shape));
         }
-        let layers = (0..scope.count("layers")).map(|index| {
-            let place = scope.enter("layers").enter(index);
-            Layer::load(
-                &place,
-                width,
-                HEADS,
-                Activation::QuickGelu,
-                Mask::None,
-                device,
-            )
-        });
+        let form = LayerForm {
+            width,
+            heads: HEADS,
+            activation: Activation::QuickGelu,
+            mask: Mask::None,
+        };
         let norm = |name: &str| {
             let place = scope.enter(name);
             let [found] = place.dims("weight")?;
@@ -62,9 +58,9 @@ impl StyleAdapter {
         Ok(Self {
             style: scope.tensor("style_embedding", shape, device)?,
             first_norm: norm("ln_pre")?,
-            layers: layers.collect::<Result<_>>()?,
             last_norm: norm("ln_post")?,
             projection: Linear::load(&place, device)?,
+            layers: Layer::load_all(&scope.enter("layers"), scope.count("layers"), form, device)?,
             device: device.clone(),
         })
     }
@@ -84,12 +80,10 @@ impl StyleAdapter {
         }
         let style = self.style.clone().expand([pictures, words, width]);
         let x = Tensor::cat(vec![seen.to_device(self.device.tensor_device()), style], 1);
-        let x = self
-            .layers
-            .iter()
-            .fold(self.first_norm.forward(x), |x, layer| {
-                layer.forward(x, self.device.strategies())
-            });
+        let mut x = self.first_norm.forward(x);
+        for layer in &self.layers {
+            x = layer.get()?.forward(x, self.device.strategies());
+        }
         let words_only = self.last_norm.forward(x.narrow(1, tokens, words));
         let words_only = self.projection.forward(words_only);
         let features = words_only.dims()[2];

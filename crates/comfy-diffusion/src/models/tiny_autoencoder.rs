@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
-use super::Autoencoder;
-use crate::device::ComputeDevice;
+use super::{Autoencoder, demand};
+use crate::device::{ComputeDevice, Demand};
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Geometry, Strategies, upsample_nearest_2x};
 use crate::weights::Scope;
@@ -71,6 +71,18 @@ impl Autoencoder for TinyAutoencoder {
         let own = (latent - self.shift) * self.scale;
         let bent = (own / LARGEST_LATENT).tanh() * LARGEST_LATENT;
         Ok((decoder.forward(bent)? - 0.5) * 2.0)
+    }
+
+    fn encoding(&self, [height, width]: [usize; 2]) -> Demand {
+        let pixels = height as u64 * width as u64;
+        let encoder = self.encoder.as_ref();
+        demand(encoder.map_or(0, |encoder| encoder.largest(pixels)))
+    }
+
+    fn decoding(&self, [height, width]: [usize; 2]) -> Demand {
+        let cells = height as u64 * width as u64;
+        let decoder = self.decoder.as_ref();
+        demand(decoder.map_or(0, |decoder| decoder.largest(cells)))
     }
 }
 
@@ -156,6 +168,25 @@ impl Sequence {
             .iter()
             .filter(|layer| matches!(layer, Layer::Halve(_) | Layer::Double(_)))
             .count()
+    }
+
+    /// The values of the largest tensor on the way from so many pixels or cells.
+    fn largest(&self, cells: u64) -> u64 {
+        let mut cells = cells;
+        let mut largest = 0;
+        for layer in &self.layers {
+            let mut widest = layer.outputs();
+            match layer {
+                Layer::Halve(_) => cells = cells.div_ceil(4),
+                Layer::Double(_) => {
+                    cells *= 4;
+                    widest = widest.max(layer.inputs());
+                }
+                Layer::Convolution { .. } | Layer::Block(_) => {}
+            }
+            largest = largest.max(widest as u64 * cells);
+        }
+        largest
     }
 
     fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {

@@ -2,13 +2,14 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::device::failed;
 
 /// The values of a tensor, row by row.
 pub(super) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     tensor
         .try_into_vec_as()
-        .map_err(|error| Error::Device(format!("cannot read a tensor: {error}")))
+        .map_err(|error| failed("read a tensor", &error.to_string()))
 }
 
 /// A tensor of `shape` with these values.

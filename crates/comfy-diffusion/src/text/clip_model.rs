@@ -9,6 +9,7 @@ use super::vocabulary::END;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{LayerNorm, Linear, Mask, Strategies, attention, gelu, quick_gelu};
+use crate::residency::Part;
 use crate::weights::{Scope, TensorSource};
 
 /// Features of one attention head, in every CLIP text model.
@@ -54,7 +55,7 @@ pub struct ClipOutput {
 #[derive(Debug)]
 pub struct ClipTextModel {
     embeddings: Embeddings,
-    layers: Vec<Layer>,
+    layers: Vec<Part<Layer>>,
     final_norm: LayerNorm,
     projection: Option<Linear>,
     device: ComputeDevice,
@@ -89,13 +90,7 @@ impl ClipTextModel {
             // Names the tensor that is missing.
             list.shape("0.self_attn.q_proj.weight")?;
         }
-        let layers = (0..count)
-            .map(|index| {
-                let heads = width / HEAD_SIZE;
-                let place = list.enter(index);
-                Layer::load(&place, width, heads, activation, Mask::Causal, device)
-            })
-            .collect::<Result<_>>()?;
+        let final_norm = norm(&model, "final_layer_norm", width, device)?;
         let projection = if scope.has_scope("text_projection") {
             let scope = scope.enter("text_projection");
             let [outputs, _] = scope.dims("weight")?;
@@ -104,10 +99,16 @@ impl ClipTextModel {
         } else {
             None
         };
+        let form = LayerForm {
+            width,
+            heads: width / HEAD_SIZE,
+            activation,
+            mask: Mask::Causal,
+        };
         Ok(Self {
             embeddings,
-            layers,
-            final_norm: norm(&model, "final_layer_norm", width, device)?,
+            layers: Layer::load_all(&list, count, form, device)?,
+            final_norm,
             projection,
             device: device.clone(),
         })
@@ -134,11 +135,8 @@ impl ClipTextModel {
         let mut summary = None;
         for batch in chunks.chunks(CHUNKS_AT_ONCE) {
             let embedded = self.embeddings.embed(batch, padding)?;
-            let (chosen, last) = self.transform(
-                self.upload(embedded.values, batch.len()),
-                choice,
-                &mut |_, _| {},
-            );
+            let x = self.upload(embedded.values, batch.len());
+            let (chosen, last) = self.transform(x, choice, &mut |_, _| {})?;
             hidden.push(chosen);
             summary.get_or_insert_with(|| self.summary(&last, embedded.first_end));
         }
@@ -160,7 +158,8 @@ impl ClipTextModel {
         };
         let mut outputs = Vec::new();
         let x = self.upload(embedded.values, chunks.len());
-        let (_, last) = self.transform(x, choice, &mut |_, x: &Tensor<3>| outputs.push(x.clone()));
+        let mut observe = |_, x: &Tensor<3>| outputs.push(x.clone());
+        let (_, last) = self.transform(x, choice, &mut observe)?;
         outputs.push(last);
         Ok(outputs)
     }
@@ -178,7 +177,7 @@ impl ClipTextModel {
         mut x: Tensor<3>,
         choice: HiddenChoice,
         observe: &mut dyn FnMut(usize, &Tensor<3>),
-    ) -> (Tensor<3>, Tensor<3>) {
+    ) -> Result<(Tensor<3>, Tensor<3>)> {
         let depth = self.layers.len();
         let (skipped, normalised) = if choice.skipped_layers < depth {
             (choice.skipped_layers, choice.normalised)
@@ -187,7 +186,7 @@ impl ClipTextModel {
         };
         let mut chosen = None;
         for (index, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x, self.device.strategies());
+            x = layer.get()?.forward(x, self.device.strategies());
             observe(index, &x);
             if index + 1 + skipped == depth {
                 chosen = Some(x.clone());
@@ -201,7 +200,7 @@ impl ClipTextModel {
             (true, _) => self.final_norm.forward(chosen),
             (false, _) => chosen,
         };
-        (chosen, last)
+        Ok((chosen, last))
     }
 
     fn summary(&self, last: &Tensor<3>, position: usize) -> Tensor<2> {
@@ -358,16 +357,48 @@ pub struct Layer {
     mask: Mask,
 }
 
+/// What all layers of a transformer have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerForm {
+    /// Features of each vector.
+    pub width: usize,
+    /// The attention's heads, whose number divides the width.
+    pub heads: usize,
+    /// What the perceptron computes.
+    pub activation: Activation,
+    /// Which vectors a vector attends to.
+    pub mask: Mask,
+}
+
 impl Layer {
-    /// The layer at `scope` with the names of Hugging Face's `CLIPEncoderLayer`; `heads` divides `width`.
-    pub fn load(
+    /// The layers `0`, `1`, … of `scope`, each in memory as long as there is room for it.
+    pub(crate) fn load_all(
         scope: &Scope,
-        width: usize,
-        heads: usize,
-        activation: Activation,
-        mask: Mask,
+        count: usize,
+        form: LayerForm,
         device: &ComputeDevice,
-    ) -> Result<Self> {
+    ) -> Result<Vec<Part<Self>>> {
+        let part = |index| {
+            let target = device.clone();
+            let load = move |scope: &Scope| Self::load(scope, form, &target);
+            Part::new(&scope.enter(index), load)
+        };
+        let layers: Vec<_> = (0..count).map(part).collect();
+        for layer in &layers {
+            // Shows what is wrong with it before anything is computed.
+            layer.get()?;
+        }
+        Ok(layers)
+    }
+
+    /// The layer at `scope` with the names of Hugging Face's `CLIPEncoderLayer`.
+    pub fn load(scope: &Scope, form: LayerForm, device: &ComputeDevice) -> Result<Self> {
+        let LayerForm {
+            width,
+            heads,
+            activation,
+            mask,
+        } = form;
         let square = |name: &str| linear(scope, name, width, width, device);
         let [hidden, _] = scope.dims("mlp.fc1.weight")?;
         Ok(Self {

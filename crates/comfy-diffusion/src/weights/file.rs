@@ -21,11 +21,12 @@ use super::scope::Scope;
 use crate::error::{Error, Result};
 
 /// A file of weights, mapped into memory: safetensors, or what PyTorch pickled. What it says of its tensors is read and checked; they
-/// themselves are read when asked for.
+/// themselves are read when asked for. Cheap to clone.
+#[derive(Clone)]
 pub struct Weights {
     path: PathBuf,
-    tensors: BTreeMap<String, Tracked>,
-    metadata: BTreeMap<String, String>,
+    tensors: Arc<BTreeMap<String, Tracked>>,
+    metadata: Arc<BTreeMap<String, String>>,
 }
 
 /// Where the bytes are.
@@ -118,8 +119,8 @@ impl Weights {
         match parse(&Arc::new(content)) {
             Ok(parsed) => Ok(Self {
                 path,
-                tensors: parsed.tensors,
-                metadata: parsed.metadata,
+                tensors: Arc::new(parsed.tensors),
+                metadata: Arc::new(parsed.metadata),
             }),
             Err(Fault::NotSafetensors(reason)) => Err(Error::NotSafetensors { path, reason }),
             Err(Fault::Damaged(reason)) => Err(Error::DamagedWeights { path, reason }),
@@ -138,25 +139,26 @@ impl Weights {
     #[must_use]
     pub fn arranged(self, place: impl Fn(&str, &[usize]) -> Vec<(String, View)>) -> Self {
         let mut tensors = BTreeMap::new();
-        for (name, tensor) in &self.tensors {
+        for (name, tensor) in &*self.tensors {
             for (name, view) in place(name, &tensor.declaration.shape) {
                 if let Some(tensor) = tensor.view(view) {
                     tensors.insert(name, tensor);
                 }
             }
         }
+        let tensors = Arc::new(tensors);
         Self { tensors, ..self }
     }
 
     /// These tensors, and those of another file whose names these have not. The path in messages is that of these.
     #[must_use]
     pub fn over(&self, others: &Self) -> Self {
-        let all = others.tensors.iter().chain(&self.tensors);
+        let all = others.tensors.iter().chain(&*self.tensors);
         let copy = |(name, tensor): (&String, &Tracked)| (name.clone(), tensor.copy());
         Self {
             path: self.path.clone(),
-            tensors: all.map(copy).collect(),
-            metadata: self.metadata.clone(),
+            tensors: Arc::new(all.map(copy).collect()),
+            metadata: Arc::clone(&self.metadata),
         }
     }
 

@@ -10,6 +10,7 @@ mod file;
 mod header;
 pub mod patch;
 mod pickle;
+mod place;
 mod rounding;
 mod scale;
 mod scope;
@@ -17,6 +18,7 @@ mod source;
 mod writer;
 
 pub use file::{View, Weights};
+pub(crate) use place::Place;
 pub use rounding::Rounding;
 pub use safetensors::Dtype;
 pub use scope::Scope;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::sync::Arc;
 
 use burn::tensor::{DType, Tensor, TensorData};
 use half::f16;
@@ -11,9 +12,11 @@ use safetensors::Dtype;
 use super::Weights;
 use super::element::Halves;
 use super::patch::Patches;
+use super::place::Place;
 use super::rounding::Rounding;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
+use crate::residency::Room;
 
 /// The tensors of a file whose names start with a prefix; models are built from it.
 ///
@@ -28,6 +31,8 @@ pub struct Scope<'a> {
     patches: Patches,
     /// How much of the prefix leads to the network that the changes are made to.
     network: usize,
+    /// What is told of the memory that tensors take.
+    room: Arc<Room>,
 }
 
 impl<'a> Scope<'a> {
@@ -38,6 +43,30 @@ impl<'a> Scope<'a> {
             rounding: Rounding::None,
             patches: Patches::default(),
             network: 0,
+            room: Arc::default(),
+        }
+    }
+
+    /// The place that [`Scope::place`] described; its tensors take memory of `room`.
+    pub(super) fn at(weights: &'a Weights, place: &Place, room: &Arc<Room>) -> Self {
+        Self {
+            weights,
+            prefix: place.prefix.clone(),
+            rounding: place.rounding,
+            patches: place.patches.clone(),
+            network: place.network,
+            room: Arc::clone(room),
+        }
+    }
+
+    /// The same place, to come back to when the scope is gone.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            weights: self.weights.clone(),
+            prefix: self.prefix.clone(),
+            rounding: self.rounding,
+            patches: self.patches.clone(),
+            network: self.network,
         }
     }
 
@@ -80,6 +109,32 @@ impl<'a> Scope<'a> {
             network: self.prefix.len(),
             ..self.clone()
         }
+    }
+
+    /// The same place, where tensors take memory of `room`.
+    #[must_use]
+    pub fn in_room(&self, room: &Arc<Room>) -> Self {
+        Self {
+            room: Arc::clone(room),
+            ..self.clone()
+        }
+    }
+
+    /// The memory that tensors take here.
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
+    /// The bytes that all tensors of this scope take on a device.
+    pub fn footprint(&self) -> u64 {
+        let names = self.weights.names(&self.prefix);
+        names.map(|name| self.bytes_of(name)).sum()
+    }
+
+    /// The bytes that a tensor takes on a device, by its full name.
+    fn bytes_of(&self, full: &str) -> u64 {
+        let shape = self.weights.shape(full).unwrap_or_default();
+        shape.iter().product::<usize>() as u64 * size_of::<f32>() as u64
     }
 
     /// The file.
@@ -163,6 +218,7 @@ impl<'a> Scope<'a> {
             return Err(self.shape_error(name, format!("{expected:?}"), shape));
         }
         let values = self.values(name)?;
+        self.room.take(size_of_val(values.as_slice()) as u64);
         Ok(Tensor::from_data(
             TensorData::new(values, expected),
             device.tensor_device(),

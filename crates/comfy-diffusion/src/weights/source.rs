@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::patch::Patches;
 use super::{Rounding, Scope, Weights};
 use crate::error::Result;
+use crate::residency::Room;
 
 /// A place in a file, to whose values a rounding and changes are applied as they are read. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct TensorSource {
     prefix: String,
     rounding: Rounding,
     patches: Patches,
+    /// What is told of the memory that tensors take.
+    room: Arc<Room>,
 }
 
 impl TensorSource {
@@ -23,6 +26,16 @@ impl TensorSource {
             prefix: prefix.to_owned(),
             rounding,
             patches: Patches::default(),
+            room: Arc::default(),
+        }
+    }
+
+    /// The same tensors, which take memory of `room`.
+    #[must_use]
+    pub fn in_room(&self, room: &Arc<Room>) -> Self {
+        Self {
+            room: Arc::clone(room),
+            ..self.clone()
         }
     }
 
@@ -62,7 +75,10 @@ impl TensorSource {
     /// The place, to build a network from.
     pub fn scope(&self) -> Scope<'_> {
         let scope = self.weights.root().enter(&self.prefix);
-        scope.rounded(self.rounding).patched(&self.patches)
+        scope
+            .rounded(self.rounding)
+            .patched(&self.patches)
+            .in_room(&self.room)
     }
 
     /// The names of all tensors, relative to the place.

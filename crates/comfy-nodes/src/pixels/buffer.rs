@@ -1,5 +1,6 @@
 //! Memory for results, and functions of single values.
 
+use comfy_diffusion::device::MachineMemory;
 use comfy_graph::NodeError;
 use rayon::prelude::*;
 
@@ -8,16 +9,6 @@ const BLOCK: usize = 1 << 14;
 
 /// Bytes from which the machine is asked whether it has them.
 const LARGE: usize = 1 << 30;
-
-/// Bytes that this machine, or the group of processes that this one belongs to, has left.
-fn available() -> u64 {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let group = system
-        .cgroup_limits()
-        .map_or(u64::MAX, |limits| limits.free_memory);
-    system.available_memory().min(group)
-}
 
 /// Zeros for a shape. Fails when this machine cannot hold them.
 ///
@@ -31,7 +22,7 @@ pub fn zeroed(shape: &[usize]) -> Result<Vec<f32>, NodeError> {
         .filter(|&length| length <= isize::MAX as usize / size_of::<f32>())
         .ok_or_else(failed)?;
     let bytes = length * size_of::<f32>();
-    if bytes >= LARGE && bytes as u64 > available() {
+    if bytes >= LARGE && bytes as u64 > MachineMemory::measure().available {
         return Err(failed());
     }
     bytemuck::allocation::try_zeroed_vec(length).map_err(|()| failed())

@@ -133,23 +133,23 @@ fn sizes_and_directories_are_checked() {
 #[test]
 fn flags_of_pytorch_are_accepted_and_named() {
     let options = options(&[
-        "--lowvram",
+        "--cuda-malloc",
         "--fast",
         "fp16_accumulation",
-        "--reserve-vram",
-        "1.5",
+        "--cuda-device",
+        "1",
         "--directml",
         "--port",
         "1",
     ]);
     assert_eq!(
         options.ignored,
-        ["--directml", "--fast", "--lowvram", "--reserve-vram"]
+        ["--cuda-device", "--cuda-malloc", "--directml", "--fast"]
     );
     assert_eq!(options.config.port, 1);
     let help = command().render_long_help().to_string();
     assert!(
-        !help.contains("--novram"),
+        !help.contains("--force-fp16"),
         "ignored flags have no line of their own"
     );
     for heading in [
@@ -157,12 +157,50 @@ fn flags_of_pytorch_are_accepted_and_named() {
         "Access:",
         "Directories:",
         "Device:",
+        "Memory:",
         "Queue and cache:",
         "Pictures:",
         "Process:",
     ] {
         assert!(help.contains(heading), "{heading} is missing in\n{help}");
     }
+}
+
+#[test]
+fn memory_has_a_budget_and_rules() {
+    let memory = |line: &[&str]| options(line).config.memory;
+    assert_eq!(memory(&[]), MemoryRequest::default());
+    for (text, bytes) in [("6G", 6 << 30), ("512M", 512 << 20), ("1000000", 1_000_000)] {
+        assert_eq!(memory(&["--vram-budget", text]).budget, Some(bytes));
+        assert_eq!(
+            memory(&["run", "a.json", "--vram-budget", text]).budget,
+            Some(bytes)
+        );
+    }
+    assert_eq!(memory(&["--reserve-vram", "1.5"]).reserve, Some(3 << 29));
+    for (flag, keeping) in [
+        ("--gpu-only", Keeping::Everything),
+        ("--highvram", Keeping::Everything),
+        ("--lowvram", Keeping::OneModel),
+        ("--disable-smart-memory", Keeping::OneModel),
+        ("--novram", Keeping::NoParts),
+        ("--normalvram", Keeping::UntilRoomIsNeeded),
+    ] {
+        assert_eq!(memory(&[flag, "--cpu"]).keeping, keeping, "{flag}");
+    }
+    for wrong in ["0", "-1", "much", "6X", "inf", "99999999T"] {
+        let text = refusal(&[&format!("--vram-budget={wrong}")]);
+        assert!(
+            text.contains("such as 6G") && text.contains("--vram-budget"),
+            "{text}"
+        );
+    }
+    for wrong in ["-1", "nan", "inf", "1e7", "2G"] {
+        let text = refusal(&[&format!("--reserve-vram={wrong}")]);
+        assert!(text.contains("number of gigabytes"), "{text}");
+    }
+    assert!(refusal(&["--lowvram", "--novram"]).contains("cannot be used with"));
+    assert!(refusal(&["--highvram", "--vram-budget", "1G"]).contains("cannot be used with"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use comfy_api::events::FeatureFlags;
 use comfy_api::system::{DeviceInfo, SystemInfo, SystemStats};
-use comfy_nodes::device::{DeviceKind, DevicePlan};
+use comfy_nodes::device::{DeviceKind, DevicePlan, MachineMemory};
 
 use super::on_thread;
 use crate::error::ApiResult;
@@ -36,26 +36,8 @@ pub(super) async fn get_features(State(state): State<AppState>) -> ApiResult {
     Ok(reply::json(StatusCode::OK, &state.features()))
 }
 
-/// Main memory in bytes.
-#[derive(Clone, Copy)]
-struct Memory {
-    total: u64,
-    available: u64,
-}
-
-impl Memory {
-    fn measure() -> Self {
-        let mut system = sysinfo::System::new();
-        system.refresh_memory();
-        Self {
-            total: system.total_memory(),
-            available: system.available_memory(),
-        }
-    }
-}
-
 fn stats(state: &AppState) -> SystemStats {
-    let memory = Memory::measure();
+    let memory = MachineMemory::measure();
     SystemStats {
         system: SystemInfo {
             os: if cfg!(windows) { "nt" } else { "posix" }.to_owned(),
@@ -70,23 +52,38 @@ fn stats(state: &AppState) -> SystemStats {
             embedded_python: false,
             argv: state.config().arguments.clone(),
         },
-        devices: vec![device(state.device(), memory)],
+        devices: vec![device(
+            state.device(),
+            memory,
+            state.runtime().memory_in_use(),
+        )],
     }
 }
 
-/// Graphics interfaces tell nothing about memory, so a GPU is described by the main memory it may share.
-fn device(plan: &DevicePlan, memory: Memory) -> DeviceInfo {
+/// What models may take and have left is told as PyTorch's memory, and as that of a graphics device. The memory of a processor is the
+/// machine's, unless somebody chose a budget.
+fn device(plan: &DevicePlan, machine: MachineMemory, in_use: u64) -> DeviceInfo {
     let name = match plan.kind {
         DeviceKind::Cpu => "cpu".to_owned(),
         DeviceKind::Gpu => format!("{} ({})", plan.name, plan.api),
+    };
+    let budget = match plan.memory.budget {
+        u64::MAX => plan.own_memory().unwrap_or(machine.total),
+        bytes => bytes,
+    };
+    let free = budget.saturating_sub(in_use);
+    let (vram_total, vram_free) = if plan.kind == DeviceKind::Cpu && !plan.memory.is_chosen {
+        (machine.total, machine.available)
+    } else {
+        (budget, free)
     };
     DeviceInfo {
         name,
         r#type: plan.api.clone(),
         index: 0,
-        vram_total: memory.total,
-        vram_free: memory.available,
-        torch_vram_total: memory.total,
-        torch_vram_free: memory.available,
+        vram_total,
+        vram_free,
+        torch_vram_total: budget,
+        torch_vram_free: free,
     }
 }

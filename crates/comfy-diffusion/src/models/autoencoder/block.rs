@@ -7,81 +7,147 @@ use super::{EPSILON, GROUPS};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{Addend, Conv2d, Geometry, GroupNorm, Linear, Mask, Strategies, attention};
+use crate::residency::Part;
 use crate::weights::Scope;
 
 /// A layer that keeps the size of the image.
 #[derive(Debug)]
 pub(super) enum Block {
-    Residual(Box<Residual>),
-    Attention(Box<SelfAttention>),
+    Residual(Residual),
+    Attention(SelfAttention),
 }
 
 /// Blocks that run one after the other, with their names for an observer.
 #[derive(Debug)]
 pub(super) struct Blocks {
-    blocks: Vec<(String, Block)>,
+    blocks: Vec<(String, Part<Block>)>,
+    /// What stands before their names for an observer.
+    place: String,
+    /// The most channels between any two.
+    widest: usize,
 }
 
 impl Blocks {
-    /// The blocks of these names below `scope`; `place` is what an observer calls the scope.
-    pub(super) fn load(
+    /// The blocks of these names below `scope`, which are read when they are [checked](Blocks::check); `place` is what an observer calls
+    /// the scope.
+    fn new(
         scope: &Scope,
         place: &str,
         names: impl IntoIterator<Item = String>,
         device: &ComputeDevice,
-    ) -> Result<Self> {
-        let mut blocks: Vec<(String, Block)> = Vec::new();
-        for name in names {
-            let block = Block::load(&scope.enter(&name), device)?;
-            let before = blocks.last().map(|(_, block)| block.channels().1);
-            let (inputs, _) = block.channels();
-            if before.is_some_and(|before| before != inputs) {
-                return Err(mismatch(&scope.enter(&name), inputs, before.unwrap_or(0)));
-            }
-            blocks.push((format!("{place}.{name}"), block));
+    ) -> Self {
+        let block = |name: String| {
+            let target = device.clone();
+            let load = move |scope: &Scope| Block::load(scope, &target);
+            let block = Part::new(&scope.enter(&name), load);
+            (format!("{place}.{name}"), block)
+        };
+        Self {
+            blocks: names.into_iter().map(block).collect(),
+            place: format!("{place}."),
+            widest: 0,
         }
-        Ok(Self { blocks })
     }
 
     /// The blocks in the middle of encoder and decoder.
-    pub(super) fn load_middle(scope: &Scope, place: &str, device: &ComputeDevice) -> Result<Self> {
+    pub(super) fn middle(scope: &Scope, place: &str, device: &ComputeDevice) -> Self {
         let names = ["block_1", "attn_1", "block_2"]
             .into_iter()
             .filter(|name| *name != "attn_1" || scope.has_scope(name));
-        Self::load(scope, place, names.map(str::to_owned), device)
+        Self::new(scope, place, names.map(str::to_owned), device)
     }
 
     /// The blocks of one resolution: `block.0`, `attn.0`, `block.1`, … where attention is optional.
-    pub(super) fn load_level(scope: &Scope, place: &str, device: &ComputeDevice) -> Result<Self> {
+    pub(super) fn level(scope: &Scope, place: &str, device: &ComputeDevice) -> Self {
         let names = (0..scope.count("block")).flat_map(|index| {
             let attention = format!("attn.{index}");
             let attention = scope.has_scope(&attention).then_some(attention);
             std::iter::once(format!("block.{index}")).chain(attention)
         });
-        Self::load(scope, place, names, device)
+        Self::new(scope, place, names, device)
     }
 
-    /// The channels that come out if `channels` go in.
-    pub(super) fn check(&self, scope: &Scope, channels: usize) -> Result<usize> {
-        let first = self.blocks.first().map(|(_, block)| block.channels().0);
-        match first {
-            Some(inputs) if inputs != channels => Err(mismatch(scope, inputs, channels)),
-            _ => Ok(self
-                .blocks
-                .last()
-                .map_or(channels, |(_, block)| block.channels().1)),
+    /// The channels that come out if `channels` go in. Reads the blocks.
+    pub(super) fn check(&mut self, scope: &Scope, channels: usize) -> Result<usize> {
+        let mut channels = channels;
+        for (index, (name, block)) in self.blocks.iter().enumerate() {
+            let (inputs, outputs) = block.get()?.channels();
+            if inputs != channels {
+                let name = name.strip_prefix(&self.place).unwrap_or(name);
+                let place = scope.enter(if index == 0 { "" } else { name });
+                return Err(mismatch(&place, inputs, channels));
+            }
+            self.widest = self.widest.max(inputs).max(outputs);
+            channels = outputs;
         }
+        Ok(channels)
     }
 
-    pub(super) fn forward(&self, x: Tensor<4>, observe: Observer) -> Tensor<4> {
-        self.blocks.iter().fold(x, |x, (name, block)| {
-            let x = match block {
+    /// The most channels that go into or come out of a block.
+    pub(super) fn widest(&self) -> usize {
+        self.widest
+    }
+
+    pub(super) fn forward(&self, x: Tensor<4>, observe: Observer) -> Result<Tensor<4>> {
+        self.blocks.iter().try_fold(x, |x, (name, block)| {
+            let x = match &*block.get()? {
                 Block::Residual(block) => block.forward(x),
                 Block::Attention(block) => block.forward(x),
             };
             observe(name, Activation::Image(&x));
-            x
+            Ok(x)
         })
+    }
+}
+
+/// The convolution of a step from one resolution to the next.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// What an observer calls it.
+    name: String,
+    layer: Part<Conv2d>,
+    /// Known when it was checked.
+    widest: usize,
+}
+
+impl Step {
+    /// The step of this name below the scope of a resolution, if there is one; `place` is what an observer calls that scope.
+    pub(super) fn find(
+        scope: &Scope,
+        name: &str,
+        place: &str,
+        geometry: Geometry,
+        device: &ComputeDevice,
+    ) -> Option<Self> {
+        let device = device.clone();
+        let load = move |scope: &Scope| Conv2d::load(scope, geometry, &device);
+        scope.has_scope(name).then(|| Self {
+            name: format!("{place}.{name}"),
+            layer: Part::new(&scope.enter(name).enter("conv"), load),
+            widest: 0,
+        })
+    }
+
+    /// The channels that come out if `channels` go in. Reads the layer, which is at `scope`.
+    pub(super) fn check(&mut self, scope: &Scope, channels: usize) -> Result<usize> {
+        let layer = self.layer.get()?;
+        let (inputs, outputs) = (layer.inputs(), layer.outputs());
+        if inputs != channels {
+            return Err(mismatch(scope, inputs, channels));
+        }
+        self.widest = inputs.max(outputs);
+        Ok(outputs)
+    }
+
+    /// The most channels that go in or come out.
+    pub(super) fn widest(&self) -> usize {
+        self.widest
+    }
+
+    pub(super) fn forward(&self, x: Tensor<4>, observe: Observer) -> Result<Tensor<4>> {
+        let x = self.layer.get()?.forward(x);
+        observe(&self.name, Activation::Image(&x));
+        Ok(x)
     }
 }
 
@@ -99,9 +165,9 @@ pub(super) fn mismatch(scope: &Scope, inputs: usize, channels: usize) -> Error {
 impl Block {
     fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
         if scope.has("q.weight") {
-            SelfAttention::load(scope, device).map(|block| Self::Attention(Box::new(block)))
+            SelfAttention::load(scope, device).map(Self::Attention)
         } else {
-            Residual::load(scope, device).map(|block| Self::Residual(Box::new(block)))
+            Residual::load(scope, device).map(Self::Residual)
         }
     }
 

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::super::{Activation, Observer};
-use super::block::{Blocks, mismatch};
+use super::block::{Blocks, Step, mismatch};
 use super::{EPSILON, GROUPS};
 use crate::device::ComputeDevice;
 use crate::error::Result;
@@ -26,56 +26,46 @@ pub(super) struct Decoder {
 #[derive(Debug)]
 struct Level {
     blocks: Blocks,
-    double: Option<Conv2d>,
-    /// What an observer calls the step.
-    double_name: String,
+    double: Option<Step>,
 }
 
 impl Decoder {
     pub(super) fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
+        let input = Conv2d::load(&scope.enter("conv_in"), Geometry::same(3), device)?;
+        let norm = GroupNorm::load(&scope.enter("norm_out"), GROUPS, EPSILON, device)?;
+        let output = Conv2d::load(&scope.enter("conv_out"), Geometry::same(3), device)?;
         let levels = (0..scope.count("up"))
             .rev()
             .map(|index| {
                 let scope = scope.enter(format!("up.{index}"));
                 let place = format!("decoder.up.{index}");
-                let double = scope.enter("upsample.conv");
-                Ok(Level {
-                    blocks: Blocks::load_level(&scope, &place, device)?,
-                    double: scope
-                        .has_scope("upsample")
-                        .then(|| Conv2d::load(&double, Geometry::same(3), device))
-                        .transpose()?,
-                    double_name: format!("{place}.upsample"),
-                })
+                Level {
+                    blocks: Blocks::level(&scope, &place, device),
+                    double: Step::find(&scope, "upsample", &place, Geometry::same(3), device),
+                }
             })
-            .collect::<Result<_>>()?;
-        let decoder = Self {
-            input: Conv2d::load(&scope.enter("conv_in"), Geometry::same(3), device)?,
-            middle: Blocks::load_middle(&scope.enter("mid"), "decoder.mid", device)?,
+            .collect();
+        Ok(Self {
+            input,
+            middle: Blocks::middle(&scope.enter("mid"), "decoder.mid", device),
             levels,
-            norm: GroupNorm::load(&scope.enter("norm_out"), GROUPS, EPSILON, device)?,
-            output: Conv2d::load(&scope.enter("conv_out"), Geometry::same(3), device)?,
+            norm,
+            output,
             strategies: *device.strategies(),
-        };
-        decoder.check(scope)
+        })
     }
 
-    fn check(self, scope: &Scope) -> Result<Self> {
+    /// Reads the blocks, and follows the channels through them.
+    pub(super) fn check(mut self, scope: &Scope) -> Result<Self> {
         let mut channels = self
             .middle
             .check(&scope.enter("mid"), self.input.outputs())?;
-        for (below_top, level) in self.levels.iter().enumerate() {
-            let scope = scope.enter(format!("up.{}", self.levels.len() - 1 - below_top));
+        let count = self.levels.len();
+        for (below_top, level) in self.levels.iter_mut().enumerate() {
+            let scope = scope.enter(format!("up.{}", count - 1 - below_top));
             channels = level.blocks.check(&scope, channels)?;
-            if let Some(double) = &level.double {
-                if double.inputs() != channels {
-                    return Err(mismatch(
-                        &scope.enter("upsample"),
-                        double.inputs(),
-                        channels,
-                    ));
-                }
-                channels = double.outputs();
+            if let Some(double) = &mut level.double {
+                channels = double.check(&scope.enter("upsample"), channels)?;
             }
         }
         for (name, inputs) in [
@@ -105,19 +95,32 @@ impl Decoder {
             .count()
     }
 
-    pub(super) fn forward(&self, latent: Tensor<4>, observe: Observer) -> Tensor<4> {
+    /// The values of the largest tensor on the way from so many latent cells.
+    pub(super) fn largest(&self, cells: u64) -> u64 {
+        let mut cells = cells;
+        let mut largest = self.middle.widest().max(self.input.outputs()) as u64 * cells;
+        for level in &self.levels {
+            largest = largest.max(level.blocks.widest() as u64 * cells);
+            if let Some(double) = &level.double {
+                cells *= 4;
+                largest = largest.max(double.widest() as u64 * cells);
+            }
+        }
+        largest
+    }
+
+    pub(super) fn forward(&self, latent: Tensor<4>, observe: Observer) -> Result<Tensor<4>> {
         let mut x = self.input.forward(latent);
         observe("decoder.conv_in", Activation::Image(&x));
-        x = self.middle.forward(x, observe);
+        x = self.middle.forward(x, observe)?;
         for level in &self.levels {
-            x = level.blocks.forward(x, observe);
+            x = level.blocks.forward(x, observe)?;
             if let Some(double) = &level.double {
-                x = double.forward(upsample_nearest_2x(&self.strategies, x));
-                observe(&level.double_name, Activation::Image(&x));
+                x = double.forward(upsample_nearest_2x(&self.strategies, x), observe)?;
             }
         }
         x = self.output.forward(self.norm.forward_silu(x));
         observe("decoder.conv_out", Activation::Image(&x));
-        x
+        Ok(x)
     }
 }

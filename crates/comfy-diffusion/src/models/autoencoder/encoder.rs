@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::super::{Activation, Observer};
-use super::block::{Blocks, mismatch};
+use super::block::{Blocks, Step, mismatch};
 use super::{EPSILON, GROUPS};
 use crate::device::ComputeDevice;
 use crate::error::Result;
@@ -24,52 +24,42 @@ pub(super) struct Encoder {
 #[derive(Debug)]
 struct Level {
     blocks: Blocks,
-    halve: Option<Conv2d>,
-    /// What an observer calls the step.
-    halve_name: String,
+    halve: Option<Step>,
 }
 
 impl Encoder {
     pub(super) fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
+        let input = Conv2d::load(&scope.enter("conv_in"), Geometry::same(3), device)?;
+        let norm = GroupNorm::load(&scope.enter("norm_out"), GROUPS, EPSILON, device)?;
+        let output = Conv2d::load(&scope.enter("conv_out"), Geometry::same(3), device)?;
         let levels = (0..scope.count("down"))
             .map(|index| {
                 let scope = scope.enter(format!("down.{index}"));
                 let place = format!("encoder.down.{index}");
-                let halve = scope.enter("downsample.conv");
-                Ok(Level {
-                    blocks: Blocks::load_level(&scope, &place, device)?,
-                    halve: scope
-                        .has_scope("downsample")
-                        .then(|| Conv2d::load(&halve, Geometry::HALVE_PAD_END, device))
-                        .transpose()?,
-                    halve_name: format!("{place}.downsample"),
-                })
+                let padded = Geometry::HALVE_PAD_END;
+                Level {
+                    blocks: Blocks::level(&scope, &place, device),
+                    halve: Step::find(&scope, "downsample", &place, padded, device),
+                }
             })
-            .collect::<Result<_>>()?;
-        let encoder = Self {
-            input: Conv2d::load(&scope.enter("conv_in"), Geometry::same(3), device)?,
+            .collect();
+        Ok(Self {
+            input,
             levels,
-            middle: Blocks::load_middle(&scope.enter("mid"), "encoder.mid", device)?,
-            norm: GroupNorm::load(&scope.enter("norm_out"), GROUPS, EPSILON, device)?,
-            output: Conv2d::load(&scope.enter("conv_out"), Geometry::same(3), device)?,
-        };
-        encoder.check(scope)
+            middle: Blocks::middle(&scope.enter("mid"), "encoder.mid", device),
+            norm,
+            output,
+        })
     }
 
-    fn check(self, scope: &Scope) -> Result<Self> {
+    /// Reads the blocks, and follows the channels through them.
+    pub(super) fn check(mut self, scope: &Scope) -> Result<Self> {
         let mut channels = self.input.outputs();
-        for (index, level) in self.levels.iter().enumerate() {
+        for (index, level) in self.levels.iter_mut().enumerate() {
             let scope = scope.enter(format!("down.{index}"));
             channels = level.blocks.check(&scope, channels)?;
-            if let Some(halve) = &level.halve {
-                if halve.inputs() != channels {
-                    return Err(mismatch(
-                        &scope.enter("downsample"),
-                        halve.inputs(),
-                        channels,
-                    ));
-                }
-                channels = halve.outputs();
+            if let Some(halve) = &mut level.halve {
+                channels = halve.check(&scope.enter("downsample"), channels)?;
             }
         }
         channels = self.middle.check(&scope.enter("mid"), channels)?;
@@ -100,19 +90,31 @@ impl Encoder {
             .count()
     }
 
-    pub(super) fn forward(&self, pixels: Tensor<4>, observe: Observer) -> Tensor<4> {
+    /// The values of the largest tensor on the way from so many pixels.
+    pub(super) fn largest(&self, pixels: u64) -> u64 {
+        let mut cells = pixels;
+        let mut largest = self.input.outputs() as u64 * cells;
+        for level in &self.levels {
+            largest = largest.max(level.blocks.widest() as u64 * cells);
+            if level.halve.is_some() {
+                cells = cells.div_ceil(4);
+            }
+        }
+        largest.max(self.middle.widest() as u64 * cells)
+    }
+
+    pub(super) fn forward(&self, pixels: Tensor<4>, observe: Observer) -> Result<Tensor<4>> {
         let mut x = self.input.forward(pixels);
         observe("encoder.conv_in", Activation::Image(&x));
         for level in &self.levels {
-            x = level.blocks.forward(x, observe);
+            x = level.blocks.forward(x, observe)?;
             if let Some(halve) = &level.halve {
-                x = halve.forward(x);
-                observe(&level.halve_name, Activation::Image(&x));
+                x = halve.forward(x, observe)?;
             }
         }
-        x = self.middle.forward(x, observe);
+        x = self.middle.forward(x, observe)?;
         x = self.output.forward(self.norm.forward_silu(x));
         observe("encoder.conv_out", Activation::Image(&x));
-        x
+        Ok(x)
     }
 }

@@ -8,8 +8,8 @@ use burn::tensor::Tensor;
 
 use self::decoder::Decoder;
 use self::encoder::Encoder;
-use super::{Activation, Observer};
-use crate::device::ComputeDevice;
+use super::{Activation, Observer, demand};
+use crate::device::{ComputeDevice, Demand};
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Geometry};
 use crate::weights::Scope;
@@ -44,11 +44,15 @@ impl AutoencoderKl {
                 .then(|| Conv2d::load(&scope.enter(name), Geometry::same(1), device))
                 .transpose()
         };
+        // What always stays comes first; the blocks share the room that is left.
+        let (inwards, outwards) = (scope.enter("encoder"), scope.enter("decoder"));
+        let encoder = Encoder::load(&inwards, device)?;
+        let decoder = Decoder::load(&outwards, device)?;
         let autoencoder = Self {
-            encoder: Encoder::load(&scope.enter("encoder"), device)?,
-            decoder: Decoder::load(&scope.enter("decoder"), device)?,
             quantise: pointwise("quant_conv")?,
             unquantise: pointwise("post_quant_conv")?,
+            encoder: encoder.check(&inwards)?,
+            decoder: decoder.check(&outwards)?,
         };
         autoencoder.check(scope)
     }
@@ -128,7 +132,7 @@ impl AutoencoderKl {
                 pixels.dims()
             )));
         }
-        let mut moments = self.encoder.forward(pixels, observe);
+        let mut moments = self.encoder.forward(pixels, observe)?;
         if let Some(layer) = &self.quantise {
             moments = layer.forward(moments);
             observe("quant_conv", Activation::Image(&moments));
@@ -166,7 +170,7 @@ impl AutoencoderKl {
             x = layer.forward(x);
             observe("post_quant_conv", Activation::Image(&x));
         }
-        Ok(self.decoder.forward(x, observe))
+        self.decoder.forward(x, observe)
     }
 }
 
@@ -185,6 +189,14 @@ impl super::Autoencoder for AutoencoderKl {
 
     fn decode(&self, latent: Tensor<4>) -> Result<Tensor<4>> {
         self.decode(latent)
+    }
+
+    fn encoding(&self, [height, width]: [usize; 2]) -> Demand {
+        demand(self.encoder.largest(height as u64 * width as u64))
+    }
+
+    fn decoding(&self, [height, width]: [usize; 2]) -> Demand {
+        demand(self.decoder.largest(height as u64 * width as u64))
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Call, Hooking};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Geometry, Strategies, upsample_nearest_2x};
+use crate::residency::Part;
 use crate::weights::Scope;
 
 /// Layers that run one after the other; the file calls it a block.
@@ -20,14 +21,14 @@ pub(super) struct Stage {
 /// One layer. Which one it is shows in the names of its tensors.
 #[derive(Debug)]
 pub(super) enum Layer {
-    Residual(Box<ResidualBlock>),
+    Residual(Box<Part<ResidualBlock>>),
     Transformer(Box<SpatialTransformer>),
     /// The first layer of the network.
-    Convolution(Conv2d),
+    Convolution(Part<Conv2d>),
     /// A convolution with a step of two.
-    Downsample(Conv2d),
+    Downsample(Part<Conv2d>),
     /// Doubling, then a convolution.
-    Upsample(Conv2d, Strategies),
+    Upsample(Part<Conv2d>, Strategies),
 }
 
 impl Stage {
@@ -58,7 +59,7 @@ impl Stage {
     ) -> Result<usize> {
         let mut channels = channels;
         for (name, layer) in &self.layers {
-            let (expected, result) = layer.channels();
+            let (expected, result) = layer.check(&scope.enter(name), embedding, contexts)?;
             if expected != channels {
                 return Err(Error::UnknownModel {
                     path: scope.weights().path().to_owned(),
@@ -68,7 +69,6 @@ impl Stage {
                     ),
                 });
             }
-            layer.check(&scope.enter(name), embedding, contexts)?;
             channels = result;
         }
         Ok(channels)
@@ -93,19 +93,26 @@ impl Stage {
 
 impl Layer {
     fn load(scope: &Scope, name: &str, device: &ComputeDevice) -> Result<Self> {
+        let convolution = |name: &str, geometry| {
+            let target = device.clone();
+            let load = move |scope: &Scope| Conv2d::load(scope, geometry, &target);
+            Part::new(&scope.enter(name), load)
+        };
         // Asked for by part, not by tensor: a layer that lacks one is known, and the error can name the tensor.
         if scope.has_scope("in_layers") {
-            ResidualBlock::load(scope, device).map(|block| Self::Residual(Box::new(block)))
+            let target = device.clone();
+            let block = Part::new(scope, move |scope| ResidualBlock::load(scope, &target));
+            Ok(Self::Residual(Box::new(block)))
         } else if scope.has_scope("transformer_blocks") {
             let transformer = SpatialTransformer::load(scope, name, device)?;
             Ok(Self::Transformer(Box::new(transformer)))
         } else if scope.has_scope("op") {
-            Conv2d::load(&scope.enter("op"), Geometry::HALVE, device).map(Self::Downsample)
+            Ok(Self::Downsample(convolution("op", Geometry::HALVE)))
         } else if scope.has_scope("conv") {
-            let convolution = Conv2d::load(&scope.enter("conv"), Geometry::same(3), device)?;
+            let convolution = convolution("conv", Geometry::same(3));
             Ok(Self::Upsample(convolution, *device.strategies()))
         } else if scope.has("weight") {
-            Conv2d::load(scope, Geometry::same(3), device).map(Self::Convolution)
+            Ok(Self::Convolution(convolution("", Geometry::same(3))))
         } else {
             Err(Error::UnknownModel {
                 path: scope.weights().path().to_owned(),
@@ -118,25 +125,30 @@ impl Layer {
         }
     }
 
-    /// How many channels go in and come out.
-    fn channels(&self) -> (usize, usize) {
+    /// How many channels go in and come out. Whether the layer fits itself and an embedding of this width; `contexts` collects the widths
+    /// of texts that are read.
+    fn check(
+        &self,
+        scope: &Scope,
+        embedding: usize,
+        contexts: &mut Vec<usize>,
+    ) -> Result<(usize, usize)> {
         match self {
-            Self::Residual(block) => (block.inputs(), block.outputs()),
-            Self::Transformer(transformer) => (transformer.channels(), transformer.channels()),
+            Self::Residual(block) => {
+                let block = block.get()?;
+                block.check(scope, embedding)?;
+                Ok((block.inputs(), block.outputs()))
+            }
+            Self::Transformer(transformer) => {
+                transformer.check(contexts)?;
+                Ok((transformer.channels(), transformer.channels()))
+            }
             Self::Convolution(convolution)
             | Self::Downsample(convolution)
-            | Self::Upsample(convolution, _) => (convolution.inputs(), convolution.outputs()),
-        }
-    }
-
-    fn check(&self, scope: &Scope, embedding: usize, contexts: &mut Vec<usize>) -> Result<()> {
-        match self {
-            Self::Residual(block) => block.check(scope, embedding),
-            Self::Transformer(transformer) => {
-                contexts.extend(transformer.context_widths());
-                Ok(())
+            | Self::Upsample(convolution, _) => {
+                let convolution = convolution.get()?;
+                Ok((convolution.inputs(), convolution.outputs()))
             }
-            _ => Ok(()),
         }
     }
 
@@ -148,13 +160,13 @@ impl Layer {
         size: Option<[usize; 2]>,
     ) -> Result<Tensor<4>> {
         Ok(match self {
-            Self::Residual(block) => block.forward(x, &call.embedding),
+            Self::Residual(block) => block.get()?.forward(x, &call.embedding),
             Self::Transformer(transformer) => {
                 let observe: Observer = &mut *call.observe;
                 transformer.forward(x, call.context.as_ref(), at, observe)?
             }
             Self::Convolution(convolution) | Self::Downsample(convolution) => {
-                convolution.forward(x)
+                convolution.get()?.forward(x)
             }
             Self::Upsample(convolution, strategies) => {
                 let [_, _, height, width] = x.dims();
@@ -168,7 +180,7 @@ impl Layer {
                 } else {
                     nearest(nearest(x, 2, rows), 3, columns)
                 };
-                convolution.forward(larger)
+                convolution.get()?.forward(larger)
             }
         })
     }

@@ -8,6 +8,7 @@ use super::{GROUPS, Hooking};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{GroupNorm, LayerNorm, Linear, Mask, Strategies, attention, geglu};
+use crate::residency::Part;
 use crate::weights::Scope;
 
 /// Added to variances in the norm before a transformer.
@@ -27,7 +28,8 @@ const FIXED_HEAD_SIZE: usize = 64;
 pub(super) struct SpatialTransformer {
     norm: GroupNorm,
     project_in: Linear,
-    blocks: Vec<Block>,
+    /// With what an observer calls them.
+    blocks: Vec<(String, Part<Block>)>,
     project_out: Linear,
 }
 
@@ -64,15 +66,13 @@ impl SpatialTransformer {
         let blocks = (0..scope.count("transformer_blocks"))
             .map(|index| {
                 let local = format!("transformer_blocks.{index}");
-                Block::load(
-                    &scope.enter(&local),
-                    format!("{name}.{local}"),
-                    width,
-                    heads,
-                    device,
-                )
+                let target = device.clone();
+                let block = Part::new(&scope.enter(&local), move |scope| {
+                    Block::load(scope, width, heads, &target)
+                });
+                (format!("{name}.{local}"), block)
             })
-            .collect::<Result<_>>()?;
+            .collect();
         Ok(Self {
             norm,
             project_in,
@@ -85,12 +85,14 @@ impl SpatialTransformer {
         self.norm.channels()
     }
 
-    /// The widths of the texts that the blocks read.
-    pub(super) fn context_widths(&self) -> impl Iterator<Item = usize> + '_ {
-        self.blocks
-            .iter()
-            .filter_map(|block| block.cross_attention.as_ref())
-            .map(|layer| layer.attention.key.inputs())
+    /// Whether each block fits itself; `contexts` collects the widths of the texts that the blocks read.
+    pub(super) fn check(&self, contexts: &mut Vec<usize>) -> Result<()> {
+        for (_, block) in &self.blocks {
+            let block = block.get()?;
+            let layer = block.cross_attention.as_ref();
+            contexts.extend(layer.map(|layer| layer.attention.key.inputs()));
+        }
+        Ok(())
     }
 
     /// `x` is `[batch, channels, height, width]`, `context` `[batch, tokens, width]`.
@@ -108,9 +110,9 @@ impl SpatialTransformer {
             .forward(x.clone())
             .reshape([batch, channels, pixels]);
         let mut tokens = self.project_in.forward(normal.swap_dims(1, 2));
-        for (index, block) in self.blocks.iter().enumerate() {
-            tokens = block.forward(tokens, context, at, index)?;
-            observe(&block.name, Activation::Tokens(&tokens));
+        for (index, (name, block)) in self.blocks.iter().enumerate() {
+            tokens = block.get()?.forward(tokens, context, at, index)?;
+            observe(name, Activation::Tokens(&tokens));
         }
         let residual = x.reshape([batch, channels, pixels]);
         Ok(self
@@ -123,7 +125,6 @@ impl SpatialTransformer {
 /// Attention among the tokens, attention to the text, and a gated feed-forward layer, each after a norm and added to its input.
 #[derive(Debug)]
 struct Block {
-    name: String,
     self_attention: AttentionLayer,
     cross_attention: Option<AttentionLayer>,
     feed_norm: LayerNorm,
@@ -133,13 +134,7 @@ struct Block {
 }
 
 impl Block {
-    fn load(
-        scope: &Scope,
-        name: String,
-        width: usize,
-        heads: usize,
-        device: &ComputeDevice,
-    ) -> Result<Self> {
+    fn load(scope: &Scope, width: usize, heads: usize, device: &ComputeDevice) -> Result<Self> {
         let attention = |norm: &str, layer: &str| {
             AttentionLayer::load(scope, norm, layer, width, heads, device)
         };
@@ -159,7 +154,6 @@ impl Block {
         let reads_itself = self_attention.attention.key.inputs() == width;
         check(scope, &[("attn1.to_k.weight", reads_itself)], width)?;
         Ok(Self {
-            name,
             self_attention,
             cross_attention: scope
                 .has_scope("attn2")

@@ -13,6 +13,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Geometry};
+use crate::residency::Room;
 use crate::weights::{Scope, Weights};
 use compact::Compact;
 use rrdb::Rrdb;
@@ -171,13 +172,13 @@ impl UpscalerFile {
         self.kind.name
     }
 
-    /// Builds the network.
+    /// Builds the network, whose tensors take memory of `room`.
     ///
     /// # Errors
     ///
     /// If a tensor is missing or does not fit the others.
-    pub fn load(&self, device: &ComputeDevice) -> Result<Arc<dyn Upscaler>> {
-        (self.kind.load)(&self.weights.root(), device)
+    pub fn load(&self, room: &Arc<Room>, device: &ComputeDevice) -> Result<Arc<dyn Upscaler>> {
+        (self.kind.load)(&self.weights.root().in_room(room), device)
     }
 }
 

@@ -40,7 +40,7 @@ fn every_kind_equals_its_recording() {
     for file in CASES {
         let (name, _) = file.split_once('.').unwrap();
         let upscaler = open(file).unwrap();
-        let network = upscaler.load(&device).unwrap();
+        let network = upscaler.load(&Arc::default(), &device).unwrap();
         let scale = name.rsplit('_').next().unwrap().trim_end_matches('x');
         assert_eq!(network.scale().to_string(), scale, "{name}");
         let picture: Tensor<4> = recorded(&golden, &format!("{name}/in"), &device);
@@ -64,7 +64,7 @@ fn every_kind_equals_its_recording() {
 fn the_recorded_model_gives_the_recorded_picture() {
     let device = ComputeDevice::cpu();
     let upscaler = UpscalerFile::new(weights("esrgan_x4_tiny")).unwrap();
-    let network = upscaler.load(&device).unwrap();
+    let network = upscaler.load(&Arc::default(), &device).unwrap();
     let golden = golden("esrgan_x4_tiny");
     let image: Tensor<4> = recorded(&golden, "image", &device);
     let got = enlarge(&*network, image.permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);
@@ -106,7 +106,7 @@ fn networks_that_contradict_themselves_are_refused() {
     for wrong in [missing, swapped] {
         let error = UpscalerFile::new(wrong)
             .unwrap()
-            .load(&device)
+            .load(&Arc::default(), &device)
             .err()
             .unwrap();
         assert!(error.to_string().contains("compact_4x"), "{error}");

@@ -40,18 +40,19 @@ impl ControlUNet {
     pub fn load(scope: &Scope, device: &ComputeDevice) -> Result<Self> {
         let exit = |name: String| Conv2d::load(&scope.enter(name), Geometry::same(1), device);
         let descent = Descent::load(scope, device)?;
-        let extents = descent.check(scope)?;
         let exits = (0..scope.count("zero_convs"))
             .map(|index| exit(format!("zero_convs.{index}.0")))
             .collect::<Result<Vec<_>>>()?;
-        let network = Self {
+        let mut network = Self {
             exits,
             middle_exit: exit("middle_block_out.0".to_owned())?,
             picture: PictureEncoder::load(&scope.enter("input_hint_block"), device)?,
             union: Union::load(scope, device)?,
-            context_width: only_width(scope, extents.contexts)?,
+            context_width: None,
             descent,
         };
+        let extents = network.descent.check(scope)?;
+        network.context_width = only_width(scope, extents.contexts)?;
         if network.exits.len() != extents.stages.len() {
             return Err(Error::UnknownModel {
                 path: scope.weights().path().to_owned(),
