@@ -85,7 +85,7 @@ fn source(
         let patches = difference(path, weights, prefix, model)?;
         let (weights, target) = (Arc::clone(weights), device.clone());
         let whole = Arc::clone(&weights);
-        let footprint = move || whole.root().enter(prefix).footprint();
+        let footprint = move |width| whole.root().enter(prefix).footprint(width);
         let load = move |room: &Arc<Room>| -> Result<Arc<dyn ControlNetwork>> {
             let scope = weights.root().enter(prefix).patched(&patches);
             Ok(Arc::new(ControlUNet::load(&scope.in_room(room), &target)?))
@@ -198,7 +198,7 @@ impl ControlLora {
         let source = base.within(Arc::new(own.over(base.weights())));
         let (path, target) = (self.path.clone(), self.device.clone());
         let whole = source.clone();
-        let footprint = move || whole.scope().footprint();
+        let footprint = move |width| whole.scope().footprint(width);
         let load = move |room: &Arc<Room>| -> Result<Arc<dyn ControlNetwork>> {
             let file = PatchFile::open(&path)?;
             let patches = source.patches().with_control(&file, source.prefix())?;

@@ -39,7 +39,7 @@ impl UpscaleModel {
         let target = device.clone();
         let name = format!("{} of {}", file.kind(), path.display());
         let weights = file.weights().clone();
-        let footprint = move || weights.root().footprint();
+        let footprint = move |width| weights.root().footprint(width);
         let load = move |room: &Arc<Room>| {
             let network = file.load(room, &target)?;
             report_unused(file.weights(), "");

@@ -96,7 +96,7 @@ impl Vae {
         let scale = format.map_or([1.0, 0.0], |format| [format.scale, format.shift]);
         let target = device.clone();
         let files: Vec<_> = encoder.iter().chain(&decoder).cloned().collect();
-        let footprint = move || files.iter().map(|file| file.root().footprint()).sum();
+        let footprint = move |width| files.iter().map(|file| file.root().footprint(width)).sum();
         let load = move |room: &Arc<Room>| {
             let [encoder, decoder] = [&encoder, &decoder]
                 .map(|part| part.as_ref().map(|part| part.root().in_room(room)));

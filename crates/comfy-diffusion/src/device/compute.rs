@@ -52,7 +52,7 @@ impl ComputeDevice {
         strategies: Strategies,
         network_strategies: Strategies,
     ) -> Self {
-        let residency = Residency::new(plan.memory, {
+        let residency = Residency::new(plan.memory, strategies.width_of_weights(), {
             let device = device.clone();
             move || device.memory_cleanup()
         });

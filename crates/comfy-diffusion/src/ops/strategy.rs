@@ -2,6 +2,8 @@
 
 use comfy_kernels::{Precision, Tile};
 
+use crate::weights::Width;
+
 /// How one device computes the operators that have more than one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Strategies {
@@ -64,8 +66,12 @@ impl Strategies {
     };
 
     /// Whether weights are kept as they are stored: our own kernels widen them as they read them.
-    pub(crate) fn keeps_stored_weights(&self) -> bool {
-        self.kernels == Kernels::Host && self.convolution == ConvolutionStrategy::HostTiles
+    pub(crate) fn width_of_weights(&self) -> Width {
+        if self.kernels == Kernels::Host && self.convolution == ConvolutionStrategy::HostTiles {
+            Width::Stored
+        } else {
+            Width::Single
+        }
     }
 
     /// What our own kernels multiply with.

@@ -20,6 +20,7 @@ pub use resident::Resident;
 pub use room::Room;
 
 use crate::device::{Keeping, MemoryPlan};
+use crate::weights::Width;
 
 /// Everything that may be loaded on one device. Clones are the same list.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct Residency {
 
 struct Inner {
     plan: MemoryPlan,
+    /// How weights are kept.
+    width: Width,
     /// Gives memory that was freed back to the system.
     release: Box<dyn Fn() + Send + Sync>,
     slots: Mutex<Vec<Weak<dyn Unload>>>,
@@ -41,16 +44,17 @@ struct Inner {
 impl Default for Residency {
     /// Without a budget.
     fn default() -> Self {
-        Self::new(MemoryPlan::UNLIMITED, || {})
+        Self::new(MemoryPlan::UNLIMITED, Width::Single, || {})
     }
 }
 
 impl Residency {
-    /// An empty list. `release` is called when values have left to make room.
-    pub fn new(plan: MemoryPlan, release: impl Fn() + Send + Sync + 'static) -> Self {
+    /// An empty list, for a device that keeps weights in this width. `release` is called when values have left to make room.
+    pub fn new(plan: MemoryPlan, width: Width, release: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             inner: Arc::new(Inner {
                 plan,
+                width,
                 release: Box::new(release),
                 slots: Mutex::default(),
                 rooms: Mutex::default(),

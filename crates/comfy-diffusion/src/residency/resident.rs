@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 use super::{Residency, Room, Unload, lock};
 use crate::error::Result;
 use crate::weights::patch::{Blend, NameMap, PatchFile, Patches};
-use crate::weights::{Scope, TensorSource, Weights};
+use crate::weights::{Scope, TensorSource, Weights, Width};
 
 /// A value that is loaded when first used and can be unloaded; cloning gives another handle to the same value.
 pub struct Resident<T: ?Sized> {
@@ -42,7 +42,7 @@ struct Slot<T: ?Sized> {
 struct Loader<T: ?Sized> {
     residency: Residency,
     /// The bytes that it will take, about.
-    footprint: Box<dyn Fn() -> u64 + Send + Sync>,
+    footprint: Box<dyn Fn(Width) -> u64 + Send + Sync>,
     load: Load<T>,
 }
 
@@ -61,7 +61,7 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
     pub fn new(
         residency: &Residency,
         name: impl Into<String>,
-        footprint: impl Fn() -> u64 + Send + Sync + 'static,
+        footprint: impl Fn(Width) -> u64 + Send + Sync + 'static,
         load: impl Fn(&Arc<Room>) -> Result<Arc<T>> + Send + Sync + 'static,
     ) -> Self {
         let slot = Arc::new(Slot {
@@ -90,7 +90,7 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         load: impl Fn(&Scope) -> Result<Arc<T>> + Send + Sync + 'static,
     ) -> Self {
         let whole = Arc::clone(&weights);
-        let footprint = move || whole.root().footprint();
+        let footprint = move |width| whole.root().footprint(width);
         Self::new(residency, name, footprint, move |room| {
             load(&weights.root().in_room(room))
         })
@@ -180,7 +180,10 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         }
         let loader = loader.expect("a value without a way to load it is never unloaded");
         let started = std::time::Instant::now();
-        let room = loader.residency.admit((loader.footprint)());
+        let room = {
+            let width = loader.residency.inner.width;
+            loader.residency.admit((loader.footprint)(width))
+        };
         let value = (loader.load)(&room)?;
         let weak = Arc::downgrade(&value);
         room.settle(move || weak.strong_count() > 0);
@@ -238,7 +241,7 @@ impl<T: ?Sized + Send + Sync + 'static> Origin<T> {
                 (origin, source)
             });
             let same = Arc::clone(&changed);
-            let footprint = move || same().1.scope().footprint();
+            let footprint = move |width| same().1.scope().footprint(width);
             let fresh = Resident::new(&origin.residency, name, footprint, move |room| {
                 let (origin, source) = changed();
                 (origin.load)(&source.in_room(room))

@@ -11,7 +11,7 @@ fn loads_once_and_again_after_unloading() {
     let residency = Residency::default();
     let count = Arc::clone(&loads);
     let load = move |_: &_| Ok(Arc::new(count.fetch_add(1, Ordering::SeqCst)));
-    let resident = Resident::new(&residency, "number", || 0, load);
+    let resident = Resident::new(&residency, "number", |_| 0, load);
     let other = resident.clone();
     assert_eq!(residency.unload_all(), 0);
     assert_eq!((*resident.get().unwrap(), *other.get().unwrap()), (0, 0));
@@ -67,7 +67,7 @@ fn the_same_changes_are_merged_once() {
 #[test]
 fn a_value_in_use_outlives_its_unloading() {
     let residency = Residency::default();
-    let resident = Resident::new(&residency, "text", || 0, |_| Ok(Arc::<str>::from("hello")));
+    let resident = Resident::new(&residency, "text", |_| 0, |_| Ok(Arc::<str>::from("hello")));
     let used = resident.get().unwrap();
     residency.unload_all();
     assert_eq!(&*used, "hello");
@@ -78,7 +78,7 @@ fn a_failed_load_is_tried_again() {
     let resident = Resident::<str>::new(
         &Residency::default(),
         "never",
-        || 0,
+        |_| 0,
         |_| Err(Error::input("no")),
     );
     assert!(resident.get().is_err());
@@ -90,7 +90,7 @@ fn a_failed_load_is_tried_again() {
 fn dropped_handles_leave_the_list() {
     let residency = Residency::default();
     for _ in 0..10 {
-        Resident::new(&residency, "dropped", || 0, |_| Ok(Arc::new(1)));
+        Resident::new(&residency, "dropped", |_| 0, |_| Ok(Arc::new(1)));
     }
     assert!(lock(&residency.inner.slots).len() <= 1);
 }
@@ -111,7 +111,7 @@ impl Toy {
             Ok(Arc::<str>::from(name))
         };
         Self {
-            handle: Resident::new(residency, name, move || bytes, load),
+            handle: Resident::new(residency, name, move |_| bytes, load),
             loads,
         }
     }
@@ -136,7 +136,7 @@ fn residency(budget: u64, keeping: Keeping) -> (Residency, Arc<AtomicUsize>) {
     let release = move || {
         count.fetch_add(1, Ordering::SeqCst);
     };
-    (Residency::new(plan, release), releases)
+    (Residency::new(plan, Width::Single, release), releases)
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_failed_load_leaves_its_room_to_others() {
         Err(Error::input("no"))
     };
     assert!(
-        Resident::<str>::new(&residency, "never", || 90, fail)
+        Resident::<str>::new(&residency, "never", |_| 90, fail)
             .get()
             .is_err()
     );
@@ -212,7 +212,7 @@ fn room_is_kept_for_what_is_being_loaded() {
         saw.store(inner.make_room(100) as usize, Ordering::SeqCst);
         Ok(Arc::<str>::from("loaded"))
     };
-    Resident::new(&residency, "slow", || 70, load)
+    Resident::new(&residency, "slow", |_| 70, load)
         .get()
         .unwrap();
     assert_eq!(seen.load(Ordering::SeqCst), 30);
@@ -258,7 +258,7 @@ fn parts_stay_while_there_is_room_and_are_loaded_anew_without() {
     };
     let blocker = Toy::new(&residency, "blocker", bytes);
     let held = blocker.handle.get().unwrap();
-    let resident = Resident::new(&residency, "parts", move || 5 * bytes, load);
+    let resident = Resident::new(&residency, "parts", move |_| 5 * bytes, load);
     let network = resident.get().unwrap();
     assert_eq!(
         (loads.load(Ordering::SeqCst), residency.in_use()),

@@ -21,7 +21,7 @@ pub use file::{View, Weights};
 pub(crate) use place::Place;
 pub use rounding::Rounding;
 pub use safetensors::Dtype;
-pub use scope::Scope;
+pub use scope::{Scope, Width};
 pub use source::TensorSource;
 pub use writer::{Outgoing, Stored, WriteFailure, write_weights};
 

@@ -18,6 +18,16 @@ use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::residency::Room;
 
+/// The precision of weights in a device's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Width {
+    /// 16 bits where the values have no more.
+    Stored,
+    /// 32 bits.
+    #[default]
+    Single,
+}
+
 /// The tensors of a file whose names start with a prefix; models are built from it.
 ///
 /// Names are given relative to the scope: in `scope.enter("encoder").enter(0)`, `weight` is `encoder.0.weight` of the file.
@@ -125,16 +135,23 @@ impl<'a> Scope<'a> {
         &self.room
     }
 
-    /// The bytes that all tensors of this scope take on a device.
-    pub fn footprint(&self) -> u64 {
+    /// The bytes that all tensors of this scope take on a device, about.
+    pub fn footprint(&self, width: Width) -> u64 {
         let names = self.weights.names(&self.prefix);
-        names.map(|name| self.bytes_of(name)).sum()
+        names.map(|name| self.bytes_of(name, width)).sum()
     }
 
     /// The bytes that a tensor takes on a device, by its full name.
-    fn bytes_of(&self, full: &str) -> u64 {
+    fn bytes_of(&self, full: &str, width: Width) -> u64 {
         let shape = self.weights.shape(full).unwrap_or_default();
-        shape.iter().product::<usize>() as u64 * size_of::<f32>() as u64
+        let is_half = self.rounding == Rounding::Half
+            || matches!(self.weights.element(full), Some(Dtype::F16 | Dtype::BF16));
+        // Scales and shifts are widened everywhere.
+        let bytes = match width {
+            Width::Stored if is_half && shape.len() > 1 => size_of::<f16>(),
+            _ => size_of::<f32>(),
+        };
+        (shape.iter().product::<usize>() * bytes) as u64
     }
 
     /// The file.
@@ -232,8 +249,8 @@ impl<'a> Scope<'a> {
         expected: [usize; D],
         device: &ComputeDevice,
     ) -> Result<Tensor<D>> {
-        let halves = match device.strategies().keeps_stored_weights() {
-            true if self.shape(name)? == expected => self.halves(name)?,
+        let halves = match device.strategies().width_of_weights() {
+            Width::Stored if self.shape(name)? == expected => self.halves(name)?,
             _ => None,
         };
         let (data, element) = match halves {
@@ -241,6 +258,7 @@ impl<'a> Scope<'a> {
             Some(Halves::Ieee(values)) => (TensorData::new(values, expected), DType::F16),
             Some(Halves::Brain(values)) => (TensorData::new(values, expected), DType::BF16),
         };
+        self.room.take(data.bytes().len() as u64);
         Ok(Tensor::from_data(data, (device.tensor_device(), element)))
     }
 
