@@ -34,7 +34,7 @@ pub struct Attention {
 /// `softmax(q · kᵀ / √size) · v` for each head, of `[batch, queries, heads · size]` and twice `[batch, keys, heads · size]`.
 ///
 /// The softmax is taken while going over the keys (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et
-/// al. 2022, "FlashAttention"). Scores are computed with queries as lanes: then what is left of them after the softmax is a panel as
+/// al. 2022, "`FlashAttention`"). Scores are computed with queries as lanes: then what is left of them after the softmax is a panel as
 /// it stands.
 ///
 /// # Panics

@@ -1,6 +1,6 @@
 //! Matrix products on the processor, of operands that need not exist as matrices.
 //!
-//! A product is computed as in the GotoBLAS (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication"): both
+//! A product is computed as in the `GotoBLAS` (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication"): both
 //! operands are copied, a cache-sized part at a time, into panels whose order suits the registers, and a [`Tile`] multiplies two
 //! panels. What an operand is made of matters to the copying alone ([`Operand`]): weights of half precision are widened there, patches
 //! of an image are gathered there, so neither is ever in memory as a whole.

@@ -156,16 +156,15 @@ fn convolve_block(
             let first = task * panels_of_task;
             let count = (parts.len() / images_of_block).div_ceil(rows);
             let mut own = Vec::new();
-            let transformed = match ready {
-                Some(ready) => &ready[first * kernels.panel()..][..count * kernels.panel()],
-                None => {
-                    own.resize(count * kernels.panel(), 0.0);
-                    let mut scratch = kernels.scratch();
-                    for (index, panel) in own.chunks_exact_mut(kernels.panel()).enumerate() {
-                        kernels.transform(first + index, &mut scratch, panel);
-                    }
-                    &own[..]
+            let transformed = if let Some(ready) = ready {
+                &ready[first * kernels.panel()..][..count * kernels.panel()]
+            } else {
+                own.resize(count * kernels.panel(), 0.0);
+                let mut scratch = kernels.scratch();
+                for (index, panel) in own.chunks_exact_mut(kernels.panel()).enumerate() {
+                    kernels.transform(first + index, &mut scratch, panel);
                 }
+                &own[..]
             };
             let tiles = panels * lanes;
             let mut products = vec![0.0; PLACES * count * rows * tiles];

@@ -1,5 +1,10 @@
 //! The three transforms: of kernels, of pieces of the image, and of their products.
 
+#![allow(
+    clippy::inline_always,
+    reason = "functions that are not inlined are not compiled for the instructions of `vectorised` ones"
+)]
+
 use super::blocks::Run;
 use super::{Images, PIECE, PLACES, TILE};
 use crate::vectorise::vectorised;
