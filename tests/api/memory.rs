@@ -110,6 +110,7 @@ fn pictures_do_not_depend_on_memory() {
 }
 
 /// A picture of 576 by 64 pixels encoded by a node of `encode` and decoded by one of `decode`, which take these inputs further.
+#[expect(clippy::needless_pass_by_value, reason = "callers make them for it")]
 fn round_trip(encode: (&str, Value), decode: (&str, Value)) -> Value {
     let mut prompt = json!({
         "1": {"class_type": "LoadImage", "inputs": {"image": "ref_img.png"}},

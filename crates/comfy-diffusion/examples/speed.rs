@@ -20,6 +20,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use comfy_diffusion::device::{ComputeDevice, DevicePlan, DeviceRequest, Precision};
 use comfy_diffusion::models::NetworkInput;
 use comfy_diffusion::ops::profile;
+use comfy_diffusion::weights::Rounding;
 use comfy_diffusion::{Checkpoint, open_checkpoint, open_diffusion_model};
 use serde::Deserialize;
 use serde_json::json;
@@ -111,7 +112,7 @@ fn open(path: &Path, device: &ComputeDevice) -> Result<Checkpoint> {
     Ok(match checkpoint {
         Ok(checkpoint) if checkpoint.model.is_some() => checkpoint,
         _ => Checkpoint {
-            model: Some(open_diffusion_model(path, Default::default(), device)?),
+            model: Some(open_diffusion_model(path, Rounding::default(), device)?),
             clip: None,
             vae: None,
         },

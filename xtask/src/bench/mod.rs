@@ -1,5 +1,10 @@
 //! Times our engine beside others, in turns, on the same weights and the same work.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "a program for developers that talks on the terminal"
+)]
+
 mod engine;
 mod options;
 mod picture;

@@ -29,6 +29,10 @@ cargo xtask bench CHECKPOINT [OPTIONS]
 
 /// What the command line says.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent flags of a command line"
+)]
 pub(super) struct Options {
     pub(super) checkpoint: PathBuf,
     pub(super) pytorch: Option<String>,
@@ -82,7 +86,7 @@ impl Options {
                 "--rounds" => {
                     options.rounds = value()?
                         .parse()
-                        .context("expected a number after --rounds")?
+                        .context("expected a number after --rounds")?;
                 }
                 "--only" => options.only = Some(value()?),
                 "--features" => options.features = Some(value()?),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::report::Table;
+use super::report::{Cell, Table};
 
 const WIDTH: f64 = 900.0;
 /// Room for the names of works, and for numbers after the bars.
@@ -42,7 +42,7 @@ pub(super) fn bars(table: &Table) -> String {
         let slowest = row
             .cells
             .iter()
-            .map(|cell| cell.median())
+            .map(Cell::median)
             .fold(f64::MIN_POSITIVE, f64::max);
         let middle = y + row.cells.len() as f64 * BAR / 2.0 + 4.0;
         let _ = writeln!(

@@ -74,7 +74,8 @@ fn unet(
 }
 
 fn work(title: String, work: &str, inputs: Value) -> Work {
-    let request = json!({"work": work, "inputs": inputs});
+    let mut request = json!({"work": work});
+    request["inputs"] = inputs;
     Work { title, request }
 }
 

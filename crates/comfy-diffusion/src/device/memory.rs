@@ -62,9 +62,10 @@ impl MemoryPlan {
     /// The plan for a device with `own` bytes of memory, if it has memory of its own and tells.
     pub(super) fn new(request: MemoryRequest, own: Option<u64>) -> Self {
         let reserve = request.reserve.unwrap_or(RESERVED);
-        let usual = || match own {
-            Some(bytes) => bytes.saturating_sub(reserve.saturating_add(WORK)),
-            None => {
+        let usual = || {
+            if let Some(bytes) = own {
+                bytes.saturating_sub(reserve.saturating_add(WORK))
+            } else {
                 let machine = MachineMemory::measure().total;
                 let left = machine.saturating_sub(request.reserve.unwrap_or(0));
                 left.min(machine / 2)

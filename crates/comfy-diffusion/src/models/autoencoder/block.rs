@@ -12,6 +12,10 @@ use crate::weights::Scope;
 
 /// A layer that keeps the size of the image.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "handles of tensors; there are a few dozen blocks"
+)]
 pub(super) enum Block {
     Residual(Residual),
     Attention(SelfAttention),
@@ -19,6 +23,7 @@ pub(super) enum Block {
 
 /// Blocks that run one after the other, with their names for an observer.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "they are the blocks")]
 pub(super) struct Blocks {
     blocks: Vec<(String, Part<Block>)>,
     /// What stands before their names for an observer.
