@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
+use crate::buffer::Buffer;
 use crate::function;
 use crate::operand::Matrix;
-use crate::product::pack;
-use crate::tile::Tile;
+use crate::product::{Side, pack};
+use crate::tile::{Layout, Tile};
 use crate::vectorise::vectorised;
 
 /// Keys whose scores are held at a time, at most: with the lanes of a tile they stay in the nearest caches.
@@ -72,7 +73,7 @@ pub fn attend(
         block,
         values_of_block,
     };
-    let mut packed_keys = vec![0.0; batch * heads * keys_of_head];
+    let mut packed_keys = Buffer::new(batch * heads * keys_of_head);
     packed_keys
         .par_chunks_exact_mut(keys_of_head)
         .enumerate()
@@ -80,7 +81,7 @@ pub fn attend(
             plan.pack_keys(&key[head(key, index, keys)], packed);
         });
     let values_of_head = keys.div_ceil(block) * values_of_block;
-    let mut packed_values = vec![0.0; batch * heads * values_of_head];
+    let mut packed_values = Buffer::new(batch * heads * values_of_head);
     packed_values
         .par_chunks_exact_mut(values_of_head)
         .enumerate()
@@ -88,7 +89,7 @@ pub fn attend(
             plan.pack_values(&value[head(value, index, keys)], packed);
         });
     // Heads one after the other at first, so that tasks write to places of their own.
-    let mut by_head = vec![0.0; result.len()];
+    let mut by_head = Buffer::new(result.len());
     let heads_of_result = by_head.par_chunks_exact_mut(queries * size).enumerate();
     heads_of_result.for_each(|(index, by_head)| {
         let query = &query[head(query, index, queries)];
@@ -124,14 +125,16 @@ struct Plan<'a> {
 
 /// What one task writes to.
 struct Scratch {
-    query: Vec<f32>,
+    query: Buffer,
     /// `[keys of a block, lanes]`
-    scores: Vec<f32>,
+    scores: Buffer,
+    /// The scores after the softmax, where they are not a panel as they stand.
+    weights: Buffer,
     /// `[features, lanes]`, features filled up to whole tiles.
-    sums_of_values: Vec<f32>,
-    largest: Vec<f32>,
-    sums: Vec<f32>,
-    correction: Vec<f32>,
+    sums_of_values: Buffer,
+    largest: Buffer,
+    sums: Buffer,
+    correction: Buffer,
 }
 
 impl Scratch {
@@ -139,12 +142,16 @@ impl Scratch {
         let (tile, size) = (plan.tile, plan.sizes.size);
         let lanes = tile.lanes;
         Self {
-            query: vec![0.0; tile.panel(lanes, size)],
-            scores: vec![0.0; tile.panel(lanes, plan.block)],
-            sums_of_values: vec![0.0; size.next_multiple_of(tile.rows) * lanes],
-            largest: vec![0.0; lanes],
-            sums: vec![0.0; lanes],
-            correction: vec![0.0; lanes],
+            query: Buffer::new(tile.panel(lanes, size)),
+            scores: Buffer::new(plan.block.next_multiple_of(2) * lanes),
+            weights: match tile.layout {
+                Layout::Blocks => Buffer::new(tile.panel(lanes, plan.block)),
+                Layout::Values | Layout::Words(_) => Buffer::new(0),
+            },
+            sums_of_values: Buffer::new(size.next_multiple_of(tile.rows) * lanes),
+            largest: Buffer::new(lanes),
+            sums: Buffer::new(lanes),
+            correction: Buffer::new(lanes),
         }
     }
 }
@@ -159,7 +166,7 @@ impl Plan<'_> {
         let panels = packed.chunks_exact_mut(self.tile.panel(rows, size));
         for (panel, first) in panels.zip((0..keys).step_by(rows)) {
             let lanes = first..keys.min(first + rows);
-            pack(self.tile, &matrix, lanes, 0..size, rows, panel);
+            pack(self.tile, &matrix, lanes, 0..size, Side::Left, panel);
         }
     }
 
@@ -175,7 +182,7 @@ impl Plan<'_> {
             let panels = block.chunks_exact_mut(self.tile.panel(rows, self.block));
             for (panel, first) in panels.zip((0..size).step_by(rows)) {
                 let lanes = first..size.min(first + rows);
-                pack(self.tile, &matrix, lanes, depth.clone(), rows, panel);
+                pack(self.tile, &matrix, lanes, depth.clone(), Side::Left, panel);
             }
         }
     }
@@ -208,7 +215,7 @@ impl Plan<'_> {
             &matrix,
             some.clone(),
             0..size,
-            lanes,
+            Side::Right,
             &mut scratch.query,
         );
         let query = &scratch.query[..tile.words(lanes, size)];
@@ -216,6 +223,7 @@ impl Plan<'_> {
         scratch.largest.fill(f32::NEG_INFINITY);
         scratch.sums.fill(0.0);
         let factor = 1.0 / (size as f32).sqrt();
+        let ready = tile.ready();
         let blocks = packed_values.chunks_exact(self.values_of_block);
         for (values, start) in blocks.zip((0..keys).step_by(self.block)) {
             if causal && start >= some.end {
@@ -225,9 +233,9 @@ impl Plan<'_> {
             let filled = count.next_multiple_of(rows);
             let key_panel = tile.panel(rows, size);
             let key_panels = packed_keys[start / rows * key_panel..].chunks_exact(key_panel);
-            let scores = &mut scratch.scores[..tile.panel(lanes, filled)];
+            let scores = &mut scratch.scores[..filled * lanes];
             for (scores, key) in scores.chunks_exact_mut(rows * lanes).zip(key_panels) {
-                tile.run(&key[..tile.words(rows, size)], query, scores, lanes, false);
+                ready.run(&key[..tile.words(rows, size)], query, scores, lanes, false);
             }
             scores[count * lanes..].fill(f32::NEG_INFINITY);
             if causal {
@@ -243,14 +251,25 @@ impl Plan<'_> {
             if start > 0 {
                 scale_rows(&mut scratch.sums_of_values, &scratch.correction);
             }
-            tile.join(scores, lanes);
-            let scores = &scores[..tile.words(lanes, count)];
+            let weights = match tile.layout {
+                Layout::Values => &*scores,
+                Layout::Words(join) => {
+                    join(scores, lanes);
+                    &*scores
+                }
+                Layout::Blocks => {
+                    let matrix = Matrix::new(&*scores, [lanes, count], [1, lanes]);
+                    pack(tile, &matrix, 0..lanes, 0..count, Side::Right, &mut scratch.weights);
+                    &*scratch.weights
+                }
+            };
+            let weights = &weights[..tile.words(lanes, count)];
             let panels = values.chunks_exact(tile.panel(rows, self.block));
             let sums = scratch.sums_of_values.chunks_exact_mut(rows * lanes);
             for (sums, values) in sums.zip(panels) {
-                tile.run(
+                ready.run(
                     &values[..tile.words(rows, count)],
-                    scores,
+                    weights,
                     sums,
                     lanes,
                     true,

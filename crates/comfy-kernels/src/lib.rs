@@ -13,6 +13,7 @@
 //! The crate knows slices alone. `unsafe` is found in `tile`, where instructions for one kind of processor are called.
 
 mod attention;
+mod buffer;
 mod element;
 pub mod elementwise;
 mod function;
@@ -27,6 +28,7 @@ pub use attention::{Attention, attend};
 pub use element::Element;
 pub use operand::{Matrix, Operand};
 pub use product::{Output, product};
+pub use tile::block::{Block, Order};
 pub use tile::{Precision, Tile};
 pub use winograd::{Images, convolve_3x3, filtering_pays};
 

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::buffer::Buffer;
 use crate::operand::Operand;
-use crate::tile::Tile;
+use crate::tile::block::{self, Order};
+use crate::tile::{Layout, Tile, blocks_of};
 
 /// Words of depth that are multiplied at a time, at least: a panel of the left side stays in the nearest cache.
 const DEPTH: usize = 256;
@@ -61,9 +63,9 @@ pub fn product(tile: &Tile, output: Output, left: &dyn Operand, right: &dyn Oper
     }
     let divide = rows * columns * depth >= DIVIDE_FROM;
     let words = (WORDS / columns.min(LANES)).clamp(DEPTH, LARGEST_DEPTH);
-    let depth_of_part = words * tile.depths_of_word;
+    let depth_of_part = words * tile.depths_of_word();
     let panel = tile.panel(tile.lanes, depth_of_part.min(depth));
-    let mut packed = vec![0.0; columns.min(LANES).div_ceil(tile.lanes) * panel];
+    let mut packed = Buffer::new(columns.min(LANES).div_ceil(tile.lanes) * panel);
     for first in (0..columns).step_by(LANES) {
         let lanes = first..columns.min(first + LANES);
         let packed = &mut packed[..lanes.len().div_ceil(tile.lanes) * panel];
@@ -99,7 +101,8 @@ impl Part<'_> {
         let pack = |(index, panel): (usize, &mut [f32])| {
             let first = self.lanes.start + index * width;
             let lanes = first..self.lanes.end.min(first + width);
-            pack(self.tile, right, lanes, self.depth.clone(), width, panel);
+            let depth = self.depth.clone();
+            pack(self.tile, right, lanes, depth, Side::Right, panel);
         };
         if divide {
             packed
@@ -117,10 +120,10 @@ impl Part<'_> {
     fn multiply(&self, left: &dyn Operand, packed: &[f32], values: &mut [f32], divide: bool) {
         let rows = self.tile.rows;
         let buffers = || {
-            let panel = vec![0.0; self.tile.panel(rows, self.depth.len())];
-            (panel, vec![0.0; rows * self.tile.lanes])
+            let panel = Buffer::new(self.tile.panel(rows, self.depth.len()));
+            (panel, Buffer::new(rows * self.tile.lanes))
         };
-        let run = |(panel, edge): &mut (Vec<f32>, Vec<f32>),
+        let run = |(panel, edge): &mut (Buffer, Buffer),
                    (index, values): (usize, &mut [f32])| {
             let first = index * rows;
             let lanes = first..left.lanes().min(first + rows);
@@ -129,7 +132,7 @@ impl Part<'_> {
                 left,
                 lanes.clone(),
                 self.depth.clone(),
-                rows,
+                Side::Left,
                 panel,
             );
             let words = self.tile.words(rows, self.depth.len());
@@ -161,16 +164,16 @@ impl Part<'_> {
     ) {
         let width = self.tile.lanes;
         let words = self.tile.words(width, self.depth.len());
+        let tile = self.tile.ready();
         for (index, right) in packed.chunks_exact(self.panel).enumerate() {
             let right = &right[..words];
             let first = index * width;
             let columns = width.min(self.lanes.len() - first);
             if rows == self.tile.rows && columns == width {
-                self.tile
-                    .run(left, right, &mut values[first..], self.row_stride, self.add);
+                tile.run(left, right, &mut values[first..], self.row_stride, self.add);
                 continue;
             }
-            self.tile.run(left, right, edge, width, false);
+            tile.run(left, right, edge, width, false);
             for (row, edge) in edge.chunks_exact(width).take(rows).enumerate() {
                 let values = &mut values[row * self.row_stride + first..][..columns];
                 if self.add {
@@ -185,19 +188,50 @@ impl Part<'_> {
     }
 }
 
-/// Packs a panel and makes words of it.
+/// The sides of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Left,
+    Right,
+}
+
+/// Packs a panel of some lanes, at most as many as the tile has on that side.
 pub(crate) fn pack(
     tile: &Tile,
     operand: &dyn Operand,
     lanes: Range<usize>,
     depth: Range<usize>,
-    width: usize,
+    side: Side,
     panel: &mut [f32],
 ) {
-    let count = depth.len();
-    let panel = &mut panel[..tile.panel(width, count)];
-    let (values, rest) = panel.split_at_mut(width * count);
-    operand.pack(lanes, depth, width, values);
-    rest.fill(0.0);
-    tile.join(panel, width);
+    let width = match side {
+        Side::Left => tile.rows,
+        Side::Right => tile.lanes,
+    };
+    let panel = &mut panel[..tile.panel(width, depth.len())];
+    match tile.layout {
+        Layout::Values => operand.pack(lanes, depth, width, panel),
+        Layout::Words(join) => {
+            let (values, rest) = panel.split_at_mut(width * depth.len());
+            operand.pack(lanes, depth, width, values);
+            rest.fill(0.0);
+            join(panel, width);
+        }
+        Layout::Blocks => {
+            let wanted = match side {
+                Side::Left => Order::ByLane,
+                Side::Right => Order::ByWord,
+            };
+            let starts = (lanes.start..).step_by(block::LANES);
+            let columns = blocks_of(panel).chunks_exact_mut(depth.len().div_ceil(block::DEPTHS));
+            for (blocks, start) in columns.zip(starts) {
+                let lanes = start..lanes.end.min(start + block::LANES);
+                if lanes.is_empty() {
+                    blocks.as_flattened_mut().as_flattened_mut().fill(0.0);
+                } else if operand.pack_blocks(lanes, depth.clone(), blocks) != wanted {
+                    blocks.iter_mut().for_each(block::turn);
+                }
+            }
+        }
+    }
 }

@@ -361,3 +361,51 @@ fn minimal_filtering_follows_the_formula() {
         }
     }
 }
+
+#[test]
+#[ignore]
+fn peak() {
+    use crate::tile::block;
+    let best = |f: &mut dyn FnMut()| (0..60).map(|_| { let s = std::time::Instant::now(); f(); s.elapsed().as_secs_f64() }).fold(1e9, f64::min);
+    let tile = *Tile::all().last().unwrap();
+    for depth in [64, 256, 288, 512, 576, 1024, 2048] {
+        for rights in [1, 4, 8, 16, 32] {
+            for offset in [0, 4] {
+            let words = tile.words(32, depth);
+            let store = vec![0.1_f32; words * (rights + 1) + 64];
+            let a = store.as_ptr().align_offset(64) + offset;
+            let mut out = vec![0.0_f32; 32 * 1024 + 64];
+            let o = out.as_ptr().align_offset(64) + offset;
+            let left = &store[a..][..words];
+            let rounds = (500_000_000 / (rights * depth * 2048)).max(1);
+            let t = best(&mut || {
+            let ready = tile.ready();
+            for _ in 0..rounds {
+                for i in 0..rights {
+                    ready.run(left, &store[a + words * (1 + i)..][..words], &mut out[o + 32 * i..], 1024, true);
+                }
+            } });
+            print!("depth {depth} rights {rights} off {offset}: {:.0} GF/s; ", (rounds * rights * depth * 2048) as f64 / t / 1e9);
+            }
+        println!();
+        }
+    }
+    let mut values = vec![0.5f32; 32 * 4096];
+    let halves = vec![f16::from_f32(0.5); 32 * 4096];
+    let mut blocks = vec![[[0f32; 16]; 16]; 128];
+    let time = |name: &str, f: &mut dyn FnMut()| {
+        let t = best(&mut || for _ in 0..100 { f(); });
+        println!("{name}: {:.3} ns/element", t / 100.0 / (16.0 * 512.0) * 1e9);
+    };
+    time("lanes f32", &mut || block::read_lanes(&values, 4096, [16, 512], &mut blocks[..16]));
+    time("lanes f16", &mut || block::read_lanes(&halves, 4096, [16, 512], &mut blocks[..16]));
+    time("depths f32", &mut || block::read_depths(&values, 256, [16, 512], &mut blocks[..16]));
+    time("depths f16", &mut || block::read_depths(&halves, 256, [16, 512], &mut blocks[..16]));
+    time("turn", &mut || blocks[..16].iter_mut().for_each(block::turn));
+    let places: Vec<Vec<block::Piece>> = (0..9).map(|i| vec![block::Piece { start: i / 3 * 64 + i % 3, lanes: 0xffff }]).collect();
+    let planes = block::Planes { values: &values, size: 1024, places: &places };
+    time("planes", &mut || block::read_planes(&planes, 0..512, &mut blocks[..16]));
+    values[0] = 1.0;
+    println!("ready {:.1} ns", 10.0 * best(&mut || for _ in 0..100 { drop(tile.ready()) }) * 1e6);
+    println!("tsc-ish: 1e6 dependent adds {:.3} ms", 1e3 * best(&mut || { let mut x = 1u64; for i in 0..1_000_000u64 { x = std::hint::black_box(x).wrapping_mul(i | 1); } std::hint::black_box(x); }));
+}

@@ -1,6 +1,6 @@
 //! Without particular instructions: what the compiler makes of plain loops.
 
-use super::{Tile, as_it_is};
+use super::{Layout, Tile, nothing};
 
 const ROWS: usize = 4;
 const LANES: usize = 16;
@@ -9,10 +9,11 @@ pub(super) fn single() -> Tile {
     Tile {
         rows: ROWS,
         lanes: LANES,
-        depths_of_word: 1,
+        layout: Layout::Values,
         name: "plain",
         run,
-        join: as_it_is,
+        prepare: nothing,
+        release: nothing,
     }
 }
 

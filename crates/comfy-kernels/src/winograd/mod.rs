@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use self::blocks::Block;
 use crate::operand::Operand;
-use crate::product::pack;
+use crate::product::{Side, pack};
 use crate::tile::Tile;
 
 /// Places of a transformed tile.
@@ -168,6 +168,7 @@ fn convolve_block(
             };
             let tiles = panels * lanes;
             let mut products = vec![0.0; PLACES * count * rows * tiles];
+            let tile = tile.ready();
             for (place, products) in products.chunks_exact_mut(count * rows * tiles).enumerate() {
                 for (panel, products) in products.chunks_exact_mut(rows * tiles).enumerate() {
                     let left = (panel * PLACES + place) * channels * rows;
@@ -215,7 +216,7 @@ impl Kernels<'_> {
         let first = index * rows;
         let lanes = first..self.weight.lanes().min(first + rows);
         let depth = 0..self.channels * 9;
-        pack(self.tile, self.weight, lanes, depth, rows, scratch);
+        pack(self.tile, self.weight, lanes, depth, Side::Left, scratch);
         transform::kernels(scratch, panel, rows, self.channels);
     }
 }
