@@ -259,7 +259,14 @@ impl Plan<'_> {
                 }
                 Layout::Blocks => {
                     let matrix = Matrix::new(&*scores, [lanes, count], [1, lanes]);
-                    pack(tile, &matrix, 0..lanes, 0..count, Side::Right, &mut scratch.weights);
+                    pack(
+                        tile,
+                        &matrix,
+                        0..lanes,
+                        0..count,
+                        Side::Right,
+                        &mut scratch.weights,
+                    );
                     &*scratch.weights
                 }
             };

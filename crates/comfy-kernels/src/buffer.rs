@@ -27,7 +27,9 @@ impl Buffer {
         let found = SPARE.with_borrow_mut(|spare| {
             let smallest = spare.iter().enumerate().filter(|(_, values)| fits(values));
             let smallest = smallest.min_by_key(|(_, values)| values.len());
-            smallest.map(|(index, _)| index).map(|index| spare.swap_remove(index))
+            smallest
+                .map(|(index, _)| index)
+                .map(|index| spare.swap_remove(index))
         });
         let values = found.unwrap_or_else(|| vec![0.0; all]);
         let start = values.as_ptr().align_offset(LINE * size_of::<f32>());
@@ -49,7 +51,10 @@ impl Drop for Buffer {
             let mut spare = spare.borrow_mut();
             spare.push(values);
             if spare.len() > KEPT {
-                let smallest = spare.iter().enumerate().min_by_key(|(_, values)| values.len());
+                let smallest = spare
+                    .iter()
+                    .enumerate()
+                    .min_by_key(|(_, values)| values.len());
                 if let Some((index, _)) = smallest {
                     spare.swap_remove(index);
                 }

@@ -19,6 +19,7 @@ pub mod elementwise;
 mod function;
 pub mod normalise;
 mod operand;
+mod patches;
 mod product;
 mod tile;
 mod vectorise;
@@ -27,10 +28,11 @@ mod winograd;
 pub use attention::{Attention, attend};
 pub use element::Element;
 pub use operand::{Matrix, Operand};
+pub use patches::{Images, Patches, Window};
 pub use product::{Output, product};
 pub use tile::block::{Block, Order};
 pub use tile::{Precision, Tile};
-pub use winograd::{Images, convolve_3x3, filtering_pays};
+pub use winograd::{convolve_3x3, filtering_pays};
 
 #[cfg(test)]
 mod tests;

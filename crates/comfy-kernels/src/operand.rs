@@ -24,22 +24,27 @@ pub trait Operand: Sync {
 
     /// Writes the values of at most sixteen lanes and some depths as blocks of 32 depths each, rounded to `bf16`, and zeros into what is
     /// left of the last, in the order that is returned.
-    fn pack_blocks(
-        &self,
-        lanes: Range<usize>,
-        depth: Range<usize>,
-        blocks: &mut [Block],
-    ) -> Order {
-        for (block, first) in blocks.iter_mut().zip(depth.clone().step_by(block::DEPTHS)) {
-            let mut values = [0.0; block::LANES * block::DEPTHS];
-            let depth = first..depth.end.min(first + block::DEPTHS);
-            let values = &mut values[..block::LANES * depth.len()];
-            self.pack(lanes.clone(), depth.clone(), block::LANES, values);
-            let sizes = [lanes.len(), depth.len()];
-            block::read_depths(values, block::LANES, sizes, std::slice::from_mut(block));
-        }
-        Order::ByWord
+    fn pack_blocks(&self, lanes: Range<usize>, depth: Range<usize>, blocks: &mut [Block]) -> Order {
+        pack_values(self, lanes, depth, blocks)
     }
+}
+
+/// Blocks of whatever can be packed.
+pub(crate) fn pack_values<T: Operand + ?Sized>(
+    operand: &T,
+    lanes: Range<usize>,
+    depth: Range<usize>,
+    blocks: &mut [Block],
+) -> Order {
+    let mut values = [0.0; block::LANES * block::DEPTHS];
+    for (block, first) in blocks.iter_mut().zip(depth.clone().step_by(block::DEPTHS)) {
+        let depth = first..depth.end.min(first + block::DEPTHS);
+        let sizes = [lanes.len(), depth.len()];
+        let values = &mut values[..block::LANES * depth.len()];
+        operand.pack(lanes.clone(), depth, block::LANES, values);
+        block::read_depths(values, block::LANES, sizes, std::slice::from_mut(block));
+    }
+    Order::ByWord
 }
 
 /// A matrix that lies in a slice, in either order.
@@ -132,12 +137,7 @@ impl<T: Element> Operand for Matrix<'_, T> {
         }
     }
 
-    fn pack_blocks(
-        &self,
-        lanes: Range<usize>,
-        depth: Range<usize>,
-        blocks: &mut [Block],
-    ) -> Order {
+    fn pack_blocks(&self, lanes: Range<usize>, depth: Range<usize>, blocks: &mut [Block]) -> Order {
         let start = lanes.start * self.lane_stride + depth.start * self.depth_stride;
         let values = self.values.get(start..).unwrap_or(&[]);
         let sizes = [lanes.len(), depth.len()];

@@ -123,8 +123,7 @@ impl Part<'_> {
             let panel = Buffer::new(self.tile.panel(rows, self.depth.len()));
             (panel, Buffer::new(rows * self.tile.lanes))
         };
-        let run = |(panel, edge): &mut (Buffer, Buffer),
-                   (index, values): (usize, &mut [f32])| {
+        let run = |(panel, edge): &mut (Buffer, Buffer), (index, values): (usize, &mut [f32])| {
             let first = index * rows;
             let lanes = first..left.lanes().min(first + rows);
             pack(

@@ -297,8 +297,8 @@ fn attention_follows_the_formula() {
     }
 }
 
-/// A convolution of 3×3 as the formula has it, added to 1.
-fn convolved(images: &Images, weight: &[f32], outputs: usize) -> Vec<f64> {
+/// A convolution as the formula has it, added to 1.
+fn convolved(images: &Images, window: &Window, weight: &[f32], outputs: usize) -> Vec<f64> {
     let Images {
         values,
         count,
@@ -306,26 +306,112 @@ fn convolved(images: &Images, weight: &[f32], outputs: usize) -> Vec<f64> {
         height,
         width,
     } = *images;
-    let mut result = vec![1.0; count * outputs * height * width];
+    let Window {
+        kernel: [kernel_height, kernel_width],
+        stride,
+        before,
+        output: [rows, columns],
+    } = *window;
+    let places = kernel_height * kernel_width;
+    let mut result = vec![1.0; count * outputs * rows * columns];
     for (index, value) in result.iter_mut().enumerate() {
-        let (x, y) = (index % width, index / width % height);
+        let (x, y) = (index % columns, index / columns % rows);
         let (output, image) = (
-            index / (width * height) % outputs,
-            index / (width * height * outputs),
+            index / (columns * rows) % outputs,
+            index / (columns * rows * outputs),
         );
         for channel in 0..channels {
             let plane = &values[(image * channels + channel) * height * width..];
-            let kernel = &weight[(output * channels + channel) * 9..][..9];
+            let kernel = &weight[(output * channels + channel) * places..][..places];
             for (place, factor) in kernel.iter().enumerate() {
-                let (y, x) = (y + place / 3, x + place % 3);
-                if (1..=height).contains(&y) && (1..=width).contains(&x) {
-                    let pixel = plane[(y - 1) * width + x - 1];
+                let y = y * stride + place / kernel_width;
+                let x = x * stride + place % kernel_width;
+                if (before..height + before).contains(&y) && (before..width + before).contains(&x) {
+                    let pixel = plane[(y - before) * width + x - before];
                     *value += f64::from(pixel) * f64::from(*factor);
                 }
             }
         }
     }
     result
+}
+
+/// A kernel of three that leaves images their size.
+fn same(images: &Images) -> Window {
+    Window {
+        kernel: [3, 3],
+        stride: 1,
+        before: 1,
+        output: [images.height, images.width],
+    }
+}
+
+#[test]
+fn patches_follow_the_formula() {
+    let list = [
+        ([1, 1, 1, 1, 1], [3, 3], 1, 1),
+        ([1, 3, 5, 4, 4], [3, 3], 1, 1),
+        ([2, 20, 17, 8, 8], [3, 3], 1, 1),
+        ([3, 7, 31, 5, 19], [3, 3], 1, 1),
+        ([1, 33, 40, 37, 41], [3, 3], 1, 1),
+        ([3, 10, 7, 3, 2], [3, 3], 1, 1),
+        ([1, 70, 33, 9, 64], [3, 3], 1, 1),
+        ([2, 9, 5, 9, 8], [3, 3], 2, 1),
+        ([1, 12, 35, 10, 40], [3, 3], 2, 0),
+        ([2, 5, 6, 9, 8], [5, 5], 1, 2),
+        ([1, 5, 6, 20, 9], [1, 3], 1, 0),
+        ([2, 65, 34, 6, 7], [1, 1], 1, 0),
+        ([1, 6, 5, 21, 23], [4, 2], 3, 1),
+    ];
+    for tile in Tile::all() {
+        for (sizes, kernel, stride, before) in list {
+            let [count, channels, outputs, height, width] = sizes;
+            let depth = channels * kernel[0] * kernel[1];
+            let values = numbers(count * channels * height * width, 8);
+            let weight = numbers(outputs * depth, 9);
+            let images = Images {
+                values: &values,
+                count,
+                channels,
+                height,
+                width,
+            };
+            let extent = |size: usize, kernel: usize| (size + 2 * before - kernel) / stride + 1;
+            let window = Window {
+                kernel,
+                stride,
+                before,
+                output: [extent(height, kernel[0]), extent(width, kernel[1])],
+            };
+            let patches = Patches::new(images, window);
+            let pixels = patches.lanes();
+            let mut together = vec![1.0; outputs * pixels];
+            let output = Output {
+                values: &mut together,
+                row_stride: pixels,
+                accumulate: true,
+            };
+            product(
+                &tile,
+                output,
+                &Matrix::dense(&weight, outputs, depth),
+                &patches,
+            );
+            // Channels of an image after each other.
+            let pixels = pixels / count;
+            let mut got = Vec::with_capacity(together.len());
+            for image in 0..count {
+                for row in together.chunks(count * pixels) {
+                    got.extend(&row[image * pixels..][..pixels]);
+                }
+            }
+            let difference = distance(&got, &convolved(&images, &window, &weight, outputs));
+            assert!(
+                difference < bound(&tile),
+                "{tile:?} {sizes:?} {window:?}: {difference:.1e}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -353,7 +439,7 @@ fn minimal_filtering_follows_the_formula() {
             let mut got = vec![1.0; count * outputs * height * width];
             let lanes = Matrix::dense(&weight, outputs, channels * 9);
             convolve_3x3(tile, &mut got, &lanes, &images);
-            let difference = distance(&got, &convolved(&images, &weight, outputs));
+            let difference = distance(&got, &convolved(&images, &same(&images), &weight, outputs));
             assert!(
                 difference < 3e-6,
                 "{tile:?} {count} of {channels}→{outputs} {height}×{width}: {difference:.1e}"
@@ -364,48 +450,36 @@ fn minimal_filtering_follows_the_formula() {
 
 #[test]
 #[ignore]
-fn peak() {
+fn packing() {
+    use crate::product::{pack, Side};
     use crate::tile::block;
-    let best = |f: &mut dyn FnMut()| (0..60).map(|_| { let s = std::time::Instant::now(); f(); s.elapsed().as_secs_f64() }).fold(1e9, f64::min);
-    let tile = *Tile::all().last().unwrap();
-    for depth in [64, 256, 288, 512, 576, 1024, 2048] {
-        for rights in [1, 4, 8, 16, 32] {
-            for offset in [0, 4] {
-            let words = tile.words(32, depth);
-            let store = vec![0.1_f32; words * (rights + 1) + 64];
-            let a = store.as_ptr().align_offset(64) + offset;
-            let mut out = vec![0.0_f32; 32 * 1024 + 64];
-            let o = out.as_ptr().align_offset(64) + offset;
-            let left = &store[a..][..words];
-            let rounds = (500_000_000 / (rights * depth * 2048)).max(1);
-            let t = best(&mut || {
-            let ready = tile.ready();
-            for _ in 0..rounds {
-                for i in 0..rights {
-                    ready.run(left, &store[a + words * (1 + i)..][..words], &mut out[o + 32 * i..], 1024, true);
-                }
-            } });
-            print!("depth {depth} rights {rights} off {offset}: {:.0} GF/s; ", (rounds * rights * depth * 2048) as f64 / t / 1e9);
+    let best = |f: &mut dyn FnMut()| (0..300).map(|_| { let s = std::time::Instant::now(); f(); s.elapsed().as_secs_f64() }).fold(1e9, f64::min);
+    let values = vec![0.5f32; 60 * 11520];
+    let halves = vec![f16::from_f32(0.5); 40 * 11520 + 64];
+    for tile in Tile::all().split_off(1) {
+        let mut panel = crate::buffer::Buffer::new(tile.panel(32, 2048));
+        for (side, width) in [(Side::Left, tile.rows), (Side::Right, tile.lanes)] {
+          for (name, a) in [("f32 dense", &Matrix::new(&values, [40, 2048], [11520, 1]) as &dyn Operand), ("f16 dense", &Matrix::new(&halves, [40, 2048], [11520, 1])), 
+                ("f32 turned", &Matrix::new(&values, [40, 2048], [1, 40])), ("f16 turned", &Matrix::new(&halves, [40, 2048], [1, 40]))] {
+            for depth in [512, 2048] {
+            let t = best(&mut || pack(&tile, a, 0..width, 0..depth, side, &mut panel));
+            print!("{tile:?} {side:?} {name} {depth}: {:.3}; ", t * 1e9 / (width * depth) as f64);
             }
-        println!();
+          }
+          for w in [64, 32, 16, 8] {
+            let images = Images { values: &values[..128 * 64 * w], count: 1, channels: 128, height: 64, width: w };
+            let patches = Patches::new(images, same(&images));
+            let t = best(&mut || pack(&tile, &patches, 64..64 + width, 0..512, side, &mut panel));
+            print!("patches {w}: {:.3}; ", t * 1e9 / (width * 512) as f64);
+          }
+          println!();
         }
+        let (a, b) = (vec![0.5f32; tile.panel(tile.rows, 512) + 16], vec![0.5f32; tile.panel(tile.lanes, 512) + 16]);
+        let mut c = vec![0.0f32; tile.rows * 1024];
+        let (x, y) = (a.as_ptr().align_offset(64), b.as_ptr().align_offset(64));
+        let ready = tile.ready();
+        let t = best(&mut || for _ in 0..10 { ready.run(&a[x..][..tile.words(tile.rows, 512)], &b[y..][..tile.words(tile.lanes, 512)], &mut c, 1024, true) });
+        println!("{tile:?} run {:.0} GF/s", 10.0 * 2.0 * (tile.rows * tile.lanes * 512) as f64 / t / 1e9);
     }
-    let mut values = vec![0.5f32; 32 * 4096];
-    let halves = vec![f16::from_f32(0.5); 32 * 4096];
-    let mut blocks = vec![[[0f32; 16]; 16]; 128];
-    let time = |name: &str, f: &mut dyn FnMut()| {
-        let t = best(&mut || for _ in 0..100 { f(); });
-        println!("{name}: {:.3} ns/element", t / 100.0 / (16.0 * 512.0) * 1e9);
-    };
-    time("lanes f32", &mut || block::read_lanes(&values, 4096, [16, 512], &mut blocks[..16]));
-    time("lanes f16", &mut || block::read_lanes(&halves, 4096, [16, 512], &mut blocks[..16]));
-    time("depths f32", &mut || block::read_depths(&values, 256, [16, 512], &mut blocks[..16]));
-    time("depths f16", &mut || block::read_depths(&halves, 256, [16, 512], &mut blocks[..16]));
-    time("turn", &mut || blocks[..16].iter_mut().for_each(block::turn));
-    let places: Vec<Vec<block::Piece>> = (0..9).map(|i| vec![block::Piece { start: i / 3 * 64 + i % 3, lanes: 0xffff }]).collect();
-    let planes = block::Planes { values: &values, size: 1024, places: &places };
-    time("planes", &mut || block::read_planes(&planes, 0..512, &mut blocks[..16]));
-    values[0] = 1.0;
-    println!("ready {:.1} ns", 10.0 * best(&mut || for _ in 0..100 { drop(tile.ready()) }) * 1e6);
-    println!("tsc-ish: 1e6 dependent adds {:.3} ms", 1e3 * best(&mut || { let mut x = 1u64; for i in 0..1_000_000u64 { x = std::hint::black_box(x).wrapping_mul(i | 1); } std::hint::black_box(x); }));
+    let _ = block::LANES;
 }

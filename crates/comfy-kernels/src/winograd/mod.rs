@@ -12,8 +12,9 @@ use rayon::prelude::*;
 
 use self::blocks::Block;
 use crate::operand::Operand;
+use crate::patches::Images;
 use crate::product::{Side, pack};
-use crate::tile::Tile;
+use crate::tile::{Layout, Tile};
 
 /// Places of a transformed tile.
 const PLACES: usize = 36;
@@ -30,29 +31,15 @@ const CHANNELS: usize = 16;
 /// Panels of output channels that one task computes: so often a part of the transformed image is used while it is near.
 const PANELS: usize = 4;
 
-/// Images of several channels, `[count, channels, height, width]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Images<'a> {
-    /// The values in C order.
-    pub values: &'a [f32],
-    /// How many images there are.
-    pub count: usize,
-    /// Channels of each.
-    pub channels: usize,
-    /// Rows of pixels.
-    pub height: usize,
-    /// Pixels of a row.
-    pub width: usize,
-}
-
-/// Whether this is faster than a plain product on `tile`: not for images of so few tiles that most lanes of a panel are empty.
+/// Whether this is faster than a plain product on `tile`: not for images of so few tiles that most lanes of a panel are empty, and not
+/// where a product takes less time than the transforms.
 pub fn filtering_pays(tile: &Tile, images: &Images) -> bool {
     let tiles = images.count * images.height.div_ceil(TILE) * images.width.div_ceil(TILE);
-    // Rounded products take about half of the time.
-    let least = if tile.rounds() {
-        tile.lanes
-    } else {
-        tile.lanes / 2 + 1
+    let least = match tile.layout {
+        Layout::Values => tile.lanes / 2 + 1,
+        // Rounded products take about half of the time.
+        Layout::Words(_) => tile.lanes,
+        Layout::Blocks => return false,
     };
     tiles >= least && images.channels >= CHANNELS
 }

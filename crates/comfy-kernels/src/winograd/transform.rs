@@ -6,7 +6,8 @@
 )]
 
 use super::blocks::Run;
-use super::{Images, PIECE, PLACES, TILE};
+use super::{PIECE, PLACES, TILE};
+use crate::patches::Images;
 use crate::vectorise::vectorised;
 
 /// The points of interpolation are 0, ±A, ±B and infinity.

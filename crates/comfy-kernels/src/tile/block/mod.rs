@@ -47,8 +47,9 @@ pub(crate) struct Planes<'a> {
     pub(crate) values: &'a [f32],
     /// Values of a plane.
     pub(crate) size: usize,
-    /// For each place of a plane, the pieces that make up the lanes; those of no piece are zero.
-    pub(crate) places: &'a [Vec<Piece>],
+    /// The pieces that make up the lanes, for each place of a plane; those of no piece are zero.
+    pub(crate) pieces: &'a [Piece],
+    pub(crate) pieces_of_place: usize,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -190,12 +191,12 @@ pub(crate) mod plain {
     }
 
     pub(super) fn read_planes(planes: &Planes, depth: Range<usize>, blocks: &mut [Block]) {
-        let places = planes.places.len();
+        let places = planes.pieces.len() / planes.pieces_of_place;
         fill(blocks, [LANES, depth.len()], |lane, at| {
             let (plane, place) = ((depth.start + at) / places, (depth.start + at) % places);
-            let piece = planes.places[place]
-                .iter()
-                .find(|piece| piece.lanes >> lane & 1 == 1);
+            let pieces = &planes.pieces[place * planes.pieces_of_place..];
+            let mut pieces = pieces.iter().take(planes.pieces_of_place);
+            let piece = pieces.find(|piece| piece.lanes >> lane & 1 == 1);
             piece.map_or(0.0, |piece| {
                 let start = (plane * planes.size + lane) as isize + piece.start;
                 planes.values[start as usize]
@@ -228,7 +229,10 @@ mod tests {
 
     /// Both ways of making blocks, compared.
     fn compare(count: usize, fast: impl Fn(&mut [Block]), slow: impl Fn(&mut [Block])) {
-        let mut made = [vec![[[7.0; LANES]; WORDS]; count], vec![[[5.0; LANES]; WORDS]; count]];
+        let mut made = [
+            vec![[[7.0; LANES]; WORDS]; count],
+            vec![[[5.0; LANES]; WORDS]; count],
+        ];
         let [first, second] = &mut made;
         fast(first);
         slow(second);
@@ -280,21 +284,29 @@ mod tests {
     fn planes_are_the_same_however_they_are_read() {
         let values = numbers(5 * 40);
         let piece = |start, lanes| Piece { start, lanes };
-        for places in [
-            vec![vec![piece(3, 0xffff)]],
-            vec![
-                vec![piece(-1, 0xfffe)],
-                vec![],
-                vec![piece(0, 0x00ff), piece(20, 0xff00)],
-                vec![piece(24, 0x0001), piece(-15, 0x8000), piece(1, 0x0030)],
-            ],
+        for (pieces, pieces_of_place) in [
+            (vec![piece(3, 0xffff)], 1),
+            (vec![piece(-1, 0xfffe), piece(0, 0), piece(24, 0x7fff)], 1),
+            (
+                vec![
+                    piece(-1, 0xfffe),
+                    piece(0, 0x0001),
+                    piece(0, 0x00ff),
+                    piece(20, 0xff00),
+                    piece(24, 0x0001),
+                    piece(-15, 0x8000),
+                ],
+                2,
+            ),
         ] {
             let planes = Planes {
                 values: &values,
                 size: 40,
-                places: &places,
+                pieces: &pieces,
+                pieces_of_place,
             };
-            for depth in [0..places.len(), 0..5 * places.len(), 1..4 * places.len() + 1] {
+            let places = pieces.len() / pieces_of_place;
+            for depth in [0..places, 0..5 * places, 1..4 * places + 1, 2..2] {
                 compare(
                     depth.len().div_ceil(DEPTHS) + 1,
                     |blocks| read_planes(&planes, depth.clone(), blocks),

@@ -3,9 +3,9 @@
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm256_maskz_loadu_epi16, _mm512_castsi512_ps,
     _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_cvtph_ps, _mm512_loadu_ps,
-    _mm512_mask_loadu_ps, _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16,
-    _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_slli_epi32,
-    _mm512_storeu_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
+    _mm512_mask_loadu_ps, _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16, _mm512_setzero_ps,
+    _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+    _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
 use std::ops::Range;
 
@@ -149,55 +149,48 @@ pub(super) fn read_depths<T: Element>(
 
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")]
 pub(super) fn read_planes(planes: &Planes, depth: Range<usize>, blocks: &mut [Block]) {
-    let Planes {
-        values,
-        size,
-        places,
-    } = *planes;
-    let count = places.len();
-    if depth.is_empty() || count == 0 {
+    let places = planes.pieces.len() / planes.pieces_of_place;
+    if depth.is_empty() {
         blocks.fill([[0.0; LANES]; WORDS]);
         return;
     }
-    let (first, last) = (depth.start / count, (depth.end - 1) / count);
-    assert!((last + 1) * size <= values.len(), "all planes are there");
-    for piece in places.iter().flatten() {
-        assert!(piece.lies_within(size), "a piece is part of its plane");
+    let last = (depth.end - 1) / places * planes.size;
+    let mut plane = depth.start / places * planes.size;
+    for piece in planes.pieces {
+        let end = planes.values.len();
+        assert!(piece.lies_within(plane, last, end), "all pieces are there");
     }
-    let (mut plane, mut place) = (first * size, depth.start % count);
+    let mut place = depth.start % places * planes.pieces_of_place;
     let mut left = depth.len();
-    let mut row = || {
-        let mut lanes = _mm512_setzero_ps();
-        if left == 0 {
-            return lanes;
-        }
-        left -= 1;
-        for piece in &places[place] {
-            let start = values.as_ptr().wrapping_add(plane);
-            let start = start.wrapping_offset(piece.start);
-            #[expect(unsafe_code, reason = "the instruction takes a pointer")]
-            // SAFETY: the lanes of the mask are part of this plane, which is part of the slice; no others are read.
-            unsafe {
-                lanes = _mm512_mask_loadu_ps(lanes, piece.lanes, start);
+    for places in blocks.as_flattened_mut() {
+        let mut lanes = [_mm512_setzero_ps(); 2];
+        for lanes in &mut lanes[..left.min(2)] {
+            for piece in &planes.pieces[place..][..planes.pieces_of_place] {
+                let start = planes.values.as_ptr().wrapping_add(plane);
+                let start = start.wrapping_offset(piece.start);
+                #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+                // SAFETY: the lanes of the mask are part of the slice in the first plane, in the last and so in all between; no others
+                // are read.
+                unsafe {
+                    *lanes = _mm512_mask_loadu_ps(*lanes, piece.lanes, start);
+                }
+            }
+            place += planes.pieces_of_place;
+            if place == planes.pieces.len() {
+                (plane, place) = (plane + planes.size, 0);
             }
         }
-        place += 1;
-        if place == count {
-            (plane, place) = (plane + size, 0);
-        }
-        lanes
-    };
-    for places in blocks.as_flattened_mut() {
-        let (first, second) = (row(), row());
-        store(places, pairs(first, second));
+        left = left.saturating_sub(2);
+        store(places, pairs(lanes[0], lanes[1]));
     }
 }
 
 impl Piece {
-    fn lies_within(self, size: usize) -> bool {
-        let first = self.start + self.lanes.trailing_zeros() as isize;
-        let end = self.start + (u16::BITS - self.lanes.leading_zeros()) as isize;
-        self.lanes == 0 || first >= 0 && end <= size as isize
+    /// Whether all lanes are part of what begins at 0 and ends at `end`, for planes that begin from `first` to `last`.
+    fn lies_within(self, first: usize, last: usize, end: usize) -> bool {
+        let before = first as isize + self.start + self.lanes.trailing_zeros() as isize;
+        let after = last as isize + self.start + (u16::BITS - self.lanes.leading_zeros()) as isize;
+        self.lanes == 0 || before >= 0 && after <= end as isize
     }
 }
 
@@ -216,7 +209,10 @@ fn pairs(first: __m512, second: __m512) -> __m512bh {
         order
     };
     let rounded = _mm512_cvtne2ps_pbh(second, first);
-    #[expect(unsafe_code, reason = "there is no other way from one name of the same bits to the other")]
+    #[expect(
+        unsafe_code,
+        reason = "there is no other way from one name of the same bits to the other"
+    )]
     // SAFETY: all types are 512 bits, and any bits are values of each.
     unsafe {
         let order = std::mem::transmute::<[u16; 32], __m512i>(ORDER);
