@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use comfy_kernels::{
-    Attention, Images, Matrix, Output, Patches, Tile, Window, attend, convolve_3x3, product,
+    Attention, Bias, Images, Matrix, Output, Patches, Tile, Window, attend, convolve_3x3, product,
 };
 use half::f16;
 
@@ -151,7 +151,9 @@ impl Bench {
                     let output = Output {
                         values: &mut result,
                         row_stride: columns,
+                        groups: 1,
                         accumulate: false,
+                        bias: Bias::None,
                     };
                     let left = Matrix::dense(left, rows, depth);
                     product(tile, output, &left, &Matrix::dense(halves, columns, depth));
@@ -195,7 +197,9 @@ impl Bench {
                     let output = Output {
                         values: &mut result,
                         row_stride: pixels,
+                        groups: 1,
                         accumulate: false,
+                        bias: Bias::None,
                     };
                     product(tile, output, weight, &Patches::new(*images, window));
                 }),

@@ -6,8 +6,8 @@ use std::ops::{Deref, DerefMut};
 /// Values of a cache line: what is not aligned to one takes up to three times as long to multiply.
 const LINE: usize = 16;
 
-/// Buffers that a thread keeps for later, so that the system need not clear pages again and again.
-const KEPT: usize = 6;
+/// Values in the buffers that a thread keeps for later, so that the system need not clear pages again and again.
+const KEPT: usize = 16 << 20;
 
 thread_local! {
     static SPARE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
@@ -50,12 +50,12 @@ impl Drop for Buffer {
         let _ = SPARE.try_with(|spare| {
             let mut spare = spare.borrow_mut();
             spare.push(values);
-            if spare.len() > KEPT {
-                let smallest = spare
+            while spare.iter().map(Vec::len).sum::<usize>() > KEPT {
+                let largest = spare
                     .iter()
                     .enumerate()
-                    .min_by_key(|(_, values)| values.len());
-                if let Some((index, _)) = smallest {
+                    .max_by_key(|(_, values)| values.len());
+                if let Some((index, _)) = largest {
                     spare.swap_remove(index);
                 }
             }

@@ -39,6 +39,34 @@ vectorised! {
         }
     }
 
+    /// `values = sums + number`
+    pub(crate) fn set_number(values: &mut [f32], sums: &[f32], number: f32) {
+        for (value, sum) in values.iter_mut().zip(sums) {
+            *value = sum + number;
+        }
+    }
+
+    /// `values += sums + number`
+    pub(crate) fn add_and_number(values: &mut [f32], sums: &[f32], number: f32) {
+        for (value, sum) in values.iter_mut().zip(sums) {
+            *value += sum + number;
+        }
+    }
+
+    /// `values = sums + others`
+    pub(crate) fn set_both(values: &mut [f32], sums: &[f32], others: &[f32]) {
+        for ((value, sum), other) in values.iter_mut().zip(sums).zip(others) {
+            *value = sum + other;
+        }
+    }
+
+    /// `values += sums + others`
+    pub(crate) fn add_both(values: &mut [f32], sums: &[f32], others: &[f32]) {
+        for ((value, sum), other) in values.iter_mut().zip(sums).zip(others) {
+            *value += sum + other;
+        }
+    }
+
     /// Adds one number to all values.
     pub fn add_number(values: &mut [f32], number: f32) {
         for value in values {

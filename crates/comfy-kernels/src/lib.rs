@@ -29,7 +29,7 @@ pub use attention::{Attention, attend};
 pub use element::Element;
 pub use operand::{Matrix, Operand};
 pub use patches::{Images, Patches, Window};
-pub use product::{Output, product};
+pub use product::{Bias, Output, product};
 pub use tile::block::{Block, Order};
 pub use tile::{Precision, Tile};
 pub use winograd::{convolve_3x3, filtering_pays};

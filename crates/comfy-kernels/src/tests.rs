@@ -82,7 +82,9 @@ fn every_tile_follows_the_formula() {
                     let output = Output {
                         values: &mut got,
                         row_stride,
+                        groups: 1,
                         accumulate,
+                        bias: Bias::None,
                     };
                     product(&tile, output, &a, &b);
                 }
@@ -139,7 +141,9 @@ fn half_precision_is_widened() {
                 let output = Output {
                     values: &mut got,
                     row_stride: columns,
+                    groups: 1,
                     accumulate: false,
+                    bias: Bias::None,
                 };
                 product(&tile, output, &a, right);
                 let left: Vec<f32> = left
@@ -172,7 +176,9 @@ fn nothing_is_a_product_too() {
     let output = Output {
         values: &mut [],
         row_stride: 2,
+        groups: 1,
         accumulate: false,
+        bias: Bias::None,
     };
     product(&tile, output, &empty, &some);
     let mut got = vec![1.0; 6];
@@ -180,7 +186,9 @@ fn nothing_is_a_product_too() {
     let output = Output {
         values: &mut got,
         row_stride: 2,
+        groups: 1,
         accumulate: false,
+        bias: Bias::None,
     };
     product(&tile, output, &no_depth(3), &no_depth(2));
     assert!(got.iter().all(|value| *value == 0.0));
@@ -195,7 +203,9 @@ fn what_is_no_number_is_not_hidden_by_rounding() {
         let output = Output {
             values: &mut got,
             row_stride: 3,
+            groups: 1,
             accumulate: false,
+            bias: Bias::None,
         };
         product(
             &tile,
@@ -389,7 +399,9 @@ fn patches_follow_the_formula() {
             let output = Output {
                 values: &mut together,
                 row_stride: pixels,
+                groups: 1,
                 accumulate: true,
+                bias: Bias::None,
             };
             product(
                 &tile,
@@ -451,35 +463,76 @@ fn minimal_filtering_follows_the_formula() {
 #[test]
 #[ignore]
 fn packing() {
-    use crate::product::{pack, Side};
+    use crate::product::{Side, pack};
     use crate::tile::block;
-    let best = |f: &mut dyn FnMut()| (0..300).map(|_| { let s = std::time::Instant::now(); f(); s.elapsed().as_secs_f64() }).fold(1e9, f64::min);
+    let best = |f: &mut dyn FnMut()| {
+        (0..300)
+            .map(|_| {
+                let s = std::time::Instant::now();
+                f();
+                s.elapsed().as_secs_f64()
+            })
+            .fold(1e9, f64::min)
+    };
     let values = vec![0.5f32; 60 * 11520];
     let halves = vec![f16::from_f32(0.5); 40 * 11520 + 64];
     for tile in Tile::all().split_off(1) {
         let mut panel = crate::buffer::Buffer::new(tile.panel(32, 2048));
         for (side, width) in [(Side::Left, tile.rows), (Side::Right, tile.lanes)] {
-          for (name, a) in [("f32 dense", &Matrix::new(&values, [40, 2048], [11520, 1]) as &dyn Operand), ("f16 dense", &Matrix::new(&halves, [40, 2048], [11520, 1])), 
-                ("f32 turned", &Matrix::new(&values, [40, 2048], [1, 40])), ("f16 turned", &Matrix::new(&halves, [40, 2048], [1, 40]))] {
-            for depth in [512, 2048] {
-            let t = best(&mut || pack(&tile, a, 0..width, 0..depth, side, &mut panel));
-            print!("{tile:?} {side:?} {name} {depth}: {:.3}; ", t * 1e9 / (width * depth) as f64);
+            for (name, a) in [
+                (
+                    "f32 dense",
+                    &Matrix::new(&values, [40, 2048], [11520, 1]) as &dyn Operand,
+                ),
+                ("f16 dense", &Matrix::new(&halves, [40, 2048], [11520, 1])),
+                ("f32 turned", &Matrix::new(&values, [40, 2048], [1, 40])),
+                ("f16 turned", &Matrix::new(&halves, [40, 2048], [1, 40])),
+            ] {
+                for depth in [512, 2048] {
+                    let t = best(&mut || pack(&tile, a, 0..width, 0..depth, side, &mut panel));
+                    print!(
+                        "{tile:?} {side:?} {name} {depth}: {:.3}; ",
+                        t * 1e9 / (width * depth) as f64
+                    );
+                }
             }
-          }
-          for w in [64, 32, 16, 8] {
-            let images = Images { values: &values[..128 * 64 * w], count: 1, channels: 128, height: 64, width: w };
-            let patches = Patches::new(images, same(&images));
-            let t = best(&mut || pack(&tile, &patches, 64..64 + width, 0..512, side, &mut panel));
-            print!("patches {w}: {:.3}; ", t * 1e9 / (width * 512) as f64);
-          }
-          println!();
+            for w in [64, 32, 16, 8] {
+                let images = Images {
+                    values: &values[..128 * 64 * w],
+                    count: 1,
+                    channels: 128,
+                    height: 64,
+                    width: w,
+                };
+                let patches = Patches::new(images, same(&images));
+                let t =
+                    best(&mut || pack(&tile, &patches, 64..64 + width, 0..512, side, &mut panel));
+                print!("patches {w}: {:.3}; ", t * 1e9 / (width * 512) as f64);
+            }
+            println!();
         }
-        let (a, b) = (vec![0.5f32; tile.panel(tile.rows, 512) + 16], vec![0.5f32; tile.panel(tile.lanes, 512) + 16]);
+        let (a, b) = (
+            vec![0.5f32; tile.panel(tile.rows, 512) + 16],
+            vec![0.5f32; tile.panel(tile.lanes, 512) + 16],
+        );
         let mut c = vec![0.0f32; tile.rows * 1024];
         let (x, y) = (a.as_ptr().align_offset(64), b.as_ptr().align_offset(64));
         let ready = tile.ready();
-        let t = best(&mut || for _ in 0..10 { ready.run(&a[x..][..tile.words(tile.rows, 512)], &b[y..][..tile.words(tile.lanes, 512)], &mut c, 1024, true) });
-        println!("{tile:?} run {:.0} GF/s", 10.0 * 2.0 * (tile.rows * tile.lanes * 512) as f64 / t / 1e9);
+        let t = best(&mut || {
+            for _ in 0..10 {
+                ready.run(
+                    &a[x..][..tile.words(tile.rows, 512)],
+                    &b[y..][..tile.words(tile.lanes, 512)],
+                    &mut c,
+                    1024,
+                    true,
+                )
+            }
+        });
+        println!(
+            "{tile:?} run {:.0} GF/s",
+            10.0 * 2.0 * (tile.rows * tile.lanes * 512) as f64 / t / 1e9
+        );
     }
     let _ = block::LANES;
 }

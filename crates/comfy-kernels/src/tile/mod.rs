@@ -106,6 +106,15 @@ impl Tile {
         }
     }
 
+    /// How many depths are multiplied by one step, beyond which a panel is filled up with zeros.
+    pub(crate) fn depths_of_step(&self) -> usize {
+        match self.layout {
+            Layout::Values => 1,
+            Layout::Words(_) => 2,
+            Layout::Blocks => block::DEPTHS,
+        }
+    }
+
     /// How many values a panel of some width and depth takes while it is packed.
     pub(crate) fn panel(&self, width: usize, depth: usize) -> usize {
         match self.layout {

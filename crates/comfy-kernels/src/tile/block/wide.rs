@@ -161,28 +161,33 @@ pub(super) fn read_planes(planes: &Planes, depth: Range<usize>, blocks: &mut [Bl
         assert!(piece.lies_within(plane, last, end), "all pieces are there");
     }
     let mut place = depth.start % places * planes.pieces_of_place;
-    let mut left = depth.len();
-    for places in blocks.as_flattened_mut() {
-        let mut lanes = [_mm512_setzero_ps(); 2];
-        for lanes in &mut lanes[..left.min(2)] {
-            for piece in &planes.pieces[place..][..planes.pieces_of_place] {
-                let start = planes.values.as_ptr().wrapping_add(plane);
-                let start = start.wrapping_offset(piece.start);
-                #[expect(unsafe_code, reason = "the instruction takes a pointer")]
-                // SAFETY: the lanes of the mask are part of the slice in the first plane, in the last and so in all between; no others
-                // are read.
-                unsafe {
-                    *lanes = _mm512_mask_loadu_ps(*lanes, piece.lanes, start);
-                }
-            }
-            place += planes.pieces_of_place;
-            if place == planes.pieces.len() {
-                (plane, place) = (plane + planes.size, 0);
+    let mut next = || {
+        let mut lanes = _mm512_setzero_ps();
+        for piece in &planes.pieces[place..][..planes.pieces_of_place] {
+            let start = planes.values.as_ptr().wrapping_add(plane);
+            let start = start.wrapping_offset(piece.start);
+            #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+            // SAFETY: the lanes of the mask are part of the slice in the first plane, in the last and so in all between; no others are
+            // read.
+            unsafe {
+                lanes = _mm512_mask_loadu_ps(lanes, piece.lanes, start);
             }
         }
-        left = left.saturating_sub(2);
-        store(places, pairs(lanes[0], lanes[1]));
+        place += planes.pieces_of_place;
+        if place == planes.pieces.len() {
+            (plane, place) = (plane + planes.size, 0);
+        }
+        lanes
+    };
+    let mut words = blocks.as_flattened_mut().iter_mut();
+    for word in words.by_ref().take(depth.len() / 2) {
+        let (first, second) = (next(), next());
+        store(word, pairs(first, second));
     }
+    for word in words.by_ref().take(depth.len() % 2) {
+        store(word, pairs(next(), _mm512_setzero_ps()));
+    }
+    words.for_each(|word| *word = [0.0; LANES]);
 }
 
 impl Piece {
