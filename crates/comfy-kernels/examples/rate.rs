@@ -2,12 +2,11 @@
 //!
 //! `cargo run --release -p comfy-kernels --example rate [-- ROUNDS [NAME]]`
 //!
-//! The best of some rounds counts, without the time for which the thread waited while the machine did something else.
+//! The best of some rounds counts, in time of the processor.
 
 #![allow(clippy::print_stdout, reason = "a tool that prints what it measured")]
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use comfy_kernels::{
     Attention, Bias, Images, Matrix, Output, Patches, Tile, Window, attend, convolve_3x3, product,
@@ -107,17 +106,16 @@ type Work<'a> = (String, Box<dyn FnMut() + 'a>);
 impl Bench {
     /// Does all works in turns and prints the best rate of each.
     fn print(&self, name: &str, operations: usize, mut works: Vec<Work>) {
-        let mut seconds = vec![f64::INFINITY; works.len()];
+        let mut best = vec![f64::INFINITY; works.len()];
         for _ in 0..self.rounds {
-            for ((_, work), seconds) in works.iter_mut().zip(&mut seconds) {
-                let (start, waited) = (Instant::now(), waited_seconds());
+            for ((_, work), best) in works.iter_mut().zip(&mut best) {
+                let start = seconds();
                 work();
-                let waited = waited_seconds() - waited;
-                *seconds = seconds.min(start.elapsed().as_secs_f64() - waited);
+                *best = best.min(seconds() - start);
             }
         }
-        let rates = works.iter().zip(seconds).map(|((name, _), seconds)| {
-            let rate = operations as f64 / seconds / 1e9;
+        let rates = works.iter().zip(best).map(|((name, _), best)| {
+            let rate = operations as f64 / best / 1e9;
             format!("{name} {rate:.0}")
         });
         println!("{name}: {}", rates.collect::<Vec<_>>().join(", "));
@@ -244,11 +242,27 @@ impl Bench {
     }
 }
 
-/// Seconds for which this thread was ready to run and another did; on Linux.
-fn waited_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let waited = text.split_whitespace().nth(1);
-    waited.and_then(|text| text.parse().ok()).unwrap_or(0.0) / 1e9
+/// Seconds that this thread has computed; where the system is not asked for them, those of the clock.
+fn seconds() -> f64 {
+    #[cfg(unix)]
+    {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        #[expect(unsafe_code, reason = "a system call")]
+        // SAFETY: the call writes one time.
+        unsafe {
+            libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time);
+        }
+        time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    }
+    #[cfg(not(unix))]
+    {
+        static START: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
+        START.elapsed().as_secs_f64()
+    }
 }
 
 fn crate_gemm(left: &[f32], right: &[f32], [rows, depth, columns]: [usize; 3]) {

@@ -462,77 +462,48 @@ fn minimal_filtering_follows_the_formula() {
 
 #[test]
 #[ignore]
-fn packing() {
-    use crate::product::{Side, pack};
-    use crate::tile::block;
-    let best = |f: &mut dyn FnMut()| {
-        (0..300)
-            .map(|_| {
-                let s = std::time::Instant::now();
-                f();
-                s.elapsed().as_secs_f64()
-            })
-            .fold(1e9, f64::min)
-    };
-    let values = vec![0.5f32; 60 * 11520];
-    let halves = vec![f16::from_f32(0.5); 40 * 11520 + 64];
-    for tile in Tile::all().split_off(1) {
-        let mut panel = crate::buffer::Buffer::new(tile.panel(32, 2048));
-        for (side, width) in [(Side::Left, tile.rows), (Side::Right, tile.lanes)] {
-            for (name, a) in [
-                (
-                    "f32 dense",
-                    &Matrix::new(&values, [40, 2048], [11520, 1]) as &dyn Operand,
-                ),
-                ("f16 dense", &Matrix::new(&halves, [40, 2048], [11520, 1])),
-                ("f32 turned", &Matrix::new(&values, [40, 2048], [1, 40])),
-                ("f16 turned", &Matrix::new(&halves, [40, 2048], [1, 40])),
-            ] {
-                for depth in [512, 2048] {
-                    let t = best(&mut || pack(&tile, a, 0..width, 0..depth, side, &mut panel));
-                    print!(
-                        "{tile:?} {side:?} {name} {depth}: {:.3}; ",
-                        t * 1e9 / (width * depth) as f64
-                    );
-                }
-            }
-            for w in [64, 32, 16, 8] {
-                let images = Images {
-                    values: &values[..128 * 64 * w],
-                    count: 1,
-                    channels: 128,
-                    height: 64,
-                    width: w,
-                };
-                let patches = Patches::new(images, same(&images));
-                let t =
-                    best(&mut || pack(&tile, &patches, 64..64 + width, 0..512, side, &mut panel));
-                print!("patches {w}: {:.3}; ", t * 1e9 / (width * 512) as f64);
-            }
-            println!();
-        }
-        let (a, b) = (
-            vec![0.5f32; tile.panel(tile.rows, 512) + 16],
-            vec![0.5f32; tile.panel(tile.lanes, 512) + 16],
-        );
-        let mut c = vec![0.0f32; tile.rows * 1024];
-        let (x, y) = (a.as_ptr().align_offset(64), b.as_ptr().align_offset(64));
-        let ready = tile.ready();
-        let t = best(&mut || {
-            for _ in 0..10 {
-                ready.run(
-                    &a[x..][..tile.words(tile.rows, 512)],
-                    &b[y..][..tile.words(tile.lanes, 512)],
-                    &mut c,
-                    1024,
-                    true,
-                )
-            }
-        });
-        println!(
-            "{tile:?} run {:.0} GF/s",
-            10.0 * 2.0 * (tile.rows * tile.lanes * 512) as f64 / t / 1e9
-        );
+#[allow(unsafe_code)]
+fn breakdown() {
+    use crate::product::{pack, Side};
+    let now = || { let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 }; unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t) }; t.tv_sec as f64 + t.tv_nsec as f64 / 1e9 };
+    let best = |f: &mut dyn FnMut()| (0..40).map(|_| { let s = now(); f(); now() - s }).fold(1e9, f64::min) * 1e3;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
+    for tile in Tile::all().split_off(2) {
+    let [rows, depth, columns] = [8192, 320, 320];
+    let left = vec![0.5f32; rows * depth];
+    let right = vec![0.5f32; columns * depth];
+    let mut result = vec![0.5f32; rows * columns];
+    let a = Matrix::dense(&left, rows, depth);
+    let b = Matrix::dense(&right, columns, depth);
+    let mut panel = crate::buffer::Buffer::new(tile.panel(256, depth));
+    let mut short = crate::buffer::Buffer::new(tile.panel(columns, depth));
+    let one = tile.panel(tile.rows, depth);
+    let t = best(&mut || for i in 0..256 / tile.rows { pack(&tile, &a, i * tile.rows..(i + 1) * tile.rows, 0..depth, Side::Left, &mut panel[i * one..]) });
+    println!("{tile:?} pack left in cache {:.3} ms", t * rows as f64 / 256.0);
+    let t = best(&mut || for i in 0..rows / tile.rows { pack(&tile, &a, i * tile.rows..(i + 1) * tile.rows, 0..depth, Side::Left, &mut panel[i % (256 / tile.rows) * one..]) });
+    println!("pack left {t:.3} ms");
+    let two = tile.panel(tile.lanes, depth);
+    let t = best(&mut || for i in 0..columns / 32 { pack(&tile, &b, i * 32..(i + 1) * 32, 0..depth, Side::Right, &mut short[i * two..]) });
+    println!("pack right {t:.3} ms");
+    let mut sums = crate::buffer::Buffer::new(256 * (columns + 16));
+    let ready = tile.ready();
+    let t = best(&mut || {
+        for j in 0..columns / 32 { for i in 0..256 / tile.rows { ready.run(&panel[i * one..][..one], &short[j * two..][..two], &mut sums[i * tile.rows * (columns + 16) + j * 32..], columns + 16, false); } }
+    });
+    println!("run {:.3} ms", t * rows as f64 / 256.0);
+    let t = best(&mut || for (i, row) in result.chunks_mut(columns).enumerate() { elementwise::set_number(row, &sums[i % 256 * (columns + 16)..][..columns], 1.0) });
+    println!("put {t:.3} ms");
+    let t = best(&mut || for (i, row) in result[..256 * columns].chunks_mut(columns).enumerate() { elementwise::set_number(row, &sums[i % 256 * (columns + 16)..][..columns], 1.0) });
+    println!("put in cache {:.3} ms", t * 32.0);
+    let t = best(&mut || result.copy_from_slice(&left));
+    println!("memcpy {t:.3} ms");
+    let t = best(&mut || result.fill(1.0));
+    println!("fill {t:.3} ms");
+    let t = best(&mut || { std::hint::black_box(vec![1.0f32; rows * columns]); });
+    println!("alloc fill {t:.3} ms");
+    let t = best(&mut || { std::hint::black_box(left.iter().sum::<f32>()); });
+    println!("sum scalar {t:.3} ms");
+    let t = best(&mut || pool.install(|| { let output = Output { values: &mut result, row_stride: columns, groups: 1, accumulate: false, bias: Bias::None }; product(&tile, output, &a, &b); }));
+    println!("product {t:.3} ms = {:.0} GF/s", 2e-6 * (rows * depth * columns) as f64 / t);
     }
-    let _ = block::LANES;
 }
