@@ -194,8 +194,8 @@ impl Bench {
                     let mut result = result.borrow_mut();
                     let output = Output {
                         values: &mut result,
-                        row_stride: pixels,
-                        groups: 1,
+                        row_stride: height * width,
+                        groups: count,
                         accumulate: false,
                         bias: Bias::None,
                     };
@@ -206,7 +206,15 @@ impl Bench {
                 works.push((
                     "filtering".to_owned(),
                     Box::new(move || {
-                        convolve_3x3(tile, &mut result.borrow_mut(), weight, images);
+                        let mut result = result.borrow_mut();
+                        let output = Output {
+                            values: &mut result,
+                            row_stride: height * width,
+                            groups: count,
+                            accumulate: false,
+                            bias: Bias::None,
+                        };
+                        convolve_3x3(tile, output, weight, images);
                     }),
                 ));
             }

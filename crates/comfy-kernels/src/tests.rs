@@ -394,14 +394,15 @@ fn patches_follow_the_formula() {
                 output: [extent(height, kernel[0]), extent(width, kernel[1])],
             };
             let patches = Patches::new(images, window);
-            let pixels = patches.lanes();
-            let mut together = vec![1.0; outputs * pixels];
+            let pixels = patches.lanes() / count;
+            // Half of the bias of 1 is there already.
+            let mut got = vec![0.5; count * outputs * pixels];
             let output = Output {
-                values: &mut together,
+                values: &mut got,
                 row_stride: pixels,
-                groups: 1,
+                groups: count,
                 accumulate: true,
-                bias: Bias::None,
+                bias: Bias::OfRows(&vec![0.5; count * outputs]),
             };
             product(
                 &tile,
@@ -409,14 +410,6 @@ fn patches_follow_the_formula() {
                 &Matrix::dense(&weight, outputs, depth),
                 &patches,
             );
-            // Channels of an image after each other.
-            let pixels = pixels / count;
-            let mut got = Vec::with_capacity(together.len());
-            for image in 0..count {
-                for row in together.chunks(count * pixels) {
-                    got.extend(&row[image * pixels..][..pixels]);
-                }
-            }
             let difference = distance(&got, &convolved(&images, &window, &weight, outputs));
             assert!(
                 difference < bound(&tile),
@@ -448,62 +441,21 @@ fn minimal_filtering_follows_the_formula() {
                 height,
                 width,
             };
-            let mut got = vec![1.0; count * outputs * height * width];
+            let mut got = vec![0.5; count * outputs * height * width];
+            let output = Output {
+                values: &mut got,
+                row_stride: height * width,
+                groups: count,
+                accumulate: true,
+                bias: Bias::OfRows(&vec![0.5; count * outputs]),
+            };
             let lanes = Matrix::dense(&weight, outputs, channels * 9);
-            convolve_3x3(tile, &mut got, &lanes, &images);
+            convolve_3x3(tile, output, &lanes, &images);
             let difference = distance(&got, &convolved(&images, &same(&images), &weight, outputs));
             assert!(
                 difference < 3e-6,
                 "{tile:?} {count} of {channels}→{outputs} {height}×{width}: {difference:.1e}"
             );
         }
-    }
-}
-
-#[test]
-#[ignore]
-#[allow(unsafe_code)]
-fn breakdown() {
-    use crate::product::{pack, Side};
-    let now = || { let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 }; unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t) }; t.tv_sec as f64 + t.tv_nsec as f64 / 1e9 };
-    let best = |f: &mut dyn FnMut()| (0..40).map(|_| { let s = now(); f(); now() - s }).fold(1e9, f64::min) * 1e3;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
-    for tile in Tile::all().split_off(2) {
-    let [rows, depth, columns] = [8192, 320, 320];
-    let left = vec![0.5f32; rows * depth];
-    let right = vec![0.5f32; columns * depth];
-    let mut result = vec![0.5f32; rows * columns];
-    let a = Matrix::dense(&left, rows, depth);
-    let b = Matrix::dense(&right, columns, depth);
-    let mut panel = crate::buffer::Buffer::new(tile.panel(256, depth));
-    let mut short = crate::buffer::Buffer::new(tile.panel(columns, depth));
-    let one = tile.panel(tile.rows, depth);
-    let t = best(&mut || for i in 0..256 / tile.rows { pack(&tile, &a, i * tile.rows..(i + 1) * tile.rows, 0..depth, Side::Left, &mut panel[i * one..]) });
-    println!("{tile:?} pack left in cache {:.3} ms", t * rows as f64 / 256.0);
-    let t = best(&mut || for i in 0..rows / tile.rows { pack(&tile, &a, i * tile.rows..(i + 1) * tile.rows, 0..depth, Side::Left, &mut panel[i % (256 / tile.rows) * one..]) });
-    println!("pack left {t:.3} ms");
-    let two = tile.panel(tile.lanes, depth);
-    let t = best(&mut || for i in 0..columns / 32 { pack(&tile, &b, i * 32..(i + 1) * 32, 0..depth, Side::Right, &mut short[i * two..]) });
-    println!("pack right {t:.3} ms");
-    let mut sums = crate::buffer::Buffer::new(256 * (columns + 16));
-    let ready = tile.ready();
-    let t = best(&mut || {
-        for j in 0..columns / 32 { for i in 0..256 / tile.rows { ready.run(&panel[i * one..][..one], &short[j * two..][..two], &mut sums[i * tile.rows * (columns + 16) + j * 32..], columns + 16, false); } }
-    });
-    println!("run {:.3} ms", t * rows as f64 / 256.0);
-    let t = best(&mut || for (i, row) in result.chunks_mut(columns).enumerate() { elementwise::set_number(row, &sums[i % 256 * (columns + 16)..][..columns], 1.0) });
-    println!("put {t:.3} ms");
-    let t = best(&mut || for (i, row) in result[..256 * columns].chunks_mut(columns).enumerate() { elementwise::set_number(row, &sums[i % 256 * (columns + 16)..][..columns], 1.0) });
-    println!("put in cache {:.3} ms", t * 32.0);
-    let t = best(&mut || result.copy_from_slice(&left));
-    println!("memcpy {t:.3} ms");
-    let t = best(&mut || result.fill(1.0));
-    println!("fill {t:.3} ms");
-    let t = best(&mut || { std::hint::black_box(vec![1.0f32; rows * columns]); });
-    println!("alloc fill {t:.3} ms");
-    let t = best(&mut || { std::hint::black_box(left.iter().sum::<f32>()); });
-    println!("sum scalar {t:.3} ms");
-    let t = best(&mut || pool.install(|| { let output = Output { values: &mut result, row_stride: columns, groups: 1, accumulate: false, bias: Bias::None }; product(&tile, output, &a, &b); }));
-    println!("product {t:.3} ms = {:.0} GF/s", 2e-6 * (rows * depth * columns) as f64 / t);
     }
 }

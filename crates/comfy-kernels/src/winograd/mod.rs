@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use self::blocks::Block;
 use crate::operand::Operand;
 use crate::patches::Images;
-use crate::product::{Side, pack};
+use crate::product::{Bias, Output, Side, pack};
 use crate::tile::{Layout, Tile};
 
 /// Places of a transformed tile.
@@ -44,15 +44,16 @@ pub fn filtering_pays(tile: &Tile, images: &Images) -> bool {
     tiles >= least && images.channels >= CHANNELS
 }
 
-/// Convolves images with kernels of 3×3 at stride 1, with one pixel of zeros around the image, and adds the result to `output`,
-/// `[count, output channels, height, width]`.
+/// Convolves images with kernels of 3×3 at stride 1, with one pixel of zeros around the image: the product of `weight` with the patches
+/// of the images, whose rows follow each other in `output`, with a group for each image.
 ///
 /// `weight` has a lane for each output channel and a depth of `channels · 9`. Factors are not rounded: `tile` is one that does not.
 ///
 /// # Panics
 ///
-/// If a slice or the depth has another size, or the tile rounds.
-pub fn convolve_3x3(tile: &Tile, output: &mut [f32], weight: &dyn Operand, images: &Images) {
+/// If a slice or the depth has another size, the output has another layout, there are no channels or a bias of columns, or the tile
+/// rounds.
+pub fn convolve_3x3(tile: &Tile, output: Output, weight: &dyn Operand, images: &Images) {
     let Images {
         count,
         channels,
@@ -64,12 +65,21 @@ pub fn convolve_3x3(tile: &Tile, output: &mut [f32], weight: &dyn Operand, image
     assert!(!tile.rounds(), "transformed images are not to be rounded");
     assert_eq!(weight.depth(), channels * 9, "kernels are 3×3");
     assert_eq!(images.values.len(), count * channels * height * width);
-    assert_eq!(output.len(), count * outputs * height * width);
-    if output.is_empty() || channels == 0 {
+    assert_eq!(output.values.len(), count * outputs * height * width);
+    assert_eq!([output.groups, output.row_stride], [count, height * width]);
+    assert!(channels > 0 && !matches!(output.bias, Bias::OfColumns(_)));
+    if output.values.is_empty() {
         return;
     }
+    let bias_of = |image: usize, channel: usize| match output.bias {
+        Bias::None => 0.0,
+        Bias::OfRows(bias) => bias[image * outputs + channel],
+        Bias::OfColumns(_) => unreachable!("asserted above"),
+    };
+    let add = output.accumulate;
     let blocks = blocks::divide(images);
     let mut planes: Vec<_> = output
+        .values
         .chunks_mut(height * width)
         .map(|plane| plane.chunks_mut(blocks.rows * TILE * width))
         .collect();
@@ -81,7 +91,9 @@ pub fn convolve_3x3(tile: &Tile, output: &mut [f32], weight: &dyn Operand, image
             for channel in 0..outputs {
                 for image in block.images.clone() {
                     let part = planes[image * outputs + channel].next();
-                    parts.push(part.expect("blocks cover each plane once, in order"));
+                    let values = part.expect("blocks cover each plane once, in order");
+                    let bias = bias_of(image, channel);
+                    parts.push(Part { values, bias, add });
                 }
             }
             (block, parts)
@@ -108,13 +120,21 @@ pub fn convolve_3x3(tile: &Tile, output: &mut [f32], weight: &dyn Operand, image
     });
 }
 
+/// Rows of pixels of one output channel.
+struct Part<'a> {
+    values: &'a mut [f32],
+    bias: f32,
+    /// Whether the result is added to what is there.
+    add: bool,
+}
+
 /// `parts` are the rows of the block in each output channel of each of its images, images of a channel together.
 fn convolve_block(
     images: &Images,
     kernels: &Kernels,
     ready: Option<&[f32]>,
     block: &Block,
-    mut parts: Vec<&mut [f32]>,
+    mut parts: Vec<Part>,
 ) {
     let Kernels { tile, channels, .. } = *kernels;
     let (rows, lanes) = (tile.rows, tile.lanes);
@@ -174,7 +194,7 @@ fn convolve_block(
                     result.transform(&products[start..], count * rows * tiles);
                     for run in runs {
                         let image = run.image - block.images.start;
-                        result.add(run, block.rows.start, images.width, parts[image]);
+                        result.put(run, block.rows.start, images.width, &mut parts[image]);
                     }
                 }
             }

@@ -6,7 +6,8 @@
 )]
 
 use super::blocks::Run;
-use super::{PIECE, PLACES, TILE};
+use super::{PIECE, PLACES, Part, TILE};
+use crate::elementwise;
 use crate::patches::Images;
 use crate::vectorise::vectorised;
 
@@ -174,13 +175,6 @@ vectorised! {
             }
         }
     }
-
-    /// Adds values one by one.
-    fn add(values: &mut [f32], addend: &[f32]) {
-        for (value, addend) in values.iter_mut().zip(addend) {
-            *value += addend;
-        }
-    }
 }
 
 /// Pieces of one channel for a panel of tiles.
@@ -263,17 +257,20 @@ impl Finished {
         product_tiles(products, stride, &mut self.rows, self.lanes);
     }
 
-    /// Adds a run to rows of an output image that begin with a row of tiles.
-    pub(super) fn add(&self, run: &Run, first_row: usize, width: usize, output: &mut [f32]) {
+    /// Puts a run into rows of an output image that begin with a row of tiles.
+    pub(super) fn put(&self, run: &Run, first_row: usize, width: usize, part: &mut Part) {
         let left = run.column * TILE;
         let count = (run.count * TILE).min(width - left);
-        let rows = output.chunks_exact_mut(width);
+        let rows = part.values.chunks_exact_mut(width);
         let rows = rows.skip((run.row - first_row) * TILE).take(TILE);
-        for (output, row) in rows.zip(self.rows.chunks_exact(TILE * self.lanes)) {
-            add(
-                &mut output[left..left + count],
-                &row[run.lane * TILE..][..count],
-            );
+        for (values, row) in rows.zip(self.rows.chunks_exact(TILE * self.lanes)) {
+            let values = &mut values[left..left + count];
+            let row = &row[run.lane * TILE..][..count];
+            if part.add {
+                elementwise::add_and_number(values, row, part.bias);
+            } else {
+                elementwise::set_number(values, row, part.bias);
+            }
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
-use comfy_kernels::{Matrix, Output, Tile, elementwise, product};
-use rayon::prelude::*;
+use comfy_kernels::{Bias, Matrix, Output, Tile, product};
 
-use super::{GRAIN, by_output, contiguous, into_values, stored, strided, tensor, values};
+use super::{by_output, contiguous, into_values, stored, strided, tensor, values};
 
 /// `[batch, tokens, inputs]` to `[batch, tokens, outputs]`, plus `residual`.
 pub(in crate::ops) fn linear(
@@ -19,36 +18,28 @@ pub(in crate::ops) fn linear(
     let [outputs, _] = weight.dims();
     let (weight, bias) = (stored(weight), bias.cloned().map(contiguous));
     let weight = by_output(&weight, outputs, inputs);
-    let accumulate = bias.is_some() || residual.is_some();
+    let bias = bias.as_ref().map(values);
+    let accumulate = residual.is_some();
     let mut all = match residual {
         Some(residual) => into_values(residual),
         None => vec![0.0; batch * tokens * outputs],
     };
-    if let Some(bias) = &bias {
-        let bias = values(bias);
-        all.par_chunks_exact_mut(outputs.max(1))
-            .with_min_len(GRAIN / outputs.max(1) + 1)
-            .for_each(|row| elementwise::add(row, bias));
-    }
+    let into = |values| Output {
+        values,
+        row_stride: outputs,
+        groups: 1,
+        accumulate,
+        bias: bias.map_or(Bias::None, Bias::OfColumns),
+    };
     let x = Tokens::of(x);
     // Tokens of consecutive images are consecutive rows unless the images are transposed.
     if let Some(rows) = x.as_one(batch, tokens, inputs) {
-        let output = Output {
-            values: &mut all,
-            row_stride: outputs,
-            accumulate,
-        };
-        product(tile, output, &rows, &*weight);
+        product(tile, into(&mut all), &rows, &*weight);
     } else {
         let images = all.chunks_exact_mut((tokens * outputs).max(1));
         for (index, image) in images.enumerate() {
-            let output = Output {
-                values: image,
-                row_stride: outputs,
-                accumulate,
-            };
             let rows = x.image(index, tokens, inputs);
-            product(tile, output, &rows, &*weight);
+            product(tile, into(image), &rows, &*weight);
         }
     }
     tensor(all, [batch, tokens, outputs])
@@ -66,26 +57,21 @@ pub(in crate::ops) fn linear_to_channels(
     let [outputs, _] = weight.dims();
     let (weight, bias) = (stored(weight), bias.cloned().map(contiguous));
     let weight = by_output(&weight, outputs, inputs);
-    let accumulate = bias.is_some() || residual.is_some();
+    let bias = bias.as_ref().map(values);
+    let accumulate = residual.is_some();
     let mut all = match residual {
         Some(residual) => into_values(residual),
         None => vec![0.0; batch * tokens * outputs],
     };
-    if let Some(bias) = &bias {
-        let bias = values(bias);
-        all.par_chunks_exact_mut(tokens.max(1))
-            .enumerate()
-            .for_each(|(index, row)| {
-                elementwise::add_number(row, bias[index % outputs]);
-            });
-    }
     let x = Tokens::of(x);
     let images = all.chunks_exact_mut((tokens * outputs).max(1));
     for (index, image) in images.enumerate() {
         let output = Output {
             values: image,
             row_stride: tokens,
+            groups: 1,
             accumulate,
+            bias: bias.map_or(Bias::None, Bias::OfRows),
         };
         product(tile, output, &*weight, &x.image(index, tokens, inputs));
     }
