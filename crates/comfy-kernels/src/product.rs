@@ -146,12 +146,12 @@ enum SegmentBias<'a> {
 }
 
 /// What each task writes to, where a task takes some lanes of one side.
-fn divide_output<'a>(
-    output: Output<'a>,
+fn divide_output(
+    output: Output<'_>,
     [rows, columns]: [usize; 2],
     side: Side,
     lanes_of_task: usize,
-) -> Vec<Vec<Segment<'a>>> {
+) -> Vec<Vec<Segment<'_>>> {
     let Output {
         values,
         row_stride,

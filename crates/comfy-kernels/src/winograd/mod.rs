@@ -71,15 +71,19 @@ pub fn convolve_3x3(tile: &Tile, output: Output, weight: &dyn Operand, images: &
     if output.values.is_empty() {
         return;
     }
-    let bias_of = |image: usize, channel: usize| match output.bias {
+    let Output {
+        values,
+        accumulate: add,
+        bias,
+        ..
+    } = output;
+    let bias_of = |image: usize, channel: usize| match bias {
         Bias::None => 0.0,
         Bias::OfRows(bias) => bias[image * outputs + channel],
         Bias::OfColumns(_) => unreachable!("asserted above"),
     };
-    let add = output.accumulate;
     let blocks = blocks::divide(images);
-    let mut planes: Vec<_> = output
-        .values
+    let mut planes: Vec<_> = values
         .chunks_mut(height * width)
         .map(|plane| plane.chunks_mut(blocks.rows * TILE * width))
         .collect();

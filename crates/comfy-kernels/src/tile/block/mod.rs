@@ -8,8 +8,6 @@ mod wide;
 
 use std::ops::Range;
 
-use half::bf16;
-
 use crate::element::Element;
 
 /// Lanes of a block.
@@ -53,7 +51,7 @@ pub(crate) struct Planes<'a> {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub use wide::Wide;
+pub(crate) use wide::Wide;
 
 /// What elements can be converted from; sealed.
 #[cfg(not(target_arch = "x86_64"))]
@@ -137,7 +135,12 @@ pub(crate) fn turn(block: &mut Block) {
 
 /// The same without particular instructions.
 pub(crate) mod plain {
-    use super::*;
+    use std::ops::Range;
+
+    use half::bf16;
+
+    use super::{Block, DEPTHS, LANES, Planes};
+    use crate::element::Element;
 
     fn word(first: f32, second: f32) -> f32 {
         let bits = |value| u32::from(bf16::from_f32(value).to_bits());
@@ -205,17 +208,16 @@ pub(crate) mod plain {
     }
 
     pub(super) fn turn(block: &mut Block) {
-        for row in 1..WORDS {
-            for column in 0..row {
-                (block[row][column], block[column][row]) = (block[column][row], block[row][column]);
-            }
+        let before = *block;
+        for (index, row) in block.iter_mut().enumerate() {
+            *row = before.map(|row| row[index]);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use half::f16;
+    use half::{bf16, f16};
 
     use super::*;
 

@@ -1,5 +1,10 @@
 //! Blocks by AVX-512 and its conversions to `bf16`.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what loads values must become part of a function for their instructions"
+)]
+
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm256_maskz_loadu_epi16, _mm512_castsi512_ps,
     _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_cvtph_ps, _mm512_loadu_ps,
@@ -241,6 +246,10 @@ fn store(place: &mut [f32; WORDS], words: __m512bh) {
 
 #[target_feature(enable = "avx512f")]
 pub(super) fn turn(block: &mut Block) {
+    const LOW: i32 = 0x44;
+    const HIGH: i32 = 0xee;
+    const EVEN: i32 = 0x88;
+    const ODD: i32 = 0xdd;
     let row = |index: usize| {
         #[expect(unsafe_code, reason = "the instruction takes a pointer")]
         // SAFETY: the array has the sixteen words that are loaded.
@@ -248,10 +257,6 @@ pub(super) fn turn(block: &mut Block) {
             _mm512_loadu_ps(block[index].as_ptr())
         }
     };
-    const LOW: i32 = 0x44;
-    const HIGH: i32 = 0xee;
-    const EVEN: i32 = 0x88;
-    const ODD: i32 = 0xdd;
     // Within each quarter of four rows: the words that belong together, as four by four.
     let fours = |first: usize| {
         let (a, b, c, d) = (row(first), row(first + 1), row(first + 2), row(first + 3));
