@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
-use crate::function;
+use crate::function::{self, multiply_add};
 use crate::operand::Matrix;
 use crate::product::{Side, pack};
 use crate::tile::{Layout, Tile};
@@ -222,7 +222,8 @@ impl Plan<'_> {
         scratch.sums_of_values.fill(0.0);
         scratch.largest.fill(f32::NEG_INFINITY);
         scratch.sums.fill(0.0);
-        let factor = 1.0 / (size as f32).sqrt();
+        // Powers of two are taken instead of e.
+        let factor = std::f32::consts::LOG2_E / (size as f32).sqrt();
         let ready = tile.ready();
         let blocks = packed_values.chunks_exact(self.values_of_block);
         for (values, start) in blocks.zip((0..keys).step_by(self.block)) {
@@ -304,8 +305,8 @@ fn hide(scores: &mut [f32], lanes: usize, first_key: usize, first_query: usize) 
 }
 
 vectorised! {
-    /// Makes exponentials of `[keys, lanes]` scores and adds them up by lane; `correction` is what earlier sums are worth now that a
-    /// larger score may have been seen.
+    /// Makes powers of two of `[keys, lanes]` scores times a factor and adds them up by lane; `correction` is what earlier sums are worth
+    /// now that a larger score may have been seen.
     fn soften(scores: &mut [f32], largest: &mut [f32], sums: &mut [f32], correction: &mut [f32], factor: f32) {
         let lanes = largest.len();
         let (largest, _) = largest.as_chunks_mut::<GROUP>();
@@ -321,18 +322,17 @@ vectorised! {
                     *most = if *score > *most { *score } else { *most };
                 }
             }
+            let shift = most.map(|most| -most * factor);
             let mut sum = [0.0; GROUP];
             for scores in scores.iter_mut().skip(group).step_by(groups) {
-                for ((score, most), sum) in scores.iter_mut().zip(&most).zip(&mut sum) {
-                    // What is hidden counts for nothing, not for the smallest exponential.
-                    let value = function::exp((*score - most) * factor);
-                    let value = if *score < f32::MIN { 0.0 } else { value };
-                    *score = value;
-                    *sum += value;
+                for ((score, shift), sum) in scores.iter_mut().zip(&shift).zip(&mut sum) {
+                    let exponent = multiply_add::<FUSED>(*score, factor, *shift);
+                    *score = function::power_of_two::<FUSED>(exponent);
+                    *sum += *score;
                 }
             }
             for lane in 0..GROUP {
-                correction[lane] = function::exp((before[lane] - most[lane]) * factor);
+                correction[lane] = function::power_of_two::<FUSED>((before[lane] - most[lane]) * factor);
                 sums[lane] = sums[lane] * correction[lane] + sum[lane];
             }
             *largest = most;

@@ -7,28 +7,28 @@ vectorised! {
     /// `x · sigmoid(x)` of each value.
     pub fn silu(values: &mut [f32]) {
         for value in values {
-            *value = function::silu(*value);
+            *value = function::silu::<FUSED>(*value);
         }
     }
 
     /// `x · Φ(x)` of each value, with the exact normal distribution.
     pub fn gelu(values: &mut [f32]) {
         for value in values {
-            *value = function::gelu(*value);
+            *value = function::gelu::<FUSED>(*value);
         }
     }
 
     /// `x · sigmoid(1.702 · x)` of each value.
     pub fn quick_gelu(values: &mut [f32]) {
         for value in values {
-            *value = function::quick_gelu(*value);
+            *value = function::quick_gelu::<FUSED>(*value);
         }
     }
 
     /// `out = kept · gelu(gate)`
     pub fn gated(out: &mut [f32], kept: &[f32], gate: &[f32]) {
         for ((out, kept), gate) in out.iter_mut().zip(kept).zip(gate) {
-            *out = kept * function::gelu(*gate);
+            *out = kept * function::gelu::<FUSED>(*gate);
         }
     }
 

@@ -1,27 +1,27 @@
 //! What normalisation consists of, over slices.
 
-use crate::function;
+use crate::function::{self, multiply_add};
 use crate::vectorise::vectorised;
 
 vectorised! {
     /// `x · factor + addend` of each value.
     pub fn scale_shift(values: &mut [f32], factor: f32, addend: f32) {
         for value in values {
-            *value = *value * factor + addend;
+            *value = multiply_add::<FUSED>(*value, factor, addend);
         }
     }
 
     /// `silu(x · factor + addend)` of each value.
     pub fn scale_shift_silu(values: &mut [f32], factor: f32, addend: f32) {
         for value in values {
-            *value = function::silu(*value * factor + addend);
+            *value = function::silu::<FUSED>(multiply_add::<FUSED>(*value, factor, addend));
         }
     }
 
     /// `(x - mean) · factor · scale + shift` of each value, with a scale and a shift for each.
     pub fn scale_shift_each(row: &mut [f32], mean: f32, factor: f32, scale: &[f32], shift: &[f32]) {
         for ((value, scale), shift) in row.iter_mut().zip(scale).zip(shift) {
-            *value = (*value - mean) * factor * scale + shift;
+            *value = multiply_add::<FUSED>((*value - mean) * factor, *scale, *shift);
         }
     }
 
