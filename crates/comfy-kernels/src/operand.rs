@@ -108,6 +108,14 @@ impl<T: Element> Operand for Matrix<'_, T> {
             }
             return;
         }
+        if self.depth_stride == 1 {
+            let start = lanes.start * self.lane_stride + depth.start;
+            let values = self.values.get(start..).unwrap_or(&[]);
+            let sizes = [lanes.len(), depth.len()];
+            if block::turn_lanes(values, self.lane_stride, sizes, width, panel) {
+                return;
+            }
+        }
         // Blocks of some lanes and depths, whose two dimensions are exchanged.
         let turn = turn::best();
         let mut before = [[0.0; turn::DEPTH]; turn::LANES];

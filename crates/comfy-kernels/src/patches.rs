@@ -42,6 +42,7 @@ pub struct Patches<'a> {
 }
 
 /// Output pixels that are neighbours in a row.
+#[derive(Default)]
 struct Run {
     /// Where the first channel of their image begins.
     image: usize,
@@ -93,6 +94,10 @@ impl<'a> Patches<'a> {
             runs.push(Run { image, y, x, count });
             pixel += count;
         }
+        if runs.is_empty() {
+            // There are some for whoever counts them.
+            runs.push(Run::default());
+        }
         runs
     }
 
@@ -127,6 +132,32 @@ impl<'a> Patches<'a> {
             for (out, value) in inside.iter_mut().zip(source.iter().step_by(stride)) {
                 *out = *value;
             }
+        }
+    }
+
+    /// What [`Operand::pack`] does, if there is a fast way; at stride 1.
+    fn copy(
+        &self,
+        lanes: &Range<usize>,
+        depth: &Range<usize>,
+        width: usize,
+        panel: &mut [f32],
+    ) -> bool {
+        (0..width).step_by(block::LANES).all(|offset| {
+            let start = lanes.end.min(lanes.start + offset);
+            let runs = self.runs(start..lanes.end.min(start + block::LANES));
+            let pieces = self.pieces(&runs);
+            let planes = self.planes(&runs, &pieces);
+            block::copy_planes(&planes, depth.clone(), width, &mut panel[offset..])
+        })
+    }
+
+    fn planes<'b>(&'b self, runs: &[Run], pieces: &'b [Piece]) -> Planes<'b> {
+        Planes {
+            values: self.images.values,
+            size: self.images.height * self.images.width,
+            pieces,
+            pieces_of_place: runs.len(),
         }
     }
 
@@ -175,6 +206,9 @@ impl Operand for Patches<'_> {
         let plane = self.images.height * self.images.width;
         let [kernel_height, kernel_width] = self.window.kernel;
         let places = kernel_height * kernel_width;
+        if self.window.stride == 1 && self.copy(&lanes, &depth, width, panel) {
+            return;
+        }
         let runs = self.runs(lanes);
         for (row, depth) in panel.chunks_exact_mut(width).zip(depth) {
             let (channel, place) = (depth / places, depth % places);
@@ -195,13 +229,7 @@ impl Operand for Patches<'_> {
             return pack_values(self, lanes, depth, blocks);
         }
         let runs = self.runs(lanes);
-        let planes = Planes {
-            values: self.images.values,
-            size: self.images.height * self.images.width,
-            pieces: &self.pieces(&runs),
-            pieces_of_place: runs.len(),
-        };
-        block::read_planes(&planes, depth, blocks);
+        block::read_planes(&self.planes(&runs, &self.pieces(&runs)), depth, blocks);
         Order::ByWord
     }
 }

@@ -62,7 +62,7 @@ impl<T: Copy> Wide for T {}
 /// Whether the processor has instructions for making blocks.
 pub(crate) fn is_fast() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return wide::exists();
+    return wide::rounds();
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
@@ -75,7 +75,7 @@ pub(crate) fn read_lanes<T: Element>(
     blocks: &mut [Block],
 ) {
     #[cfg(target_arch = "x86_64")]
-    if wide::exists() {
+    if wide::rounds() {
         #[expect(unsafe_code, reason = "instructions that not every processor has")]
         // SAFETY: the processor was just asked for them.
         unsafe {
@@ -94,7 +94,7 @@ pub(crate) fn read_depths<T: Element>(
     blocks: &mut [Block],
 ) {
     #[cfg(target_arch = "x86_64")]
-    if wide::exists() {
+    if wide::rounds() {
         #[expect(unsafe_code, reason = "instructions that not every processor has")]
         // SAFETY: the processor was just asked for them.
         unsafe {
@@ -108,7 +108,7 @@ pub(crate) fn read_depths<T: Element>(
 /// Blocks of depths that are places in planes, all places of a plane before those of the next; by word.
 pub(crate) fn read_planes(planes: &Planes, depth: Range<usize>, blocks: &mut [Block]) {
     #[cfg(target_arch = "x86_64")]
-    if wide::exists() {
+    if wide::rounds() {
         #[expect(unsafe_code, reason = "instructions that not every processor has")]
         // SAFETY: the processor was just asked for them.
         unsafe {
@@ -117,6 +117,51 @@ pub(crate) fn read_planes(planes: &Planes, depth: Range<usize>, blocks: &mut [Bl
         return;
     }
     plain::read_planes(planes, depth, blocks);
+}
+
+/// Lanes that lie `stride` apart, each of consecutive values, to rows of `width` lanes as a panel has them; nothing is rounded.
+///
+/// False, and nothing is done, if the processor has no instructions for it.
+pub(crate) fn turn_lanes<T: Element>(
+    values: &[T],
+    stride: usize,
+    sizes: [usize; 2],
+    width: usize,
+    panel: &mut [f32],
+) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if wide::exists() {
+        #[expect(unsafe_code, reason = "instructions that not every processor has")]
+        // SAFETY: the processor was just asked for them.
+        unsafe {
+            wide::turn_lanes(values, stride, sizes, width, panel);
+        }
+        return true;
+    }
+    let _ = (values, stride, sizes, width, panel);
+    false
+}
+
+/// Sixteen lanes of depths that are places in planes to rows that are `width` apart; nothing is rounded.
+///
+/// False, and nothing is done, if the processor has no instructions for it.
+pub(crate) fn copy_planes(
+    planes: &Planes,
+    depth: Range<usize>,
+    width: usize,
+    panel: &mut [f32],
+) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if wide::exists() {
+        #[expect(unsafe_code, reason = "instructions that not every processor has")]
+        // SAFETY: the processor was just asked for them.
+        unsafe {
+            wide::copy_planes(planes, depth, width, panel);
+        }
+        return true;
+    }
+    let _ = (planes, depth, width, panel);
+    false
 }
 
 /// Changes the order.

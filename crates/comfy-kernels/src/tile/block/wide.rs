@@ -8,9 +8,9 @@
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm256_maskz_loadu_epi16, _mm512_castsi512_ps,
     _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_cvtph_ps, _mm512_loadu_ps,
-    _mm512_mask_loadu_ps, _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16, _mm512_setzero_ps,
-    _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_slli_epi32, _mm512_storeu_ps,
-    _mm512_unpackhi_ps, _mm512_unpacklo_ps,
+    _mm512_mask_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16,
+    _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_slli_epi32,
+    _mm512_storeu_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
 use std::ops::Range;
 
@@ -19,12 +19,17 @@ use half::{bf16, f16};
 use super::{Block, DEPTHS, LANES, Piece, Planes, WORDS};
 use crate::element::Element;
 
+/// Whether the processor has what functions here need that round nothing.
 pub(super) fn exists() -> bool {
     std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512vl")
         && std::arch::is_x86_feature_detected!("avx512dq")
         && std::arch::is_x86_feature_detected!("avx512bw")
-        && std::arch::is_x86_feature_detected!("avx512bf16")
+}
+
+/// Whether it has what the others need.
+pub(super) fn rounds() -> bool {
+    exists() && std::arch::is_x86_feature_detected!("avx512bf16")
 }
 
 /// What elements can be converted from; sealed.
@@ -154,45 +159,77 @@ pub(super) fn read_depths<T: Element>(
 
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")]
 pub(super) fn read_planes(planes: &Planes, depth: Range<usize>, blocks: &mut [Block]) {
-    let places = planes.pieces.len() / planes.pieces_of_place;
-    if depth.is_empty() {
-        blocks.fill([[0.0; LANES]; WORDS]);
-        return;
+    let mut rows = Rows::new(planes, &depth);
+    let mut words = blocks.as_flattened_mut().iter_mut();
+    for word in words.by_ref().take(depth.len() / 2) {
+        let (first, second) = (rows.next(), rows.next());
+        store(word, pairs(first, second));
     }
-    let last = (depth.end - 1) / places * planes.size;
-    let mut plane = depth.start / places * planes.size;
-    for piece in planes.pieces {
-        let end = planes.values.len();
-        assert!(piece.lies_within(plane, last, end), "all pieces are there");
+    for word in words.by_ref().take(depth.len() % 2) {
+        store(word, pairs(rows.next(), _mm512_setzero_ps()));
     }
-    let mut place = depth.start % places * planes.pieces_of_place;
-    let mut next = || {
+    words.for_each(|word| *word = [0.0; LANES]);
+}
+
+/// The same, as it is, to rows of a panel that are `width` from each other.
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+pub(super) fn copy_planes(planes: &Planes, depth: Range<usize>, width: usize, panel: &mut [f32]) {
+    let mut rows = Rows::new(planes, &depth);
+    for row in panel.chunks_mut(width).take(depth.len()) {
+        store_some(row, rows.next());
+    }
+}
+
+/// The values that lanes see at one depth after the other.
+struct Rows<'a> {
+    planes: &'a Planes<'a>,
+    /// Where the plane begins.
+    plane: usize,
+    /// The first piece of the place.
+    piece: usize,
+    /// How often there may be a next one.
+    left: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn new(planes: &'a Planes, depth: &Range<usize>) -> Self {
+        let places = planes.pieces.len() / planes.pieces_of_place;
+        let first = depth.start / places * planes.size;
+        let last = depth.end.saturating_sub(1) / places * planes.size;
+        for piece in planes.pieces {
+            let end = planes.values.len();
+            assert!(piece.lies_within(first, last, end), "all pieces are there");
+        }
+        Self {
+            planes,
+            plane: first,
+            piece: depth.start % places * planes.pieces_of_place,
+            left: depth.len(),
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn next(&mut self) -> __m512 {
+        let planes = self.planes;
+        self.left = self.left.checked_sub(1).expect("no more than there are");
         let mut lanes = _mm512_setzero_ps();
-        for piece in &planes.pieces[place..][..planes.pieces_of_place] {
-            let start = planes.values.as_ptr().wrapping_add(plane);
+        for piece in &planes.pieces[self.piece..][..planes.pieces_of_place] {
+            let start = planes.values.as_ptr().wrapping_add(self.plane);
             let start = start.wrapping_offset(piece.start);
             #[expect(unsafe_code, reason = "the instruction takes a pointer")]
             // SAFETY: the lanes of the mask are part of the slice in the first plane, in the last and so in all between; no others are
-            // read.
+            // read, and there are no more planes than that.
             unsafe {
                 lanes = _mm512_mask_loadu_ps(lanes, piece.lanes, start);
             }
         }
-        place += planes.pieces_of_place;
-        if place == planes.pieces.len() {
-            (plane, place) = (plane + planes.size, 0);
+        self.piece += planes.pieces_of_place;
+        if self.piece == planes.pieces.len() {
+            (self.plane, self.piece) = (self.plane + planes.size, 0);
         }
         lanes
-    };
-    let mut words = blocks.as_flattened_mut().iter_mut();
-    for word in words.by_ref().take(depth.len() / 2) {
-        let (first, second) = (next(), next());
-        store(word, pairs(first, second));
     }
-    for word in words.by_ref().take(depth.len() % 2) {
-        store(word, pairs(next(), _mm512_setzero_ps()));
-    }
-    words.for_each(|word| *word = [0.0; LANES]);
 }
 
 impl Piece {
@@ -246,20 +283,35 @@ fn store(place: &mut [f32; WORDS], words: __m512bh) {
 
 #[target_feature(enable = "avx512f")]
 pub(super) fn turn(block: &mut Block) {
+    let mut rows = [_mm512_setzero_ps(); WORDS];
+    for (row, words) in rows.iter_mut().zip(&*block) {
+        #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+        // SAFETY: the array has the sixteen words that are loaded.
+        unsafe {
+            *row = _mm512_loadu_ps(words.as_ptr());
+        }
+    }
+    for (words, column) in block.iter_mut().zip(turned(&rows)) {
+        #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+        // SAFETY: the array has room for the sixteen words that are stored.
+        unsafe {
+            _mm512_storeu_ps(words.as_mut_ptr(), column);
+        }
+    }
+}
+
+/// The columns of rows.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn turned(rows: &[__m512; LANES]) -> [__m512; LANES] {
     const LOW: i32 = 0x44;
     const HIGH: i32 = 0xee;
     const EVEN: i32 = 0x88;
     const ODD: i32 = 0xdd;
-    let row = |index: usize| {
-        #[expect(unsafe_code, reason = "the instruction takes a pointer")]
-        // SAFETY: the array has the sixteen words that are loaded.
-        unsafe {
-            _mm512_loadu_ps(block[index].as_ptr())
-        }
-    };
     // Within each quarter of four rows: the words that belong together, as four by four.
     let fours = |first: usize| {
-        let (a, b, c, d) = (row(first), row(first + 1), row(first + 2), row(first + 3));
+        let [a, b] = [rows[first], rows[first + 1]];
+        let [c, d] = [rows[first + 2], rows[first + 3]];
         let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
         let (ab_high, cd_high) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
         [
@@ -269,27 +321,59 @@ pub(super) fn turn(block: &mut Block) {
             _mm512_shuffle_ps::<HIGH>(ab_high, cd_high),
         ]
     };
-    let parts = [fours(0), fours(4), fours(8), fours(12)];
-    let [one, two, three, four] = &parts;
+    let [one, two, three, four] = [fours(0), fours(4), fours(8), fours(12)];
     // Then the quarters themselves.
+    let mut columns = [_mm512_setzero_ps(); LANES];
     for index in 0..4 {
         let low_even = _mm512_shuffle_f32x4::<EVEN>(one[index], two[index]);
         let low_odd = _mm512_shuffle_f32x4::<ODD>(one[index], two[index]);
         let high_even = _mm512_shuffle_f32x4::<EVEN>(three[index], four[index]);
         let high_odd = _mm512_shuffle_f32x4::<ODD>(three[index], four[index]);
-        let turned = [
-            _mm512_shuffle_f32x4::<EVEN>(low_even, high_even),
-            _mm512_shuffle_f32x4::<EVEN>(low_odd, high_odd),
-            _mm512_shuffle_f32x4::<ODD>(low_even, high_even),
-            _mm512_shuffle_f32x4::<ODD>(low_odd, high_odd),
-        ];
-        for (quarter, words) in turned.into_iter().enumerate() {
-            let place = &mut block[4 * quarter + index];
-            #[expect(unsafe_code, reason = "the instruction takes a pointer")]
-            // SAFETY: the array has room for the sixteen words that are stored.
-            unsafe {
-                _mm512_storeu_ps(place.as_mut_ptr(), words);
+        columns[index] = _mm512_shuffle_f32x4::<EVEN>(low_even, high_even);
+        columns[4 + index] = _mm512_shuffle_f32x4::<EVEN>(low_odd, high_odd);
+        columns[8 + index] = _mm512_shuffle_f32x4::<ODD>(low_even, high_even);
+        columns[12 + index] = _mm512_shuffle_f32x4::<ODD>(low_odd, high_odd);
+    }
+    columns
+}
+
+/// Lanes of consecutive values to rows of lanes, as they are: lane `i` at depth `k` to `panel[k · width + i]`, zeros into other lanes.
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+pub(super) fn turn_lanes<T: Element>(
+    values: &[T],
+    stride: usize,
+    [lanes, depth]: [usize; 2],
+    width: usize,
+    panel: &mut [f32],
+) {
+    let panel = &mut panel[..width * depth];
+    for first in (0..width).step_by(LANES) {
+        let lanes = LANES.min(lanes.saturating_sub(first));
+        for start in (0..depth).step_by(LANES) {
+            let count = LANES.min(depth - start);
+            let mut rows = [_mm512_setzero_ps(); LANES];
+            for (lane, row) in rows.iter_mut().enumerate().take(lanes) {
+                let values = &values[(first + lane) * stride + start..][..count];
+                #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+                // SAFETY: the mask has a bit for each value of the slice.
+                unsafe {
+                    *row = T::load(values.as_ptr(), mask_of(count));
+                }
+            }
+            for (index, column) in turned(&rows).into_iter().enumerate().take(count) {
+                store_some(&mut panel[(start + index) * width..][first..width], column);
             }
         }
+    }
+}
+
+/// As many values as there are places, up to sixteen.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_some(places: &mut [f32], values: __m512) {
+    #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+    // SAFETY: only places of the slice are written, as the mask has a bit for each of them.
+    unsafe {
+        _mm512_mask_storeu_ps(places.as_mut_ptr(), mask_of(places.len()), values);
     }
 }
