@@ -64,7 +64,7 @@ pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
 pub(crate) fn power_of_two<const FUSED: bool>(x: f32) -> f32 {
     const POWERS: [f32; 7] = [
         1.0,
-        0.693_147_2,
+        std::f32::consts::LN_2,
         0.240_226_5,
         0.055_503_57,
         0.009_618_083,
