@@ -9,13 +9,14 @@ use super::self_test;
 use super::{Adapter, Demand, DeviceKind, DevicePlan, DeviceRequest, MachineMemory, MemoryRequest};
 use crate::error::{Error, Result};
 use crate::ops::Strategies;
-use crate::residency::Residency;
+use crate::residency::{Residency, Room};
 
 /// A device that tensors can be made on. Cheap to clone; clones are the same device.
 #[derive(Debug, Clone)]
 pub struct ComputeDevice {
     inner: Arc<Inner>,
     strategies: Strategies,
+    residency: Residency,
 }
 
 #[derive(Debug)]
@@ -24,7 +25,6 @@ struct Inner {
     plan: DevicePlan,
     /// How diffusion networks are computed, where that is not how all else is.
     network_strategies: Strategies,
-    residency: Residency,
 }
 
 /// Scratch memory of one operator on a graphics card.
@@ -46,6 +46,18 @@ impl ComputeDevice {
         Self::new(Device::flex(), plan, Strategies::HOST, Strategies::HOST)
     }
 
+    /// The processor, computing networks in half precision in the ways of graphics cards, which are slow there.
+    #[cfg(test)]
+    pub(crate) fn imitating_a_card() -> Self {
+        let plan = DevicePlan::processor(DeviceRequest::Cpu, "a test".to_owned());
+        let exactly = Strategies::graphics(false, 1 << 20);
+        let networks = Strategies {
+            precision: super::Precision::Half,
+            ..exactly
+        };
+        Self::new(Device::flex(), plan, exactly, networks)
+    }
+
     fn new(
         device: Device,
         plan: DevicePlan,
@@ -61,18 +73,30 @@ impl ComputeDevice {
                 device,
                 plan,
                 network_strategies,
-                residency,
             }),
             strategies,
+            residency,
         }
     }
 
     /// The same device, as diffusion networks compute on it: less exactly, if the plan says so.
     #[must_use]
     pub fn for_networks(&self) -> Self {
+        let strategies = self.inner.network_strategies;
         Self {
             inner: Arc::clone(&self.inner),
-            strategies: self.inner.network_strategies,
+            strategies,
+            residency: self.residency.with_width(strategies.width_of_weights()),
+        }
+    }
+
+    /// The same device, as a network computes on it that is loaded into this room: as diffusion networks do, if it need not be exact.
+    #[must_use]
+    pub(crate) fn for_network_in(&self, room: &Room) -> Self {
+        if room.is_exact() {
+            self.clone()
+        } else {
+            self.for_networks()
         }
     }
 
@@ -125,7 +149,7 @@ impl ComputeDevice {
 
     /// What is loaded on this device.
     pub fn residency(&self) -> &Residency {
-        &self.inner.residency
+        &self.residency
     }
 
     /// Whether a computation can run as a whole: no tensor of it is larger than the device allows, and the memory that it takes is there

@@ -2,11 +2,12 @@
 
 use burn::tensor::module::attention as burn_attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Tensor, activation};
+use burn::tensor::{Bool, DType, Tensor, activation};
 
 use super::host;
 use super::profile::timed;
 use super::strategy::{AttentionStrategy, Strategies};
+use super::within;
 
 /// Which keys a query may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +22,7 @@ pub enum Mask {
 /// `softmax(q · kᵀ / √size) · v` for each head (Vaswani et al. 2017).
 ///
 /// `query` is `[batch, queries, heads · size]`, `key` and `value` `[batch, keys, heads · size]`, the heads side by side, as linear
-/// layers leave them; the result is like `query`. [`Mask::Causal`] needs as many keys as queries.
+/// layers leave them; the result is like `query`, and all have one element type. [`Mask::Causal`] needs as many keys as queries.
 pub fn attention(
     strategies: &Strategies,
     query: Tensor<3>,
@@ -98,7 +99,8 @@ fn compute(
                 Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
                 None => scores,
             };
-            activation::softmax(scores, 3).matmul(value.clone())
+            let shares = within(DType::F32, scores, |scores| activation::softmax(scores, 3));
+            shares.matmul(value.clone())
         });
     }
     Tensor::cat(parts, 2)
@@ -113,7 +115,10 @@ fn pad_heads(heads: Tensor<4>, size: usize) -> Tensor<4> {
     if present == size {
         return heads;
     }
-    let zeros = Tensor::zeros([batch, count, tokens, size - present], &heads.device());
+    let zeros = Tensor::zeros(
+        [batch, count, tokens, size - present],
+        (&heads.device(), heads.dtype()),
+    );
     Tensor::cat(vec![heads, zeros], 3)
 }
 

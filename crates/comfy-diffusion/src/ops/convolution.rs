@@ -7,6 +7,7 @@ use burn::tensor::ops::{ConvOptions, PadMode};
 use super::host;
 use super::profile::timed;
 use super::strategy::{ConvolutionStrategy, Strategies};
+use super::{InElement, within};
 use crate::device::ComputeDevice;
 use crate::error::Result;
 use crate::weights::Scope;
@@ -62,6 +63,8 @@ pub struct Addend {
 }
 
 /// A convolution (in truth a cross-correlation, as everywhere in machine learning) over all channels.
+///
+/// On graphics devices it computes in the element type of its weights, and gives what it was given.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     weight: Weight,
@@ -91,6 +94,7 @@ impl Conv2d {
         strategies: Strategies,
     ) -> Self {
         let [outputs, inputs, height, width] = weight.dims();
+        let bias = bias.map(|bias| strategies.beside(bias, &weight));
         // On graphics devices a kernel of one pixel is a matrix product in any case (a wrong kernel has been picked for it).
         let gather = match strategies.convolution {
             ConvolutionStrategy::HostTiles => false,
@@ -168,24 +172,30 @@ impl Conv2d {
                     addend,
                 );
             }
-            Weight::AsStored(weight) => return self.add(self.burn(x, weight), addend),
+            Weight::AsStored(weight) => {
+                return within(weight.element(), x, |x| {
+                    self.add(self.burn(x, weight), addend)
+                });
+            }
             Weight::Patches(weight) => weight,
         };
-        self.add(self.gather(x, weight), addend)
+        within(weight.element(), x, |x| {
+            self.add(self.gather(x, weight), addend)
+        })
     }
 
     fn add(&self, y: Tensor<4>, addend: Addend) -> Tensor<4> {
-        let [batch, outputs, ..] = y.dims();
+        let ([batch, outputs, ..], element) = (y.dims(), y.element());
         let y = match &self.bias {
             Some(bias) => y + bias.clone().reshape([1, outputs, 1, 1]),
             None => y,
         };
         let y = match addend.per_channel {
-            Some(values) => y + values.reshape([batch, outputs, 1, 1]),
+            Some(values) => y + values.in_element(element).reshape([batch, outputs, 1, 1]),
             None => y,
         };
         match addend.image {
-            Some(image) => y + image,
+            Some(image) => y + image.in_element(element),
             None => y,
         }
     }
@@ -222,7 +232,7 @@ impl Conv2d {
         }
         let stride = self.geometry.stride;
         let padded = self.pad(x);
-        let bytes_per_row = batch * patch * columns * size_of::<f32>();
+        let bytes_per_row = batch * patch * columns * weight.element().size();
         let rows_at_once = (self.strategies.scratch_bytes / bytes_per_row).clamp(1, rows);
         let mut parts = Vec::with_capacity(rows.div_ceil(rows_at_once));
         for start in (0..rows).step_by(rows_at_once) {

@@ -1,9 +1,10 @@
 //! Normalisation.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{DType, Tensor, activation};
 
 use super::host;
 use super::profile::timed;
+use super::within;
 use super::strategy::{Kernels, Strategies};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
@@ -81,7 +82,7 @@ impl GroupNorm {
     fn compute(&self, x: Tensor<4>) -> Tensor<4> {
         match self.strategies.kernels {
             Kernels::Host => self.host(x, false),
-            Kernels::Burn => self.burn(x),
+            Kernels::Burn => within(DType::F32, x, |x| self.burn(x)),
         }
     }
 
@@ -91,7 +92,7 @@ impl GroupNorm {
         let name = || format!("group norm and silu {shape:?}");
         timed(name, || match self.strategies.kernels {
             Kernels::Host => self.host(x, true),
-            Kernels::Burn => activation::silu(self.burn(x)),
+            Kernels::Burn => within(DType::F32, x, |x| activation::silu(self.burn(x))),
         })
     }
 
@@ -169,13 +170,13 @@ impl LayerNorm {
                     epsilon: self.epsilon as f32,
                 },
             ),
-            Kernels::Burn => {
+            Kernels::Burn => within(DType::F32, x, |x| {
                 let mean = x.clone().mean_dim(2);
                 let centred = x - mean;
                 let variance = centred.clone().square().mean_dim(2);
                 let normal = centred / (variance + self.epsilon).sqrt();
                 normal * self.scale.clone().unsqueeze() + self.shift.clone().unsqueeze()
-            }
+            }),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The ways in which operators can be computed.
 
-use comfy_kernels::{Precision, Tile};
+use burn::tensor::{DType, Tensor};
+use comfy_kernels::Tile;
 
+use super::{InElement, Precision};
 use crate::weights::Width;
 
 /// How one device computes the operators that have more than one way.
@@ -13,7 +15,7 @@ pub struct Strategies {
     pub convolution: ConvolutionStrategy,
     /// Attention.
     pub attention: AttentionStrategy,
-    /// How exactly our own kernels multiply.
+    /// How exactly networks are computed.
     pub precision: Precision,
     /// The most bytes that one intermediate of an operator (attention scores, gathered patches) may take; larger problems are
     /// computed in slices.
@@ -65,18 +67,36 @@ impl Strategies {
         scratch_bytes: 16 << 20,
     };
 
-    /// Whether weights are kept as they are stored: our own kernels widen them as they read them.
+    /// How weights are kept in the device's memory. Our own kernels widen them as they read them, so there they stay as they are stored.
     pub(crate) fn width_of_weights(&self) -> Width {
         if self.kernels == Kernels::Host && self.convolution == ConvolutionStrategy::HostTiles {
             Width::Stored
+        } else if self.element() == DType::F16 {
+            Width::Half
         } else {
             Width::Single
         }
     }
 
+    /// The element type of the values that a network passes from layer to layer.
+    pub(crate) fn element(&self) -> DType {
+        match (self.kernels, self.precision) {
+            (Kernels::Burn, Precision::Half) => DType::F16,
+            _ => DType::F32,
+        }
+    }
+
+    /// A bias for these weights. Burn adds only what has the same element type; our own kernels add `f32`.
+    pub(super) fn beside<const D: usize>(&self, bias: Tensor<1>, weight: &Tensor<D>) -> Tensor<1> {
+        match self.kernels {
+            Kernels::Host => bias,
+            Kernels::Burn => bias.in_element(weight.element()),
+        }
+    }
+
     /// What our own kernels multiply with.
     pub(super) fn tile(&self) -> Tile {
-        Tile::of(self.precision)
+        Tile::of(self.precision.of_host_kernels())
     }
 
     /// What a graphics device does best if its compiler has matrix units (`matrix_units`) or has none.

@@ -6,6 +6,7 @@
 
 use super::reference::Example;
 use super::*;
+use burn::tensor::{DType, Tensor};
 use crate::device::{ComputeDevice, DevicePlan, DeviceRequest, Precision};
 
 /// A dozen shapes of every operator that has more than one kernel, and the odd cases of the rest.
@@ -137,6 +138,55 @@ fn graphics_strategies_follow_the_formulas_on_the_processor() {
         ..Strategies::graphics(true, 1 << 18)
     };
     compare(&device, &sliced, &examples());
+}
+
+/// Values of 16 bits, as cards compute with them. What is rounded is the examples' own values and every result.
+#[test]
+fn graphics_strategies_follow_the_formulas_in_half_precision() {
+    let device = ComputeDevice::cpu();
+    for attention in [
+        AttentionStrategy::Fused { head_multiple: 16 },
+        AttentionStrategy::Sliced,
+    ] {
+        let strategies = Strategies {
+            precision: Precision::Half,
+            attention,
+            ..Strategies::graphics(false, 1 << 20)
+        };
+        compare_within(5e-3, &device, &strategies, &examples());
+    }
+}
+
+/// Layers give what they were given, whatever their weights are.
+#[test]
+fn layers_of_one_element_type_take_values_of_another() {
+    let device = ComputeDevice::cpu();
+    let strategies = Strategies::graphics(false, 1 << 20);
+    let make = |element| {
+        let options = (device.tensor_device(), element);
+        let weight = Tensor::<4>::ones([2, 3, 1, 1], options);
+        let bias = Tensor::<1>::ones([2], device.tensor_device());
+        let flat = weight.clone().reshape([2, 3]);
+        (
+            Conv2d::new(weight, Some(bias.clone()), Geometry::same(1), strategies),
+            Linear::new(flat, Some(bias), strategies),
+        )
+    };
+    for (weights, values) in [(DType::F16, DType::F32), (DType::F32, DType::F16)] {
+        let (convolution, linear) = make(weights);
+        let ones = |shape: [usize; 4]| Tensor::<4>::ones(shape, (device.tensor_device(), values));
+        let addend = Addend {
+            per_channel: Some(Tensor::ones([1, 2], device.tensor_device())),
+            image: None,
+        };
+        let image = convolution.forward_add(ones([1, 3, 2, 2]), addend);
+        let tokens = ones([1, 1, 2, 3]).reshape([1, 2, 3]);
+        let residual = Tensor::ones([1, 2, 2], device.tensor_device());
+        let tokens = linear.forward_add(tokens, residual);
+        assert_eq!([image.dtype(), tokens.dtype()], [values; 2]);
+        let all: Vec<f32> = image.into_data().iter().chain(tokens.into_data().iter()).collect();
+        assert!(all.iter().all(|value| (value - 5.0).abs() < 1e-3), "{all:?}");
+    }
 }
 
 #[test]
