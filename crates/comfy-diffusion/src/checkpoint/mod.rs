@@ -189,13 +189,7 @@ fn model(
     let sampling = (family.sampling)(marks)?;
     Ok(Model {
         recognised: Some(Recognised::new(family, marks, sampling.prediction)),
-        network: Resident::of_weights(
-            device.for_networks().residency(),
-            name,
-            source,
-            names,
-            load,
-        ),
+        network: Resident::of_weights(device.for_networks().residency(), name, source, names, load),
         sampling,
         latent_format: (family.latent_format)(marks),
         label: (family.label)(marks),

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use super::self_test;
 use super::{Adapter, Demand, DeviceKind, DevicePlan, DeviceRequest, MachineMemory, MemoryRequest};
 use crate::error::{Error, Result};
-use crate::ops::Strategies;
+use crate::ops::{NormStrategy, Strategies};
 use crate::residency::{Residency, Room};
 
 /// A device that tensors can be made on. Cheap to clone; clones are the same device.
@@ -116,10 +116,11 @@ impl ComputeDevice {
                     CARD_SCRATCH
                 };
                 let matrix_units = matrix_units && !adapter.is_software();
-                (
-                    open_adapter(adapter)?,
-                    Strategies::graphics(matrix_units, scratch),
-                )
+                let wanted = Strategies {
+                    norms: NormStrategy::Fused,
+                    ..Strategies::graphics(matrix_units, scratch)
+                };
+                (open_adapter(adapter)?, wanted)
             }
         };
         let strategies = self_test::settle(&device, wanted)?;

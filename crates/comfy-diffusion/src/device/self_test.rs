@@ -10,7 +10,7 @@ use burn::tensor::{DType, Device};
 use super::Precision;
 use crate::error::{Error, Result};
 use crate::ops::reference::{self, Example};
-use crate::ops::{AttentionStrategy, ConvolutionStrategy, Kernels, Strategies};
+use crate::ops::{AttentionStrategy, ConvolutionStrategy, Kernels, NormStrategy, Strategies};
 
 /// The largest relative difference (of Euclidean norms) that passes.
 const TOLERANCE: f64 = 1e-3;
@@ -35,10 +35,12 @@ pub(super) fn settle(device: &Device, wanted: Strategies) -> Result<Strategies> 
     let kernels = [wanted.kernels, Kernels::Burn].map(|kernels| Strategies { kernels, ..settled });
     settled = first_right(
         device,
-        "linear layers and norms",
+        "linear layers and activations",
         &kernels,
         &reference::BASIC,
     )?;
+    let norms = [wanted.norms, NormStrategy::Composed].map(|norms| Strategies { norms, ..settled });
+    settled = first_right(device, "norms", &norms, &reference::NORMS)?;
     let convolutions = [
         wanted.convolution,
         ConvolutionStrategy::Gather,
@@ -74,7 +76,10 @@ pub(super) fn settle_precision(
         (Precision::Half, Kernels::Host) | (Precision::Brain, Kernels::Burn) => false,
     };
     if !is_there {
-        tracing::info!(?precision, "the device has no use for this precision; networks are computed exactly");
+        tracing::info!(
+            ?precision,
+            "the device has no use for this precision; networks are computed exactly"
+        );
         return strategies;
     }
     match settle(device, wanted) {
@@ -115,8 +120,9 @@ fn first_right(
 
 /// Every operator, in the strategies given.
 pub(super) fn check_all(device: &Device, strategies: &Strategies) -> Result<()> {
-    let lists: [&[Example]; 3] = [
+    let lists: [&[Example]; 4] = [
         &reference::BASIC,
+        &reference::NORMS,
         &reference::CONVOLUTIONS,
         &reference::ATTENTIONS,
     ];
@@ -127,11 +133,7 @@ pub(super) fn check_all(device: &Device, strategies: &Strategies) -> Result<()> 
     Ok(())
 }
 
-fn check(
-    device: &Device,
-    strategies: &Strategies,
-    examples: &[Example],
-) -> Result<(), String> {
+fn check(device: &Device, strategies: &Strategies, examples: &[Example]) -> Result<(), String> {
     let tolerance = tolerance(strategies);
     for example in examples {
         let difference = catch_unwind(AssertUnwindSafe(|| example.difference(device, strategies)))

@@ -38,7 +38,9 @@ pub fn quick_gelu<const D: usize>(strategies: &Strategies, x: Tensor<D>) -> Tens
         || format!("quick gelu {shape:?}"),
         || match strategies.kernels {
             Kernels::Host => host::quick_gelu(x),
-            Kernels::Burn => within(DType::F32, x, |x| x.clone() * activation::sigmoid(x * 1.702)),
+            Kernels::Burn => within(DType::F32, x, |x| {
+                x.clone() * activation::sigmoid(x * 1.702)
+            }),
         },
     )
 }

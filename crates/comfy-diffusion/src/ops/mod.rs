@@ -7,6 +7,7 @@
 
 mod activation;
 mod attention;
+mod card;
 mod convolution;
 mod host;
 mod linear;
@@ -25,7 +26,7 @@ pub use norm::{GroupNorm, LayerNorm};
 pub use precision::Precision;
 pub(crate) use precision::{InElement, within};
 pub use resample::{pixel_shuffle, pixel_unshuffle, upsample_nearest, upsample_nearest_2x};
-pub use strategy::{AttentionStrategy, ConvolutionStrategy, Kernels, Strategies};
+pub use strategy::{AttentionStrategy, ConvolutionStrategy, Kernels, NormStrategy, Strategies};
 
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,10 @@
 
 use burn::tensor::{DType, Tensor, activation};
 
-use super::host;
 use super::profile::timed;
+use super::strategy::{Kernels, NormStrategy, Strategies};
 use super::within;
-use super::strategy::{Kernels, Strategies};
+use super::{card, host};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::weights::Scope;
@@ -82,7 +82,7 @@ impl GroupNorm {
     fn compute(&self, x: Tensor<4>) -> Tensor<4> {
         match self.strategies.kernels {
             Kernels::Host => self.host(x, false),
-            Kernels::Burn => within(DType::F32, x, |x| self.burn(x)),
+            Kernels::Burn => self.burn(x, false),
         }
     }
 
@@ -92,7 +92,7 @@ impl GroupNorm {
         let name = || format!("group norm and silu {shape:?}");
         timed(name, || match self.strategies.kernels {
             Kernels::Host => self.host(x, true),
-            Kernels::Burn => within(DType::F32, x, |x| activation::silu(self.burn(x))),
+            Kernels::Burn => self.burn(x, true),
         })
     }
 
@@ -105,7 +105,26 @@ impl GroupNorm {
         host::group_norm(x, &parameters, self.groups, silu)
     }
 
-    fn burn(&self, x: Tensor<4>) -> Tensor<4> {
+    fn burn(&self, x: Tensor<4>, silu: bool) -> Tensor<4> {
+        if self.strategies.norms == NormStrategy::Fused {
+            let parameters = card::Affine {
+                scale: &self.scale,
+                shift: &self.shift,
+                epsilon: self.epsilon as f32,
+            };
+            return card::group_norm(x, &parameters, self.groups, silu);
+        }
+        within(DType::F32, x, |x| {
+            let normal = self.composed(x);
+            if silu {
+                activation::silu(normal)
+            } else {
+                normal
+            }
+        })
+    }
+
+    fn composed(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let grouped: Tensor<3> =
             x.reshape([batch, self.groups, channels / self.groups * height * width]);
@@ -165,6 +184,14 @@ impl LayerNorm {
             Kernels::Host => host::layer_norm(
                 x,
                 &host::Affine {
+                    scale: &self.scale,
+                    shift: &self.shift,
+                    epsilon: self.epsilon as f32,
+                },
+            ),
+            Kernels::Burn if self.strategies.norms == NormStrategy::Fused => card::layer_norm(
+                x,
+                &card::Affine {
                     scale: &self.scale,
                     shift: &self.shift,
                     epsilon: self.epsilon as f32,

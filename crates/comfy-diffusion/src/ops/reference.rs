@@ -3,8 +3,8 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::{
-    Conv2d, Geometry, GroupNorm, InElement, LayerNorm, Linear, Mask, Strategies, attention, geglu, gelu,
-    quick_gelu, silu, upsample_nearest_2x,
+    Conv2d, Geometry, GroupNorm, InElement, LayerNorm, Linear, Mask, Strategies, attention, geglu,
+    gelu, quick_gelu, silu, upsample_nearest_2x,
 };
 
 /// One operator with the sizes of one problem.
@@ -28,14 +28,20 @@ pub(crate) enum Example {
     Upsample([usize; 4]),
 }
 
-/// Matrix products, norms and activations for a self-test.
-pub(crate) const BASIC: [Example; 6] = [
+/// Matrix products and activations for a self-test.
+pub(crate) const BASIC: [Example; 4] = [
     Example::Linear([2, 24, 40, 96]),
     Example::Projection([2, 30, 64, 32], true),
-    Example::GroupNorm([2, 64, 6, 5], 32, true),
-    Example::LayerNorm([2, 24, 40]),
     Example::Activations(96),
     Example::Upsample([2, 3, 4, 5]),
+];
+
+/// Norms for a self-test: of rows that are read one, two and four values at a time, shorter and longer than a cube has units.
+pub(crate) const NORMS: [Example; 4] = [
+    Example::GroupNorm([2, 64, 6, 5], 32, true),
+    Example::GroupNorm([1, 32, 48, 44], 32, false),
+    Example::LayerNorm([2, 24, 40]),
+    Example::LayerNorm([2, 3, 77]),
 ];
 
 /// Convolutions for a self-test.

@@ -13,6 +13,8 @@ pub struct Strategies {
     pub kernels: Kernels,
     /// Convolutions with kernels larger than one pixel.
     pub convolution: ConvolutionStrategy,
+    /// Norms, where burn's kernels compute them.
+    pub norms: NormStrategy,
     /// Attention.
     pub attention: AttentionStrategy,
     /// How exactly networks are computed.
@@ -42,6 +44,15 @@ pub enum ConvolutionStrategy {
     Gather,
 }
 
+/// How norms are computed on graphics devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormStrategy {
+    /// By several of burn's operators, on any device.
+    Composed,
+    /// By one kernel of our own, on graphics devices.
+    Fused,
+}
+
 /// How attention is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttentionStrategy {
@@ -62,6 +73,7 @@ impl Strategies {
     pub const HOST: Self = Self {
         kernels: Kernels::Host,
         convolution: ConvolutionStrategy::HostTiles,
+        norms: NormStrategy::Composed,
         attention: AttentionStrategy::HostBlocks,
         precision: Precision::Single,
         scratch_bytes: 16 << 20,
@@ -99,7 +111,7 @@ impl Strategies {
         Tile::of(self.precision.of_host_kernels())
     }
 
-    /// What a graphics device does best if its compiler has matrix units (`matrix_units`) or has none.
+    /// What burn's operators do best on a graphics device if its compiler has matrix units (`matrix_units`) or has none.
     ///
     /// Without matrix units burn's convolution is a plain loop per output value, several times slower than gathering the
     /// patches and using the matrix product, which is tiled.
@@ -111,6 +123,7 @@ impl Strategies {
             } else {
                 ConvolutionStrategy::Gather
             },
+            norms: NormStrategy::Composed,
             attention: AttentionStrategy::Fused { head_multiple: 16 },
             precision: Precision::Single,
             scratch_bytes,

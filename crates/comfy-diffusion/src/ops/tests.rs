@@ -6,8 +6,8 @@
 
 use super::reference::Example;
 use super::*;
-use burn::tensor::{DType, Tensor};
 use crate::device::{ComputeDevice, DevicePlan, DeviceRequest, Precision};
+use burn::tensor::{DType, Tensor};
 
 /// A dozen shapes of every operator that has more than one kernel, and the odd cases of the rest.
 fn examples() -> Vec<Example> {
@@ -184,8 +184,15 @@ fn layers_of_one_element_type_take_values_of_another() {
         let residual = Tensor::ones([1, 2, 2], device.tensor_device());
         let tokens = linear.forward_add(tokens, residual);
         assert_eq!([image.dtype(), tokens.dtype()], [values; 2]);
-        let all: Vec<f32> = image.into_data().iter().chain(tokens.into_data().iter()).collect();
-        assert!(all.iter().all(|value| (value - 5.0).abs() < 1e-3), "{all:?}");
+        let all: Vec<f32> = image
+            .into_data()
+            .iter()
+            .chain(tokens.into_data().iter())
+            .collect();
+        assert!(
+            all.iter().all(|value| (value - 5.0).abs() < 1e-3),
+            "{all:?}"
+        );
     }
 }
 
@@ -213,6 +220,7 @@ fn a_graphics_device_follows_the_formulas_if_there_is_one() {
 /// The examples of the self-test, whose kernels are compiled already, and a few shapes that need no others.
 fn software_examples() -> Vec<Example> {
     let mut list = reference::BASIC.to_vec();
+    list.extend(reference::NORMS);
     list.extend(reference::CONVOLUTIONS);
     list.extend(reference::ATTENTIONS);
     list.extend([

@@ -212,8 +212,8 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
     /// the value is unloaded, and this is true. A value that cannot be loaded again stays as it is.
     pub fn set_exact(&self, is_exact: bool) -> bool {
         let slot = &self.slot;
-        let is_new = slot.loader.is_some()
-            && slot.is_exact.swap(is_exact, Ordering::Relaxed) != is_exact;
+        let is_new =
+            slot.loader.is_some() && slot.is_exact.swap(is_exact, Ordering::Relaxed) != is_exact;
         if is_new {
             slot.unload();
         }

@@ -58,7 +58,10 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
     if precision == Precision::Single || !set_exact(&request, true)? {
         return first;
     }
-    tracing::warn!(?precision, "{what} gave values that are not finite numbers; it is tried again in f32");
+    tracing::warn!(
+        ?precision,
+        "{what} gave values that are not finite numbers; it is tried again in f32"
+    );
     let second = attempt(request.clone(), observe);
     if let Err(Error::NotFinite { .. }) = second {
         set_exact(&request, false)?;
@@ -70,7 +73,10 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
 fn set_exact(request: &SampleRequest<'_>, is_exact: bool) -> Result<bool> {
     let mut is_new = request.model.network.set_exact(is_exact);
     for (_, conditions) in request.guidance.lists() {
-        for control in conditions.iter().filter_map(|condition| condition.control.as_ref()) {
+        for control in conditions
+            .iter()
+            .filter_map(|condition| condition.control.as_ref())
+        {
             for network in control.networks(request.model)? {
                 is_new |= network.set_exact(is_exact);
             }

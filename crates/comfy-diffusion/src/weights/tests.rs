@@ -283,7 +283,10 @@ fn half_a_networks_weights_take_half_the_memory() {
     };
     let half = |values: [f32; 2]| (DType::F16, 4, 4, values.to_vec());
     let bytes = |values: [f32; 2]| values.map(f32::to_le_bytes).concat();
-    assert_eq!(tensor("F32", &bytes([0.5, -65504.0])), half([0.5, -65504.0]));
+    assert_eq!(
+        tensor("F32", &bytes([0.5, -65504.0])),
+        half([0.5, -65504.0])
+    );
     let brain = [1.5, 3e-5].map(|value| bf16::from_f32(value).to_le_bytes());
     let rounded = f16::from_f32(bf16::from_f32(3e-5).to_f32()).to_f32();
     assert_eq!(tensor("BF16", &brain.concat()), half([1.5, rounded]));

@@ -106,7 +106,9 @@ impl Descent {
             self.time_embedding.inputs(),
             &self.device,
         )?;
-        let mut embedding = self.time_embedding.forward(times.in_element(self.element()));
+        let mut embedding = self
+            .time_embedding
+            .forward(times.in_element(self.element()));
         observe("time_embed", Activation::Rows(&embedding));
         if let Some(further) = further {
             embedding = embedding + further.in_element(self.element());

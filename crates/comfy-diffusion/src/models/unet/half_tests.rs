@@ -29,24 +29,31 @@ fn input(device: &ComputeDevice) -> NetworkInput {
 
 /// How far a device's network, and one that steers it, are from what was computed in `f32`; and the bytes of the first.
 fn differences(device: &ComputeDevice) -> ([f64; 2], u64) {
-    let model = open_checkpoint(&checkpoint("sd15_tiny"), device).unwrap().model.unwrap();
+    let model = open_checkpoint(&checkpoint("sd15_tiny"), device)
+        .unwrap()
+        .model
+        .unwrap();
     let network = model.network.get().unwrap();
     let result = network.forward(input(device)).unwrap();
-    assert_eq!(result.dtype(), DType::F32, "what leaves the network is exact");
+    assert_eq!(
+        result.dtype(),
+        DType::F32,
+        "what leaves the network is exact"
+    );
     let bytes = device.residency().in_use();
     let got: Vec<f32> = result.into_data().try_into_vec().unwrap();
     let (_, want) = golden("forward_sd15_tiny").tensor("fwd.out");
     let network = relative_l2(&got, &want);
     let [steered, exact] = [device, &ComputeDevice::cpu()].map(steer);
-    (
-        [network, relative_l2(&steered, &exact)],
-        bytes,
-    )
+    ([network, relative_l2(&steered, &exact)], bytes)
 }
 
 /// What a control net says of a grey picture at the lowest resolution.
 fn steer(device: &ComputeDevice) -> Vec<f32> {
-    let model = open_checkpoint(&checkpoint("sd15_tiny"), device).unwrap().model.unwrap();
+    let model = open_checkpoint(&checkpoint("sd15_tiny"), device)
+        .unwrap()
+        .model
+        .unwrap();
     let net = open_control_net(&checkpoint("controlnet_sd15_tiny"), None, device).unwrap();
     let network = net.network(&model).unwrap().get().unwrap();
     let [_, _, height, width] = input(device).x.dims();
@@ -62,23 +69,34 @@ fn steer(device: &ComputeDevice) -> Vec<f32> {
 fn half_precision_is_near_and_takes_half_the_memory() {
     let device = ComputeDevice::imitating_a_card();
     let (differences, half) = differences(&device);
-    assert!(differences.iter().all(|difference| (1e-6..TOLERANCE).contains(difference)), "{differences:?}");
-    let network = open_checkpoint(&checkpoint("sd15_tiny"), &device).unwrap().model.unwrap().network;
+    assert!(
+        differences
+            .iter()
+            .all(|difference| (1e-6..TOLERANCE).contains(difference)),
+        "{differences:?}"
+    );
+    let network = open_checkpoint(&checkpoint("sd15_tiny"), &device)
+        .unwrap()
+        .model
+        .unwrap()
+        .network;
     device.residency().unload_all();
     assert!(network.set_exact(true));
     network.get().unwrap();
     let whole = device.residency().in_use();
-    assert!((whole / 2..whole * 11 / 20).contains(&half), "{half} of {whole} bytes");
+    assert!(
+        (whole / 2..whole * 11 / 20).contains(&half),
+        "{half} of {whole} bytes"
+    );
 }
 
 #[test]
 fn a_card_is_near_in_half_precision_if_there_is_one() {
-    let plan = DevicePlan::survey(DeviceRequest::WebGpu).map(|plan| DevicePlan {
-        network_precision: Precision::Half,
-        ..plan
-    });
-    let device = match plan {
-        Ok(plan) => plan.open().unwrap(),
+    let device = match DevicePlan::survey(DeviceRequest::WebGpu) {
+        Ok(mut plan) => {
+            plan.network_precision = Precision::Half;
+            plan.open().unwrap()
+        }
         Err(error) => {
             eprintln!("SKIPPED, no network was computed in half precision on a card: {error}");
             return;
@@ -91,5 +109,8 @@ fn a_card_is_near_in_half_precision_if_there_is_one() {
     }
     let (differences, _) = differences(&device);
     eprintln!("{}: {differences:?}", device.info().name);
-    assert!(differences.iter().all(|difference| *difference < TOLERANCE), "{differences:?}");
+    assert!(
+        differences.iter().all(|difference| *difference < TOLERANCE),
+        "{differences:?}"
+    );
 }

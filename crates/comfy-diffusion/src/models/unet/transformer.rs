@@ -7,9 +7,7 @@ use super::super::{Activation, Observer};
 use super::{GROUPS, Hooking};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::ops::{
-    GroupNorm, InElement, LayerNorm, Linear, Mask, Strategies, attention, geglu,
-};
+use crate::ops::{GroupNorm, InElement, LayerNorm, Linear, Mask, Strategies, attention, geglu};
 use crate::residency::Part;
 use crate::weights::Scope;
 
