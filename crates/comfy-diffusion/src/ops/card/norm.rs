@@ -237,7 +237,7 @@ mod kernel {
         shared_sums[unit] = sum;
         shared_squares[unit] = square;
         sync_cube();
-        let mut active = units / 2;
+        let mut active = (units / 2).runtime();
         while active > 0 {
             if unit < active {
                 let other_sum = shared_sums[unit + active];
