@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 
-use super::self_test;
+use super::{probe, self_test};
 use super::{Adapter, Demand, DeviceKind, DevicePlan, DeviceRequest, MachineMemory, MemoryRequest};
 use crate::error::{Error, Result};
-use crate::ops::{NormStrategy, Strategies};
+use crate::ops::Strategies;
 use crate::residency::{Residency, Room};
 
 /// A device that tensors can be made on. Cheap to clone; clones are the same device.
@@ -116,16 +116,28 @@ impl ComputeDevice {
                     CARD_SCRATCH
                 };
                 let matrix_units = matrix_units && !adapter.is_software();
-                let wanted = Strategies {
-                    norms: NormStrategy::Fused,
-                    ..Strategies::graphics(matrix_units, scratch)
-                };
+                let wanted = Strategies::on_card(matrix_units, scratch);
                 (open_adapter(adapter)?, wanted)
             }
         };
-        let strategies = self_test::settle(&device, wanted)?;
+        // Nobody takes a software driver for its speed.
+        let is_card = plan.kind == DeviceKind::Gpu && !plan.is_software();
+        let fastest = |strategies| {
+            if is_card {
+                probe::with_fastest_convolution(&device, strategies)
+            } else {
+                strategies
+            }
+        };
+        let settled = self_test::settle(&device, wanted)?;
+        let strategies = fastest(settled);
         let network_strategies =
-            self_test::settle_precision(&device, strategies, plan.network_precision);
+            self_test::settle_precision(&device, settled, plan.network_precision);
+        let network_strategies = if network_strategies == settled {
+            strategies
+        } else {
+            fastest(network_strategies)
+        };
         tracing::info!(
             kind = ?plan.kind, api = %plan.api, name = %plan.name, reason = %plan.reason, ?strategies,
             network_precision = ?network_strategies.precision, "compute device opened"

@@ -7,6 +7,7 @@ mod adapter;
 mod compute;
 mod failure;
 mod memory;
+mod probe;
 mod request;
 mod self_test;
 

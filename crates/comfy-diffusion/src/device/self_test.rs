@@ -43,6 +43,7 @@ pub(super) fn settle(device: &Device, wanted: Strategies) -> Result<Strategies> 
     settled = first_right(device, "norms", &norms, &reference::NORMS)?;
     let convolutions = [
         wanted.convolution,
+        ConvolutionStrategy::GatherAtOnce,
         ConvolutionStrategy::Gather,
         ConvolutionStrategy::Burn,
     ];
@@ -116,6 +117,11 @@ fn first_right(
     Err(Error::Device(format!(
         "{what} are wrong on this device in every way known here: {last}"
     )))
+}
+
+/// Whether convolutions are right in these strategies.
+pub(super) fn convolves_rightly(device: &Device, strategies: &Strategies) -> bool {
+    check(device, strategies, &reference::CONVOLUTIONS).is_ok()
 }
 
 /// Every operator, in the strategies given.

@@ -42,6 +42,8 @@ pub enum ConvolutionStrategy {
     Burn,
     /// Patches are gathered by slicing and multiplied with the weights by burn's matrix product.
     Gather,
+    /// The same, gathered by one kernel of our own, on graphics devices.
+    GatherAtOnce,
 }
 
 /// How norms are computed on graphics devices.
@@ -115,6 +117,8 @@ impl Strategies {
     ///
     /// Without matrix units burn's convolution is a plain loop per output value, several times slower than gathering the
     /// patches and using the matrix product, which is tiled.
+    ///
+    /// It holds on any device; [`Strategies::on_card`] adds kernels of our own.
     pub fn graphics(matrix_units: bool, scratch_bytes: usize) -> Self {
         Self {
             kernels: Kernels::Burn,
@@ -127,6 +131,19 @@ impl Strategies {
             attention: AttentionStrategy::Fused { head_multiple: 16 },
             precision: Precision::Single,
             scratch_bytes,
+        }
+    }
+
+    /// As [`Strategies::graphics`], with kernels of our own where burn has none that does the whole at once.
+    pub fn on_card(matrix_units: bool, scratch_bytes: usize) -> Self {
+        let plain = Self::graphics(matrix_units, scratch_bytes);
+        Self {
+            norms: NormStrategy::Fused,
+            convolution: match plain.convolution {
+                ConvolutionStrategy::Gather => ConvolutionStrategy::GatherAtOnce,
+                other => other,
+            },
+            ..plain
         }
     }
 }

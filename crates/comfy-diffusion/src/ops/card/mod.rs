@@ -4,5 +4,7 @@
 //! beside it, which is taken where the self-test finds the kernel wrong.
 
 mod norm;
+mod patches;
 
 pub(super) use norm::{Affine, group_norm, layer_norm};
+pub(super) use patches::{Wanted, patches};
