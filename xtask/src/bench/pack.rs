@@ -41,13 +41,24 @@ pub(super) fn pack(options: &Options, folder: &Path) -> anyhow::Result<()> {
         std::fs::copy(&program, &target)
             .with_context(|| format!("cannot copy {}", program.display()))?;
         call(Command::new("strip").arg(&target))?;
-        call(Command::new("xz").args(["--force", "-T0", "-9"]).arg(&target))?;
+        call(
+            Command::new("xz")
+                .args(["--force", "-T0", "-9"])
+                .arg(&target),
+        )?;
         let packed = folder.join(format!("{name}.xz"));
         let bytes = std::fs::metadata(&packed)?.len();
-        println!("{}: {:.1} MiB", packed.display(), bytes as f64 / f64::from(1 << 20));
+        println!(
+            "{}: {:.1} MiB",
+            packed.display(),
+            bytes as f64 / f64::from(1 << 20)
+        );
     }
     std::fs::write(folder.join("run"), RUN)?;
-    println!("run it with `sh {}/run` from the top of a checkout", folder.display());
+    println!(
+        "run it with `sh {}/run` from the top of a checkout",
+        folder.display()
+    );
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 
-use super::{probe, self_test};
 use super::{Adapter, Demand, DeviceKind, DevicePlan, DeviceRequest, MachineMemory, MemoryRequest};
+use super::{probe, self_test};
 use crate::error::{Error, Result};
 use crate::ops::Strategies;
 use crate::residency::{Residency, Room};
@@ -220,6 +220,8 @@ fn open_adapter(adapter: &Adapter) -> Result<Device> {
     if let Some((_, device)) = opened.iter().find(|(known, _)| known == adapter) {
         return Ok(device.clone());
     }
+    #[cfg(feature = "persistence")]
+    keep_kernels();
     let attempt = || {
         Device::wgpu_options()
             .graphics_api(adapter.api.runtime())
@@ -238,4 +240,20 @@ fn open_adapter(adapter: &Adapter) -> Result<Device> {
         .map_err(|error| Error::Device(format!("cannot open {name} ({api}, {driver}): {error}")))?;
     opened.push((adapter.clone(), device.clone()));
     Ok(device)
+}
+
+/// Keeps what kernels are compiled and chosen in the user's cache folder (`cubecl`), unless a configuration file of burn's says where.
+#[cfg(feature = "persistence")]
+fn keep_kernels() {
+    use burn_cubecl::cubecl::config::cache::CacheConfig;
+    use burn_cubecl::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+
+    let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    config.compilation.cache = true;
+    if matches!(config.environment.path, CacheConfig::Target) {
+        config.environment.path = CacheConfig::Global;
+    }
+    if !CubeClRuntimeConfig::try_set(config) {
+        tracing::debug!("the runtime was configured before the first device was opened");
+    }
 }

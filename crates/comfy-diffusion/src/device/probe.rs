@@ -73,7 +73,11 @@ fn least_time(
         let start = Instant::now();
         let result = layer.forward(image.clone());
         // Queues give nothing to the device until somebody wants to know.
-        let _ = result.narrow(0, 0, 1).narrow(1, 0, 1).try_into_data().ok()?;
+        let _ = result
+            .narrow(0, 0, 1)
+            .narrow(1, 0, 1)
+            .try_into_data()
+            .ok()?;
         device.sync().ok()?;
         Some(start.elapsed())
     };

@@ -109,6 +109,11 @@ impl InElement for AttentionInput {
 /// Changes what passes through a network. Every method does nothing unless it is written. Tensors are `f32`, whatever the network
 /// computes in.
 pub trait NetworkHook: Debug + Send + Sync {
+    /// Whether any of the methods about attention does something. Where none of all hooks' does, they are not asked there.
+    fn changes_attention(&self) -> bool {
+        true
+    }
+
     /// Changes what attention reads, before it is projected.
     fn before_attention(
         &self,
@@ -281,6 +286,10 @@ fn through(
 
 /// Asks all hooks.
 impl NetworkHook for NetworkHooks {
+    fn changes_attention(&self) -> bool {
+        !self.attention.is_empty() || self.hooks.iter().any(|hook| hook.changes_attention())
+    }
+
     fn before_attention(
         &self,
         site: &AttentionSite<'_>,

@@ -4,10 +4,10 @@ use burn::tensor::Tensor;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::{ConvOptions, PadMode};
 
-use super::{card, host};
 use super::profile::timed;
 use super::strategy::{ConvolutionStrategy, Strategies};
 use super::{InElement, within};
+use super::{card, host};
 use crate::device::ComputeDevice;
 use crate::error::Result;
 use crate::weights::Scope;

@@ -223,6 +223,19 @@ fn software_examples() -> Vec<Example> {
     list.extend(reference::NORMS);
     list.extend(reference::CONVOLUTIONS);
     list.extend(reference::ATTENTIONS);
+    // Each head size that models have, as fused kernels are picky about them.
+    for size in [64, 80, 128, 160, 512] {
+        list.push(Example::Attention([1, 40, 77, 2, size], Mask::None));
+    }
+    for shape in [
+        [2, 64, 3, 5],
+        [1, 96, 7, 1],
+        [1, 32, 1, 1],
+        [1, 320, 16, 16],
+    ] {
+        list.push(Example::GroupNorm(shape, 32, true));
+    }
+    list.extend([[1, 1, 1], [2, 77, 768], [3, 5, 1281], [1, 70_000, 4]].map(Example::LayerNorm));
     list.extend([
         Example::GroupNorm([2, 64, 6, 5], 32, false),
         Example::Activations(1000),

@@ -180,6 +180,12 @@ impl<'a> Hooking<'a> {
         })
     }
 
+    /// The site for hooks that change attention, if there are any.
+    fn attention(&self) -> Option<Site<'a>> {
+        self.site()
+            .filter(|site| site.call.hooks.changes_attention())
+    }
+
     /// Hooks compute in f32, whatever the network does.
     fn ask<T: InElement>(
         &self,

@@ -175,7 +175,7 @@ impl Block {
         index: usize,
     ) -> Result<Tensor<3>> {
         let site = |kind| {
-            at.site().map(|site| AttentionSite {
+            at.attention().map(|site| AttentionSite {
                 site,
                 kind,
                 block: index,

@@ -43,7 +43,13 @@ pub(in crate::ops) fn patches(x: Tensor<4>, wanted: Wanted) -> Tensor<3> {
     ))
 }
 
-fn shape_of_patches(x: &Shape, height: &usize, width: &usize, rows: &usize, columns: &usize) -> Shape {
+fn shape_of_patches(
+    x: &Shape,
+    height: &usize,
+    width: &usize,
+    rows: &usize,
+    columns: &usize,
+) -> Shape {
     Shape::new([x[0], height * width * x[1], rows * columns])
 }
 
@@ -165,7 +171,8 @@ mod kernel {
         let (rows_in, columns_in) = (x.shape(2) as u32, x.shape(3) as u32);
         let mut value = F::new(0.0f32);
         if y >= padding && x_ >= padding && y < rows_in + padding && x_ < columns_in + padding {
-            let from = ((image * inputs + channel) * rows_in + y - padding) * columns_in + x_ - padding;
+            let from =
+                ((image * inputs + channel) * rows_in + y - padding) * columns_in + x_ - padding;
             value = x[from as usize];
         }
         out[index as usize] = value;
