@@ -24,8 +24,8 @@ for file in "$here"/*.xz; do
     fi
     chmod +x "$program"
 done
-checkpoint=$(CARGO_MANIFEST_DIR=$PWD/tests/fixtures "$programs/speed" --make sd15_full_fp16)
-CARGO_MANIFEST_DIR=$PWD/xtask exec "$programs/xtask" bench "$checkpoint" --programs "$programs" "$@"
+checkpoint=$(CARGO_MANIFEST_DIR="$PWD/tests/fixtures" "$programs/speed" --make sd15_full_fp16)
+exec env CARGO_MANIFEST_DIR="$PWD/xtask" "$programs/xtask" bench "$checkpoint" --programs "$programs" "$@"
 "#;
 
 /// Puts the programs into a folder, stripped and compressed, with a script that runs them.

@@ -43,6 +43,10 @@ pub(in crate::ops) fn patches(x: Tensor<4>, wanted: Wanted) -> Tensor<3> {
     ))
 }
 
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the queue of operators has borrowed numbers"
+)]
 fn shape_of_patches(
     x: &Shape,
     height: &usize,
@@ -168,7 +172,8 @@ mod kernel {
         // Counted from the first row and column of zeros.
         let y = (start + row) * stride + tap / width;
         let x_ = column * stride + tap % width;
-        let (rows_in, columns_in) = (x.shape(2) as u32, x.shape(3) as u32);
+        let rows_in = x.shape(2) as u32;
+        let columns_in = x.shape(3) as u32;
         let mut value = F::new(0.0f32);
         if y >= padding && x_ >= padding && y < rows_in + padding && x_ < columns_in + padding {
             let from =
