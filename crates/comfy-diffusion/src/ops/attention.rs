@@ -75,8 +75,7 @@ fn compute(
             split(value),
         ),
     };
-    let bytes_per_query = batch * heads * keys * size_of::<f32>();
-    let at_once = (strategies.scratch_bytes / bytes_per_query).clamp(1, queries);
+    let at_once = queries_at_once(strategies.scratch_bytes, [batch, heads, queries, keys]);
     let mut parts = Vec::with_capacity(queries.div_ceil(at_once));
     for start in (0..queries).step_by(at_once) {
         let count = at_once.min(queries - start);
@@ -109,6 +108,13 @@ fn compute(
         .reshape([batch, queries, width])
 }
 
+/// As many queries as have no more scores than fit into so many bytes; at least one.
+fn queries_at_once(scratch_bytes: usize, [batch, heads, queries, keys]: [usize; 4]) -> usize {
+    // The softmax is computed in f32.
+    let bytes_per_query = batch * heads * keys * size_of::<f32>();
+    (scratch_bytes / bytes_per_query).clamp(1, queries)
+}
+
 /// Zeros after the last feature of each head; they change neither scores nor results.
 fn pad_heads(heads: Tensor<4>, size: usize) -> Tensor<4> {
     let [batch, count, tokens, present] = heads.dims();
@@ -128,4 +134,25 @@ fn hidden_keys(block: &Tensor<4>, shape: [usize; 4], start: usize) -> Tensor<4, 
     // Burn's mask is false on and below the diagonal.
     let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], start as i64, &block.device());
     hidden.unsqueeze::<4>().expand(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::queries_at_once;
+
+    #[test]
+    fn scores_stay_within_the_scratch_memory() {
+        let scratch = 256 << 20;
+        for (sizes, expected) in [
+            // SD1.5 at 512² and 1024², SDXL at 1024², the middle of an autoencoder at 1024².
+            ([2, 8, 4096, 4096], 1024),
+            ([2, 8, 16_384, 16_384], 256),
+            ([2, 10, 4096, 4096], 819),
+            ([1, 1, 16_384, 16_384], 4096),
+            ([2, 8, 4096, 77], 4096),
+            ([64, 64, 1, 1_000_000], 1),
+        ] {
+            assert_eq!(queries_at_once(scratch, sizes), expected, "{sizes:?}");
+        }
+    }
 }
