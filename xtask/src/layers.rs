@@ -55,6 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// only the server knows HTTP.
 const FENCED: &[(&str, &[&str])] = &[
     ("burn", &["comfy-diffusion", "comfy-nodes"]),
+    ("burn-cubecl", &["comfy-diffusion"]),
     ("axum", &["comfy-server"]),
     ("hyper", &["comfy-server"]),
 ];

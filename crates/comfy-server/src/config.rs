@@ -48,8 +48,8 @@ pub struct Config {
     pub front_end_version: Option<String>,
     /// The device to compute on.
     pub device: DeviceRequest,
-    /// How exactly diffusion networks are computed, where the device has a choice.
-    pub network_precision: Precision,
+    /// How exactly diffusion networks are computed; `None` leaves it to the device.
+    pub network_precision: Option<Precision>,
     /// The memory that models may take on it, and when they leave.
     pub memory: MemoryRequest,
     /// How previews are made while sampling.
@@ -100,7 +100,7 @@ impl Default for Config {
             front_end_root: None,
             front_end_version: None,
             device: DeviceRequest::Auto,
-            network_precision: Precision::Single,
+            network_precision: None,
             memory: MemoryRequest::default(),
             preview_method: PreviewMethod::None,
             preview_size: 512,

@@ -220,7 +220,9 @@ impl ServerBuilder {
         let mut device = DevicePlan::survey(config.device)
             .map_err(|error| StartError::Device(error.to_string()))?
             .with_memory(config.memory);
-        device.network_precision = config.network_precision;
+        if let Some(precision) = config.network_precision {
+            device.network_precision = precision;
+        }
         tracing::info!(
             "Device: {} ({}): {}",
             device.name,

@@ -172,7 +172,7 @@ fn model(
     rounding: Rounding,
     device: &ComputeDevice,
 ) -> Result<Model> {
-    let target = device.for_networks();
+    let target = device.clone();
     let name = format!("{} network of {}", family.name, weights.path().display());
     let source = TensorSource::new(weights, marks.network.prefix(), rounding);
     let names = |source: &TensorSource| {
@@ -182,14 +182,14 @@ fn model(
     };
     let load = move |source: &TensorSource| {
         let scope = source.scope();
-        let network = Family::network(&scope, &target)?;
+        let network = Family::network(&scope, &target.for_network_in(scope.room()))?;
         report_unused(source.weights(), scope.prefix());
         Ok(network)
     };
     let sampling = (family.sampling)(marks)?;
     Ok(Model {
         recognised: Some(Recognised::new(family, marks, sampling.prediction)),
-        network: Resident::of_weights(device.residency(), name, source, names, load),
+        network: Resident::of_weights(device.for_networks().residency(), name, source, names, load),
         sampling,
         latent_format: (family.latent_format)(marks),
         label: (family.label)(marks),

@@ -1,7 +1,7 @@
 //! Handles to what is loaded when it is used.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
 use super::{Residency, Room, Unload, lock};
@@ -36,6 +36,8 @@ struct Slot<T: ?Sized> {
     loader: Option<Loader<T>>,
     loaded: Mutex<Option<Loaded<T>>>,
     last_use: AtomicU64,
+    /// Whether it must be loaded to be computed with exactly.
+    is_exact: AtomicBool,
 }
 
 /// Where a value comes from.
@@ -73,6 +75,7 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
             }),
             loaded: Mutex::new(None),
             last_use: AtomicU64::new(0),
+            is_exact: AtomicBool::new(false),
         });
         residency.list(Arc::downgrade(&slot) as Weak<dyn Unload>);
         Self {
@@ -153,6 +156,7 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
                     room: Arc::default(),
                 })),
                 last_use: AtomicU64::new(0),
+                is_exact: AtomicBool::new(false),
             }),
             origin: None,
             patches: Patches::default(),
@@ -181,8 +185,14 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         let loader = loader.expect("a value without a way to load it is never unloaded");
         let started = std::time::Instant::now();
         let room = {
-            let width = loader.residency.inner.width;
-            loader.residency.admit((loader.footprint)(width))
+            let is_exact = slot.is_exact.load(Ordering::Relaxed);
+            let residency = &loader.residency;
+            let width = if is_exact {
+                residency.inner.exact_width
+            } else {
+                residency.width
+            };
+            residency.admit((loader.footprint)(width), is_exact)
         };
         let value = (loader.load)(&room)?;
         let weak = Arc::downgrade(&value);
@@ -196,6 +206,18 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
             room,
         });
         Ok(value)
+    }
+
+    /// Says whether the value is to be computed with exactly, where the device would do it otherwise ([`Room::is_exact`]). If that is new,
+    /// the value is unloaded, and this is true. A value that cannot be loaded again stays as it is.
+    pub fn set_exact(&self, is_exact: bool) -> bool {
+        let slot = &self.slot;
+        let is_new =
+            slot.loader.is_some() && slot.is_exact.swap(is_exact, Ordering::Relaxed) != is_exact;
+        if is_new {
+            slot.unload();
+        }
+        is_new
     }
 
     /// What was changed about the weights that it is made of.

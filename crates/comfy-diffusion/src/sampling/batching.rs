@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::condition::{Condition, Weight};
 use super::conditioning::Cells;
@@ -123,7 +123,7 @@ impl Caller<'_> {
         let timestep = self.sampling.table.timestep(sigma);
         let plain = NetworkInput {
             x: input,
-            timesteps: Tensor::full([batch * count], timestep, &x.device()),
+            timesteps: Tensor::full([batch * count], timestep, &Device::flex()),
             context: Some(Tensor::cat(context, 0)),
             label: labels.map(|labels| Tensor::cat(labels, 0)),
             hooks: None,
