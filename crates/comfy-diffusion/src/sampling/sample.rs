@@ -9,6 +9,7 @@ use super::condition::Fit;
 use super::guidance::{Guidance, GuidedModel};
 use super::host::{from_values, values};
 use super::mask::{MaskedModel, fit_mask};
+use super::networks::Networks;
 use super::samplers::Method;
 use super::{Denoise, Memory, Observe, Run};
 
@@ -80,7 +81,8 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
         seed: request.seed,
     };
     let memory = Arc::new(Memory::new(request.generator));
-    let mut model = GuidedModel::new(&*network, request.guidance, Arc::clone(&memory), fit)?;
+    let networks = Networks::new(request.model, network, &request.sigmas);
+    let mut model = GuidedModel::new(networks, request.guidance, Arc::clone(&memory), fit)?;
     let mut masked;
     let denoiser: &mut dyn Denoise = match &mask {
         None => &mut model,
