@@ -6,8 +6,10 @@
 mod bicubic;
 mod clip_vision;
 mod control;
+mod extraction;
 mod families;
 mod layout;
+mod photo_maker;
 mod saving;
 mod style;
 mod text;
@@ -21,6 +23,8 @@ use std::sync::Arc;
 
 pub use clip_vision::ClipVision;
 pub use control::{open_control_net, open_gligen, open_hypernetwork};
+pub use extraction::Extraction;
+pub use photo_maker::PhotoMaker;
 pub use saving::{
     Recognised, tensors_of_autoencoder, tensors_of_checkpoint, tensors_of_text_encoder,
 };

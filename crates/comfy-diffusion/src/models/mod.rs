@@ -6,6 +6,7 @@ pub mod control;
 pub mod gligen;
 pub mod hooks;
 pub mod hypernetwork;
+pub mod photo_maker;
 pub mod picture_adapter;
 pub mod style_adapter;
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
 use super::{Residency, Room, Unload, lock};
 use crate::error::Result;
-use crate::weights::patch::{Blend, NameMap, PatchFile, Patches};
-use crate::weights::{Scope, TensorSource, Weights, Width};
+use crate::weights::patch::{Blend, Change, NameMap, PatchFile, Patches};
+use crate::weights::{Rounding, Scope, TensorSource, Weights, Width};
 
 /// A value that is loaded when first used and can be unloaded; cloning gives another handle to the same value.
 pub struct Resident<T: ?Sized> {
@@ -131,6 +131,40 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         let names = (origin.names)(&origin.source);
         let patches = self.patches.with(file, strength, &names)?;
         Ok(Some(Origin::make(origin, patches)))
+    }
+
+    /// A handle to the same with several changes one after the other, each with its strength. Those without strength are left out; without
+    /// any, or where the value is not made of weights, it is the same value.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    pub fn changed(&self, changes: &[(Change<'_>, f64)]) -> Result<Self> {
+        let Some(origin) = &self.origin else {
+            return Ok(self.clone());
+        };
+        let mut patches = self.patches.clone();
+        for (change, strength) in changes.iter().filter(|(_, strength)| *strength != 0.0) {
+            patches = match change {
+                Change::File(file) => {
+                    patches.with(file, *strength, &(origin.names)(&origin.source))?
+                }
+                Change::Towards(source) => patches.towards(source, *strength),
+            };
+        }
+        Ok(Origin::make(origin, patches))
+    }
+
+    /// A handle to the same with factors for the tensors whose names end so; nothing where the value is not made of weights.
+    pub fn scaled(&self, factors: &[(String, f64)]) -> Option<Self> {
+        let origin = self.origin.as_ref()?;
+        Some(Origin::make(origin, self.patches.scaled(factors)))
+    }
+
+    /// A handle to the same whose values are rounded after all changes; nothing where the value is not made of weights.
+    pub fn rounded(&self, rounding: Rounding) -> Option<Self> {
+        let origin = self.origin.as_ref()?;
+        Some(Origin::make(origin, self.patches.rounded(rounding)))
     }
 
     /// A handle to the same, blended with other weights; nothing where the value is not made of weights.

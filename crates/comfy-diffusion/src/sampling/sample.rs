@@ -9,6 +9,7 @@ use super::condition::Fit;
 use super::guidance::{Guidance, GuidedModel};
 use super::host::{from_values, values};
 use super::mask::{MaskedModel, fit_mask};
+use super::networks::Networks;
 use super::samplers::Method;
 use super::{Denoise, Memory, Observe, Run};
 
@@ -120,7 +121,8 @@ fn attempt(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<Tens
         seed: request.seed,
     };
     let memory = Arc::new(Memory::new(request.generator));
-    let mut model = GuidedModel::new(&*network, request.guidance, Arc::clone(&memory), fit)?;
+    let networks = Networks::new(request.model, network, &request.sigmas);
+    let mut model = GuidedModel::new(networks, request.guidance, Arc::clone(&memory), fit)?;
     let mut masked;
     let denoiser: &mut dyn Denoise = match &mask {
         None => &mut model,

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use burn::tensor::{DType, Tensor, TensorData};
-use half::f16;
+use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::Dtype;
 
@@ -274,17 +274,31 @@ impl<'a> Scope<'a> {
         if self.patches.touch(&network, within) {
             return Ok(None);
         }
-        match (self.element(name)?, self.rounding) {
-            (Dtype::F16, Rounding::None | Rounding::Half) | (Dtype::BF16, Rounding::None) => {
-                self.weights.halves(&full)
+        let last = match self.patches.rounding() {
+            Rounding::None => self.rounding,
+            last => last,
+        };
+        let is_stored = match (self.element(name)?, self.rounding) {
+            (Dtype::F16, Rounding::None | Rounding::Half) => {
+                matches!(last, Rounding::None | Rounding::Half)
             }
-            (_, Rounding::Half) => {
+            (Dtype::BF16, Rounding::None) => matches!(last, Rounding::None | Rounding::Brain),
+            _ => false,
+        };
+        Ok(match last {
+            _ if is_stored => self.weights.halves(&full)?,
+            Rounding::Half => {
                 let values = self.values(name)?;
                 let halves = values.par_iter().map(|value| f16::from_f32(*value));
-                Ok(Some(Halves::Ieee(halves.collect())))
+                Some(Halves::Ieee(halves.collect()))
             }
-            _ => Ok(None),
-        }
+            Rounding::Brain => {
+                let values = self.values(name)?;
+                let halves = values.par_iter().map(|value| bf16::from_f32(*value));
+                Some(Halves::Brain(halves.collect()))
+            }
+            _ => None,
+        })
     }
 
     /// The values of a tensor in C order as IEEE halves, rounded if they have more bits; nothing where one is too large for that.
@@ -325,6 +339,7 @@ impl<'a> Scope<'a> {
             // What is changed is kept in the same precision.
             self.rounding.apply(&mut values);
         }
+        self.patches.rounding().apply(&mut values);
         Ok(values)
     }
 

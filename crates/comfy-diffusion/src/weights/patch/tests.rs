@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use comfy_fixtures::relative_l2;
+use half::{bf16, f16};
 
 use super::*;
 
@@ -103,4 +104,60 @@ fn files_change_the_tensors_that_they_name() {
         .with(&file, -1.0, &of_text)
         .unwrap();
     assert!(relative_l2(&weights.root().patched(&none).values(name).unwrap(), &plain) < 1e-6);
+}
+
+#[test]
+fn weights_are_rounded_last() {
+    let weights = Arc::new(Weights::open(&comfy_fixtures::checkpoint("sd15_tiny")).unwrap());
+    let name = "out.2.weight";
+    let source = TensorSource::new(&weights, "model.diffusion_model", Rounding::None);
+    let plain = source.scope().values(name).unwrap();
+    for (rounding, round) in [
+        (
+            Rounding::Half,
+            (|value| f16::from_f32(value).to_f32()) as fn(f32) -> f32,
+        ),
+        (Rounding::Brain, |value| bf16::from_f32(value).to_f32()),
+    ] {
+        // A change that comes after the rounding was asked for counts before it.
+        let patches = Patches::default().rounded(rounding);
+        let patches = patches.scaled(&[(name.to_owned(), 0.3)]);
+        let got = source.patched(patches).scope().values(name).unwrap();
+        let wanted: Vec<f32> = plain.iter().map(|value| round(value * 0.3)).collect();
+        assert_eq!(got, wanted, "{rounding:?}");
+    }
+}
+
+#[test]
+fn a_model_goes_part_of_the_way_to_another() {
+    let open = |name: &str| {
+        let weights = Arc::new(Weights::open(&comfy_fixtures::checkpoint(name)).unwrap());
+        TensorSource::new(&weights, "model.diffusion_model", Rounding::None)
+    };
+    let (own, other) = (open("sd15_tiny"), open("sd15_tiny_b"));
+    let name = "out.2.weight";
+    let values = |patches: Patches| own.patched(patches).scope().values(name).unwrap();
+    let [plain, target] = [&own, &other].map(|source| source.scope().values(name).unwrap());
+    let patches = Patches::default().scaled(&[(name.to_owned(), 2.0)]);
+    // The way begins where the model was without any change, and is added to what other changes have made.
+    for (got, (plain, target)) in values(patches.towards(&other, 0.25))
+        .iter()
+        .zip(plain.iter().zip(&target))
+    {
+        let wanted = plain * 2.0 + 0.25 * (target - plain);
+        assert!(
+            (got - wanted).abs() <= 1e-6 * wanted.abs().max(1e-3),
+            "{got} {wanted}"
+        );
+    }
+    assert!(
+        !patches
+            .towards(&other, 0.25)
+            .are(&patches.towards(&other, 0.5))
+    );
+    assert!(
+        patches
+            .towards(&other, 0.25)
+            .are(&patches.towards(&other, 0.25))
+    );
 }

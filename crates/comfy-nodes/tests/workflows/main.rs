@@ -8,163 +8,22 @@
     reason = "a failing test may panic, and figures are worth seeing"
 )]
 
-use std::any::Any;
+mod extraction;
+mod hooks;
+mod photo_maker;
+mod workshop;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use comfy_diffusion::device::{DevicePlan, DeviceRequest};
-use comfy_graph::{
-    Call, Host, Inputs, Json, NodeContext, NodeError, NodeRegistry, Preview, Services, Slot, Value,
-};
-use comfy_nodes::folders::{Folders, FoldersOptions};
+use comfy_graph::{Json, NodeError, Value};
 use comfy_nodes::pictures::{ReadLimits, read};
-use comfy_nodes::runtime::{PreviewMethod, Runtime, RuntimeOptions};
+use comfy_nodes::runtime::PreviewMethod;
 use comfy_nodes::sockets::{Image, Latent};
-use serde_json::{Number, json};
-
-/// Writes down progress; stops after some steps when told to.
-#[derive(Default)]
-struct Watcher {
-    progress: Mutex<Vec<(u64, u64, Option<Preview>)>>,
-    /// 0 means never.
-    stop_after: AtomicUsize,
-    preview_method: Option<Json>,
-}
-
-impl Host for Watcher {
-    fn progress(&self, value: Number, max: Number, preview: Option<Preview>) {
-        let steps = |number: Number| number.as_u64().unwrap();
-        let step = (steps(value), steps(max), preview);
-        self.progress.lock().unwrap().push(step);
-    }
-
-    fn interrupted(&self) -> bool {
-        let steps = self.stop_after.load(Ordering::Relaxed);
-        steps > 0 && self.progress.lock().unwrap().len() >= steps
-    }
-
-    fn instance(
-        &self,
-        make: &mut dyn FnMut() -> Arc<dyn Any + Send + Sync>,
-    ) -> Arc<dyn Any + Send + Sync> {
-        make()
-    }
-
-    fn extra_data(&self, key: &str) -> Option<&Json> {
-        self.preview_method
-            .as_ref()
-            .filter(|_| key == "preview_method")
-    }
-}
-
-struct Workshop {
-    base: tempfile::TempDir,
-    registry: NodeRegistry,
-    runtime: Arc<Runtime>,
-    services: Services,
-    watcher: Arc<Watcher>,
-}
-
-impl Workshop {
-    fn new(preview: PreviewMethod) -> Self {
-        let base = tempfile::tempdir().unwrap();
-        let checkpoint = comfy_fixtures::checkpoint("sd15_tiny");
-        let folder = checkpoint.parent().unwrap();
-        let paths = json!({"fixtures": {
-            "checkpoints": folder, "vae_approx": folder, "upscale_models": folder, "loras": comfy_fixtures::path("loras"),
-            "controlnet": folder, "gligen": folder, "hypernetworks": comfy_fixtures::path("control"),
-        }});
-        std::fs::write(
-            base.path().join("extra_model_paths.yaml"),
-            paths.to_string(),
-        )
-        .unwrap();
-        let options = FoldersOptions {
-            base: base.path().to_path_buf(),
-            ..FoldersOptions::default()
-        };
-        let folders = Folders::new(options).unwrap();
-        folders.create_all().unwrap();
-        for name in ["ref_img.png", "ref_img2.png"] {
-            std::fs::copy(
-                comfy_fixtures::path(&format!("input/{name}")),
-                folders.input_dir().join(name),
-            )
-            .unwrap();
-        }
-        let runtime = Arc::new(Runtime::new(RuntimeOptions {
-            folders: Arc::new(folders),
-            device: DevicePlan::survey(DeviceRequest::Cpu).unwrap(),
-            preview,
-            preview_size: 512,
-            metadata: true,
-        }));
-        let mut services = Services::new();
-        services.insert(Arc::clone(&runtime));
-        let mut registry = NodeRegistry::new();
-        comfy_nodes::register(&mut registry).unwrap();
-        Self {
-            base,
-            registry,
-            runtime,
-            services,
-            watcher: Arc::default(),
-        }
-    }
-
-    /// Runs the node `id` and all that it needs.
-    fn run(
-        &self,
-        prompt: &Json,
-        id: &str,
-        done: &mut HashMap<String, Vec<Value>>,
-    ) -> Result<Vec<Json>, NodeError> {
-        if done.contains_key(id) {
-            return Ok(Vec::new());
-        }
-        let node = &prompt[id];
-        let class = self
-            .registry
-            .get(node["class_type"].as_str().unwrap())
-            .unwrap();
-        let mut inputs = Inputs::new();
-        for (name, value) in node["inputs"].as_object().unwrap() {
-            let slot = match value.as_array() {
-                Some(link) => {
-                    let source = link[0].as_str().unwrap();
-                    self.run(prompt, source, done)?;
-                    Slot::Wire(done[source][link[1].as_u64().unwrap() as usize].clone())
-                }
-                None => Slot::Literal(value.clone()),
-            };
-            inputs.insert(name.clone(), slot);
-        }
-        let extra = json!({"workflow": {"version": 0.4}});
-        inputs.insert("prompt", Slot::Hidden(Arc::new(prompt.clone())));
-        inputs.insert("extra_pnginfo", Slot::Hidden(Arc::new(extra.clone())));
-        let mut context = NodeContext::new(Call {
-            unique_id: id.into(),
-            index: 0,
-            prompt: Arc::new(prompt.clone()),
-            extra_pnginfo: Arc::new(extra),
-            services: self.services.clone(),
-            host: self.watcher.clone(),
-        });
-        let values = class.run(&mut inputs, &mut context)?.into_values()?;
-        done.insert(id.to_owned(), values);
-        Ok(context.take_ui().swap_remove("images").unwrap_or_default())
-    }
-
-    fn path_of(&self, item: &Json) -> PathBuf {
-        let text = |key: &str| item[key].as_str().unwrap();
-        self.runtime
-            .folders()
-            .resolve(text("type"), text("subfolder"), text("filename"))
-            .unwrap()
-    }
-}
+use serde_json::json;
+use workshop::Workshop;
 
 fn pixels(path: &Path) -> Vec<u8> {
     read(path, &ReadLimits::default())
