@@ -34,6 +34,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("comfy-fixtures", &[]),
+    (
+        "comfy-fuzz",
+        &[
+            "comfy-api",
+            "comfy-diffusion",
+            "comfy-fixtures",
+            "comfy-graph",
+            "comfy-nodes",
+            "comfy-server",
+        ],
+    ),
     ("embedding", &["comfy-fixtures", "comfy-session"]),
     (
         "comfy-tests",

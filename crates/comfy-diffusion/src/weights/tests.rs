@@ -201,6 +201,25 @@ fn tensors_of_a_terabyte_are_refused_unread() {
 }
 
 #[test]
+fn names_and_shapes_that_no_model_has_are_refused() {
+    let empty = |shape: &str| {
+        let header = format!(r#"{{"t":{{"dtype":"F32","shape":{shape},"data_offsets":[0,0]}}}}"#);
+        message(open(&header, b""))
+    };
+    let text = empty("[0,1099511627776]");
+    assert!(text.contains("has no elements"), "{text}");
+    let text = empty(&format!("[0{}]", ",1".repeat(16)));
+    assert!(text.contains("17 dimensions"), "{text}");
+    let name = "n".repeat(100_000);
+    let header = format!(r#"{{"{name}":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}}}"#);
+    let text = message(open(&header, &[0; 4]));
+    assert!(text.contains("name of 100000 bytes"), "{text}");
+    // What is wrong is told in few words, however long it is.
+    let text = message(open(&header, b""));
+    assert!(text.contains("cut off") || text.len() < 2000, "{text}");
+}
+
+#[test]
 fn offsets_must_be_true() {
     let tensor = |name: &str, shape: usize, start: usize, end: usize| {
         format!(r#""{name}":{{"dtype":"F32","shape":[{shape}],"data_offsets":[{start},{end}]}}"#)

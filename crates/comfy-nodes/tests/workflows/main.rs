@@ -18,10 +18,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use comfy_diffusion::weights::Weights;
 use comfy_graph::{Json, NodeError, Value};
 use comfy_nodes::pictures::{ReadLimits, read};
 use comfy_nodes::runtime::PreviewMethod;
 use comfy_nodes::sockets::{Image, Latent};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, serialize};
 use serde_json::json;
 use workshop::Workshop;
 
@@ -101,6 +104,54 @@ fn every_family_makes_its_picture() {
     check_with("sd2_vpred_karras_dpmpp2m", &["sd2_v_tiny"]);
     check_with("sdxl_txt2img", &["sdxl_tiny"]);
     check_with("sdxl_textencode_sdxl", &["sdxl_tiny"]);
+}
+
+/// The parts of the checkpoint as files of a folder, opened by DiffusersLoader.
+#[test]
+fn a_pipeline_folder_makes_the_recorded_picture() {
+    let workshop = Workshop::new(PreviewMethod::None);
+    let folder = workshop.base.path().join("models/diffusers/pipeline");
+    let checkpoint = Weights::open(&comfy_fixtures::checkpoint("sd15_tiny")).unwrap();
+    for (prefix, file) in [
+        (
+            "model.diffusion_model.",
+            "unet/diffusion_pytorch_model.safetensors",
+        ),
+        (
+            "first_stage_model.",
+            "vae/diffusion_pytorch_model.safetensors",
+        ),
+        (
+            "cond_stage_model.transformer.",
+            "text_encoder/model.safetensors",
+        ),
+    ] {
+        let names = checkpoint.names(prefix).map(str::to_owned);
+        let tensors = names.map(|name| {
+            let shape = checkpoint.shape(&name).unwrap().to_vec();
+            let values = checkpoint.values(&name).unwrap();
+            let bytes: Vec<u8> = values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
+            (name[prefix.len()..].to_owned(), shape, bytes)
+        });
+        let tensors: Vec<_> = tensors.collect();
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
+            (name.as_str(), view)
+        });
+        let path = folder.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, serialize(views, None).unwrap()).unwrap();
+    }
+    std::fs::write(folder.join("model_index.json"), "{}").unwrap();
+    let mut prompt = comfy_fixtures::json("workflows/txt2img/prompt.json");
+    prompt["4"] = json!({"class_type": "DiffusersLoader", "inputs": {"model_path": "pipeline"}});
+    let images = workshop.run(&prompt, "9", &mut HashMap::new()).unwrap();
+    let recorded = pixels(&comfy_fixtures::path("workflows/txt2img/out0.png"));
+    let made = pixels(&workshop.path_of(&images[0]));
+    comfy_fixtures::assert_same_picture("a folder", &made, &recorded);
 }
 
 #[test]
