@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("comfy-api", &[]),
     ("comfy-node-derive", &[]),
     ("comfy-graph", &["comfy-api", "comfy-node-derive"]),
+    ("comfy-demo", &[]),
     ("comfy-kernels", &[]),
     ("comfy-diffusion", &["comfy-kernels"]),
     ("comfy-exec", &["comfy-api", "comfy-graph"]),
@@ -27,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "comfy-server",
         &[
             "comfy-api",
+            "comfy-demo",
             "comfy-exec",
             "comfy-graph",
             "comfy-nodes",

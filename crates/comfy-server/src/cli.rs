@@ -182,6 +182,9 @@ struct Directories {
     /// YAML files with further model directories
     #[arg(long, value_name = "FILE", env = "COMFYUI_EXTRA_MODEL_PATHS_CONFIG", num_args = 1.., action = ArgAction::Append)]
     extra_model_paths_config: Vec<PathBuf>,
+    /// Do not offer the checkpoint that comes with this program where there is no other
+    #[arg(long, env = "COMFYUI_NO_DEMO_MODEL", value_parser = clap::builder::BoolishValueParser::new())]
+    no_demo_model: bool,
 }
 
 #[derive(Debug, Args)]
@@ -448,6 +451,7 @@ impl Arguments {
             user_directory: directories.user_directory,
             multi_user: directories.multi_user,
             extra_model_paths: directories.extra_model_paths_config,
+            demo_model: !directories.no_demo_model,
             api_key: access.api_key,
             insecure: access.insecure,
             tls: access

@@ -41,6 +41,8 @@ pub struct Config {
     pub multi_user: bool,
     /// Files that name further model directories.
     pub extra_model_paths: Vec<PathBuf>,
+    /// Whether a folder of checkpoints that is empty offers the one that comes with the program, if it was built with the feature `demo-model`.
+    pub demo_model: bool,
     /// A directory to serve at `/` instead of the built-in page.
     pub front_end_root: Option<PathBuf>,
     /// Which installed front end to serve at `/` instead of the built-in page, unless a directory is given: a version, `latest`, or
@@ -97,6 +99,7 @@ impl Default for Config {
             user_directory: None,
             multi_user: false,
             extra_model_paths: Vec::new(),
+            demo_model: false,
             front_end_root: None,
             front_end_version: None,
             device: DeviceRequest::Auto,
