@@ -254,6 +254,11 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         is_new
     }
 
+    /// Whether the value is to be computed with exactly.
+    pub fn is_exact(&self) -> bool {
+        self.slot.is_exact.load(Ordering::Relaxed)
+    }
+
     /// What was changed about the weights that it is made of.
     pub fn patches(&self) -> &Patches {
         &self.patches

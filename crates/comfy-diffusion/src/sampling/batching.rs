@@ -138,7 +138,7 @@ impl Caller<'_> {
                 continue;
             };
             found.extend(defaults.into_iter().map(|condition| {
-                let weight = condition.part_of_weight(&weight);
+                let weight = condition.part_of_weight(&weight, x);
                 let condition = condition.clone();
                 (
                     list,

@@ -124,14 +124,13 @@ impl Condition {
     }
 
     /// The part of a weight at each place of the latent that it is about.
-    pub(super) fn part_of_weight(&self, weight: &Weight) -> Weight {
+    pub(super) fn part_of_weight(&self, weight: &Weight, x: &Tensor<4>) -> Weight {
         match weight {
             Weight::Even(weight) => match self.crop {
                 None => Weight::Even(*weight),
                 Some(crop) => {
                     let size = [1, 1, crop.height, crop.width];
-                    let device = self.reading.context.device();
-                    Weight::Uneven(Tensor::full(size, *weight, &device))
+                    Weight::Uneven(Tensor::full(size, *weight, &x.device()))
                 }
             },
             Weight::Uneven(weight) => Weight::Uneven(self.part(weight)),

@@ -88,6 +88,8 @@ impl<'a> Networks<'a> {
             changed.made.remove(place);
         }
         let handle = self.model.hooked(hooks, &strengths)?;
+        // How exactly one computes goes for all.
+        handle.set_exact(self.model.network.is_exact());
         let current = Current {
             network: handle.get()?,
             handle,
