@@ -50,7 +50,7 @@ fn changed() -> &'static Arc<Weights> {
     })
 }
 
-/// A file of changes: LoRA and its relatives, made to tensors.
+/// A file of changes: `LoRA` and its relatives, made to tensors.
 pub fn changes(bytes: &[u8]) {
     let path = place::file("changes", "fuzzed.safetensors", bytes);
     let Ok(file) = PatchFile::open(&path) else {

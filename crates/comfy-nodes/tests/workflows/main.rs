@@ -106,7 +106,7 @@ fn every_family_makes_its_picture() {
     check_with("sdxl_textencode_sdxl", &["sdxl_tiny"]);
 }
 
-/// The parts of the checkpoint as files of a folder, opened by DiffusersLoader.
+/// The parts of the checkpoint as files of a folder, opened by `DiffusersLoader`.
 #[test]
 fn a_pipeline_folder_makes_the_recorded_picture() {
     let workshop = Workshop::new(PreviewMethod::None);
