@@ -9,9 +9,13 @@
 use std::hint::black_box;
 
 use comfy_kernels::{
-    Attention, Bias, Images, Matrix, Output, Patches, Tile, Window, attend, convolve_3x3, product,
+    Attention, Images, Matrix, Output, Patches, Tile, Window, attend, convolve_3x3, product,
 };
 use half::f16;
+
+// As the server's program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Rows, depth and columns as they come up in SD1.5: tokens by weights, then weights by pixels.
 const PRODUCTS: [[usize; 3]; 12] = [
@@ -134,27 +138,18 @@ impl Bench {
         let right = vec![0.25_f32; columns * depth];
         let halves = vec![f16::from_f32(0.25); columns * depth];
         let operations = 2 * rows * depth * columns;
-        let mut result = vec![0.0_f32; rows * columns];
         let mut works: Vec<Work> = vec![(
             "gemm crate".to_owned(),
             Box::new(|| crate_gemm(&left, &right, [rows, depth, columns])),
         )];
-        let result = std::cell::RefCell::new(&mut result);
         for tile in &self.tiles {
-            let (left, halves, result) = (&left, &halves, &result);
+            let (left, halves) = (&left, &halves);
             works.push((
                 format!("{tile:?}"),
                 Box::new(move || {
-                    let mut result = result.borrow_mut();
-                    let output = Output {
-                        values: &mut result,
-                        row_stride: columns,
-                        groups: 1,
-                        accumulate: false,
-                        bias: Bias::None,
-                    };
                     let left = Matrix::dense(left, rows, depth);
-                    product(tile, output, &left, &Matrix::dense(halves, columns, depth));
+                    let right = Matrix::dense(halves, columns, depth);
+                    black_box(product(tile, Output::PLAIN, &left, &right));
                 }),
             ));
         }
@@ -184,37 +179,25 @@ impl Bench {
             before: 1,
             output: [height, width],
         };
-        let result = std::cell::RefCell::new(vec![0.0_f32; outputs * pixels]);
         let mut works: Vec<Work> = Vec::new();
         for tile in &self.tiles {
-            let (images, weight, result) = (&images, &weight, &result);
+            let (images, weight) = (&images, &weight);
+            let output = move || Output {
+                groups: count,
+                ..Output::PLAIN
+            };
             works.push((
                 format!("{tile:?}"),
                 Box::new(move || {
-                    let mut result = result.borrow_mut();
-                    let output = Output {
-                        values: &mut result,
-                        row_stride: height * width,
-                        groups: count,
-                        accumulate: false,
-                        bias: Bias::None,
-                    };
-                    product(tile, output, weight, &Patches::new(*images, window));
+                    let patches = Patches::new(*images, window);
+                    black_box(product(tile, output(), weight, &patches));
                 }),
             ));
             if !tile.rounds() {
                 works.push((
                     "filtering".to_owned(),
                     Box::new(move || {
-                        let mut result = result.borrow_mut();
-                        let output = Output {
-                            values: &mut result,
-                            row_stride: height * width,
-                            groups: count,
-                            accumulate: false,
-                            bias: Bias::None,
-                        };
-                        convolve_3x3(tile, output, weight, images);
+                        black_box(convolve_3x3(tile, output(), weight, images));
                     }),
                 ));
             }

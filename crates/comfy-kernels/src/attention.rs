@@ -1,16 +1,25 @@
 //! Attention that never holds all scores.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
 use crate::function::{self, multiply_add};
 use crate::operand::Matrix;
 use crate::product::{Side, pack};
+use crate::result::written;
 use crate::tile::{Layout, Tile};
 use crate::vectorise::vectorised;
 
 /// Keys whose scores are held at a time, at most: with the lanes of a tile they stay in the nearest caches.
 const KEYS: usize = 240;
+
+/// Panels of queries that go through a head together, at most.
+const PANELS: usize = 4;
+
+/// Tasks for each thread, where there are as many panels of queries.
+const TASKS: usize = 2;
 
 /// Lanes that the loops between the products take at a time; every tile has a multiple of them.
 const GROUP: usize = 16;
@@ -57,9 +66,9 @@ pub fn attend(
         ..
     } = *sizes;
     let width = heads * size;
-    let mut result = vec![0.0; batch * queries * width];
-    if result.is_empty() || keys == 0 {
-        return result;
+    let count = batch * queries * width;
+    if count == 0 || keys == 0 {
+        return vec![0.0; count];
     }
     let block = (KEYS / tile.rows * tile.rows).min(keys.next_multiple_of(tile.rows));
     let keys_of_head = keys.div_ceil(tile.rows) * tile.panel(tile.rows, size);
@@ -88,30 +97,36 @@ pub fn attend(
         .for_each(|(index, packed)| {
             plan.pack_values(&value[head(value, index, keys)], packed);
         });
-    // Heads one after the other at first, so that tasks write to places of their own.
-    let mut by_head = Buffer::new(result.len());
-    let heads_of_result = by_head.par_chunks_exact_mut(queries * size).enumerate();
-    heads_of_result.for_each(|(index, by_head)| {
-        let query = &query[head(query, index, queries)];
-        let keys = &packed_keys[index * keys_of_head..][..keys_of_head];
-        let values = &packed_values[index * values_of_head..][..values_of_head];
-        let panels = by_head.par_chunks_mut(tile.lanes * size).enumerate();
-        panels.for_each_init(
-            || Scratch::new(&plan),
-            |scratch, (panel, result)| plan.attend(scratch, panel, query, keys, values, result),
-        );
-    });
-    result
-        .par_chunks_exact_mut(width)
-        .enumerate()
-        .for_each(|(token, row)| {
-            let (image, query) = (token / queries, token % queries);
-            for (head, features) in row.chunks_exact_mut(size).enumerate() {
-                let start = ((image * heads + head) * queries + query) * size;
-                features.copy_from_slice(&by_head[start..][..size]);
-            }
+    // Some panels of queries go through a head together, so that its keys and values are read less often.
+    let panels = batch * queries.div_ceil(tile.lanes);
+    let together = (panels / (TASKS * rayon::current_num_threads())).clamp(1, PANELS);
+    let attend = |places: &mut [MaybeUninit<f32>]| {
+        let images = places.par_chunks_exact_mut(queries * width).enumerate();
+        images.for_each(|(image, places)| {
+            let tasks = places.par_chunks_mut(together * tile.lanes * width);
+            tasks.enumerate().for_each(|(task, places)| {
+                let mut scratch = Scratch::new(&plan);
+                for index in image * heads..(image + 1) * heads {
+                    let query = &query[head(query, index, queries)];
+                    let keys = &packed_keys[index * keys_of_head..][..keys_of_head];
+                    let values = &packed_values[index * values_of_head..][..values_of_head];
+                    let panels = places.chunks_mut(tile.lanes * width);
+                    for (panel, places) in (task * together..).zip(panels) {
+                        let places = &mut places[index % heads * size..];
+                        plan.attend(&mut scratch, panel, query, keys, values, places);
+                    }
+                }
+            });
         });
-    result
+    };
+    #[expect(
+        unsafe_code,
+        reason = "results are not cleared before they are written"
+    )]
+    // SAFETY: each token is in a panel of its image, for which all features of every head are written.
+    unsafe {
+        written(count, attend)
+    }
 }
 
 struct Plan<'a> {
@@ -187,7 +202,7 @@ impl Plan<'_> {
         }
     }
 
-    /// The result of one panel of queries, `[queries, size]`.
+    /// The result of one panel of queries, `[queries, heads · size]`, from its head's first feature on.
     fn attend(
         &self,
         scratch: &mut Scratch,
@@ -195,7 +210,7 @@ impl Plan<'_> {
         query: &[f32],
         packed_keys: &[f32],
         packed_values: &[f32],
-        result: &mut [f32],
+        places: &mut [MaybeUninit<f32>],
     ) {
         let tile = self.tile;
         let Attention {
@@ -284,13 +299,11 @@ impl Plan<'_> {
                 );
             }
         }
-        for (lane, row) in result.chunks_exact_mut(size).enumerate() {
+        for (lane, row) in places.chunks_mut(heads * size).enumerate() {
             let inverse = 1.0 / scratch.sums[lane];
-            for (value, sums) in row
-                .iter_mut()
-                .zip(scratch.sums_of_values.chunks_exact(lanes))
-            {
-                *value = sums[lane] * inverse;
+            let sums = scratch.sums_of_values.chunks_exact(lanes);
+            for (place, sums) in row[..size].iter_mut().zip(sums) {
+                place.write(sums[lane] * inverse);
             }
         }
     }

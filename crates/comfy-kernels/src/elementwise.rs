@@ -1,5 +1,7 @@
 //! Activations, over slices.
 
+use std::mem::MaybeUninit;
+
 use crate::function;
 use crate::vectorise::vectorised;
 
@@ -39,10 +41,17 @@ vectorised! {
         }
     }
 
-    /// `values = sums + number`
-    pub(crate) fn set_number(values: &mut [f32], sums: &[f32], number: f32) {
-        for (value, sum) in values.iter_mut().zip(sums) {
-            *value = sum + number;
+    /// `places = sums + number`
+    pub(crate) fn set_number(places: &mut [MaybeUninit<f32>], sums: &[f32], number: f32) {
+        for (place, sum) in places.iter_mut().zip(sums) {
+            place.write(sum + number);
+        }
+    }
+
+    /// `places = sums + numbers`
+    pub(crate) fn set_both(places: &mut [MaybeUninit<f32>], sums: &[f32], numbers: &[f32]) {
+        for ((place, sum), number) in places.iter_mut().zip(sums).zip(numbers) {
+            place.write(sum + number);
         }
     }
 
@@ -53,17 +62,10 @@ vectorised! {
         }
     }
 
-    /// `values = sums + others`
-    pub(crate) fn set_both(values: &mut [f32], sums: &[f32], others: &[f32]) {
-        for ((value, sum), other) in values.iter_mut().zip(sums).zip(others) {
-            *value = sum + other;
-        }
-    }
-
-    /// `values += sums + others`
-    pub(crate) fn add_both(values: &mut [f32], sums: &[f32], others: &[f32]) {
-        for ((value, sum), other) in values.iter_mut().zip(sums).zip(others) {
-            *value += sum + other;
+    /// `values += sums + numbers`
+    pub(crate) fn add_both(values: &mut [f32], sums: &[f32], numbers: &[f32]) {
+        for ((value, sum), number) in values.iter_mut().zip(sums).zip(numbers) {
+            *value += sum + number;
         }
     }
 

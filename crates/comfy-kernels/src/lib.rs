@@ -10,7 +10,8 @@
 //! Tiles exist for AVX-512, AVX2 and in plain Rust, and for processors that multiply pairs of `bf16` (AVX512-BF16), which takes
 //! half the time; [`Tile::of`] asks the processor.
 //!
-//! The crate knows slices alone. `unsafe` is found in `tile`, where instructions for one kind of processor are called.
+//! The crate knows slices alone. `unsafe` is found in `tile`, where instructions for one kind of processor are called, and where results
+//! are written into memory that nobody has cleared.
 
 mod attention;
 mod buffer;
@@ -21,6 +22,7 @@ pub mod normalise;
 mod operand;
 mod patches;
 mod product;
+mod result;
 mod tile;
 mod vectorise;
 mod winograd;
@@ -29,7 +31,8 @@ pub use attention::{Attention, attend};
 pub use element::Element;
 pub use operand::{Matrix, Operand};
 pub use patches::{Images, Patches, Window};
-pub use product::{Bias, Output, product};
+pub use product::product;
+pub use result::{Bias, Output};
 pub use tile::block::{Block, Order};
 pub use tile::{Precision, Tile};
 pub use winograd::{convolve_3x3, filtering_pays};

@@ -33,6 +33,18 @@ pub struct Window {
     pub output: [usize; 2],
 }
 
+impl Window {
+    /// Single pixels.
+    pub const fn pixels(images: &Images) -> Self {
+        Self {
+            kernel: [1, 1],
+            stride: 1,
+            before: 0,
+            output: [images.height, images.width],
+        }
+    }
+}
+
 /// The patches of images, one for each output pixel of all images; depths are places of the kernel in the input channels, in the
 /// order of weights. Pixels outside the image are zero.
 #[derive(Debug, Clone, Copy)]

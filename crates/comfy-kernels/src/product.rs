@@ -5,8 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
-use crate::elementwise;
 use crate::operand::Operand;
+use crate::result::{Addend, Bias, Output, Place, written};
 use crate::tile::block::{self, Order};
 use crate::tile::{Layout, Tile, blocks_of};
 
@@ -26,45 +26,48 @@ const TASKS: usize = 2;
 /// Products of fewer multiplications than this are not worth dividing among threads.
 const DIVIDE_FROM: usize = 1 << 20;
 
-/// Where a product goes: rows of consecutive values.
-#[derive(Debug)]
-pub struct Output<'a> {
-    /// The values of all rows, and what lies between them.
-    pub values: &'a mut [f32],
-    /// How far the rows begin from each other, at least as much as there are columns of a group.
-    pub row_stride: usize,
-    /// In how many groups of as many columns the result is divided: all rows of one come before those of the next.
-    pub groups: usize,
-    /// Whether the product is added to what is there.
-    pub accumulate: bool,
-    /// What is added besides.
-    pub bias: Bias<'a>,
-}
-
-/// Numbers that are added to a product.
-#[derive(Debug, Clone, Copy, Default)]
-pub enum Bias<'a> {
-    /// None.
-    #[default]
-    None,
-    /// One for each row of each group.
-    OfRows(&'a [f32]),
-    /// One for each column of a group.
-    OfColumns(&'a [f32]),
-}
-
-/// `output = left · right + bias`, or `output += …`, on all threads of rayon's pool if it is large enough to divide.
+/// `left · right`, and what the output says is added, as rows of the left side's lanes; on all threads of rayon's pool if it is large
+/// enough to divide.
 ///
 /// The side that has fewer lanes is packed as a whole; a task takes some lanes of the other, packs them a part of the depth at a time,
 /// and multiplies them with all of the shorter side. So everything is packed once, and what a task packs only its own thread reads.
 ///
 /// # Panics
 ///
-/// If the depths of both sides differ, or the output has no room for the result.
-pub fn product(tile: &Tile, output: Output, left: &dyn Operand, right: &dyn Operand) {
+/// If the depths of both sides differ, or a residual has another size.
+pub fn product(tile: &Tile, output: Output, left: &dyn Operand, right: &dyn Operand) -> Vec<f32> {
+    let count = left.lanes() * right.lanes();
+    let sides = [left, right];
+    let Output {
+        groups,
+        bias,
+        residual,
+    } = output;
+    if let Some(mut values) = residual {
+        assert_eq!(values.len(), count, "a residual is as large as the result");
+        multiply(tile, sides, &mut values, groups, bias);
+        return values;
+    }
+    #[expect(
+        unsafe_code,
+        reason = "results are not cleared before they are written"
+    )]
+    // SAFETY: each value is part of a segment, and each segment is put.
+    unsafe {
+        written(count, |places| multiply(tile, sides, places, groups, bias))
+    }
+}
+
+fn multiply<T: Place>(
+    tile: &Tile,
+    [left, right]: [&dyn Operand; 2],
+    places: &mut [T],
+    groups: usize,
+    bias: Bias,
+) {
     let (rows, columns, depth) = (left.lanes(), right.lanes(), left.depth());
     assert_eq!(depth, right.depth(), "both sides of a product are as deep");
-    if rows == 0 || columns == 0 {
+    if places.is_empty() {
         return;
     }
     let side = if rows > columns {
@@ -76,14 +79,13 @@ pub fn product(tile: &Tile, output: Output, left: &dyn Operand, right: &dyn Oper
         Side::Left => (left, right),
         Side::Right => (right, left),
     };
-    let step = tile.depths_of_step();
     let part = depth.div_ceil(depth.div_ceil(DEPTH * tile.depths_of_word()).max(1));
     let plan = Plan {
         tile,
         side,
         long,
         short,
-        part: part.next_multiple_of(step).max(1),
+        part: part.next_multiple_of(tile.depths_of_step()).max(1),
     };
     let divide = rows * columns * depth >= DIVIDE_FROM;
     let threads = if divide {
@@ -100,13 +102,12 @@ pub fn product(tile: &Tile, output: Output, left: &dyn Operand, right: &dyn Oper
     };
     let tasks = tasks.next_multiple_of(threads).min(panels);
     let lanes_of_task = panels.div_ceil(tasks) * plan.width(side);
-    let accumulate = output.accumulate;
-    let tasks = divide_output(output, [rows, columns], side, lanes_of_task);
+    let tasks = segments(places, [rows, columns], groups, bias, side, lanes_of_task);
     let short = plan.pack_short(divide);
-    let run = |(index, segments): (usize, Vec<Segment>)| {
+    let run = |(index, segments): (usize, Vec<Segment<T>>)| {
         let start = index * lanes_of_task;
         let lanes = start..long.lanes().min(start + lanes_of_task);
-        plan.multiply(&short, lanes, accumulate, segments);
+        plan.multiply(&short, lanes, segments);
     };
     if divide {
         tasks.into_par_iter().enumerate().for_each(run);
@@ -132,40 +133,28 @@ impl Side {
 }
 
 /// Neighbouring values of the result.
-struct Segment<'a> {
+struct Segment<'a, T> {
     /// Counted from the first of the task.
     row: usize,
     column: usize,
-    values: &'a mut [f32],
-    bias: SegmentBias<'a>,
-}
-
-enum SegmentBias<'a> {
-    Same(f32),
-    Each(&'a [f32]),
+    places: &'a mut [T],
+    addend: Addend<'a>,
 }
 
 /// What each task writes to, where a task takes some lanes of one side.
-fn divide_output(
-    output: Output<'_>,
+fn segments<'a, T: Place>(
+    places: &'a mut [T],
     [rows, columns]: [usize; 2],
+    groups: usize,
+    bias: Bias<'a>,
     side: Side,
     lanes_of_task: usize,
-) -> Vec<Vec<Segment<'_>>> {
-    let Output {
-        values,
-        row_stride,
-        groups,
-        bias,
-        ..
-    } = output;
+) -> Vec<Vec<Segment<'a, T>>> {
     assert!(
         groups > 0 && columns.is_multiple_of(groups),
         "all groups of the result have as many columns"
     );
     let of_group = columns / groups;
-    assert!(row_stride >= of_group, "rows of the result do not overlap");
-    let values = &mut values[..(groups * rows - 1) * row_stride + of_group];
     let long = match side {
         Side::Left => rows,
         Side::Right => columns,
@@ -173,35 +162,31 @@ fn divide_output(
     let mut tasks: Vec<_> = (0..long.div_ceil(lanes_of_task))
         .map(|_| Vec::new())
         .collect();
-    for (index, values) in values.chunks_mut(row_stride).enumerate() {
+    for (index, mut places) in places.chunks_exact_mut(of_group).enumerate() {
         let (group, row) = (index / rows, index % rows);
-        let mut values = &mut values[..of_group];
         let mut column = 0;
         while column < of_group {
+            let first = group * of_group + column;
             let (task, row, first, count) = match side {
-                Side::Left => {
-                    let first = group * of_group;
-                    (row / lanes_of_task, row % lanes_of_task, first, of_group)
-                }
+                Side::Left => (row / lanes_of_task, row % lanes_of_task, first, of_group),
                 Side::Right => {
-                    let first = group * of_group + column;
-                    let count = lanes_of_task - first % lanes_of_task;
-                    (first / lanes_of_task, row, first % lanes_of_task, count)
+                    let within = first % lanes_of_task;
+                    (first / lanes_of_task, row, within, lanes_of_task - within)
                 }
             };
-            let (segment, rest) = values.split_at_mut(count.min(values.len()));
-            values = rest;
-            let bias = match bias {
-                Bias::None => SegmentBias::Same(0.0),
-                Bias::OfRows(bias) => SegmentBias::Same(bias[index]),
-                Bias::OfColumns(bias) => SegmentBias::Each(&bias[column..][..segment.len()]),
+            let (some, rest) = places.split_at_mut(count.min(places.len()));
+            places = rest;
+            let addend = match bias {
+                Bias::None => Addend::Same(0.0),
+                Bias::OfRows(bias) => Addend::Same(bias[index]),
+                Bias::OfColumns(bias) => Addend::Each(&bias[column..][..some.len()]),
             };
-            column += segment.len();
+            column += some.len();
             tasks[task].push(Segment {
                 row,
                 column: first,
-                values: segment,
-                bias,
+                places: some,
+                addend,
             });
         }
     }
@@ -266,12 +251,11 @@ impl Plan<'_> {
     }
 
     /// Some lanes of the long side with all of the short side.
-    fn multiply(
+    fn multiply<T: Place>(
         &self,
         short: &[f32],
         lanes: Range<usize>,
-        accumulate: bool,
-        mut segments: Vec<Segment>,
+        mut segments: Vec<Segment<T>>,
     ) {
         let (side, other) = (self.side, self.side.other());
         let (long_width, short_width) = (self.width(side), self.width(other));
@@ -323,23 +307,16 @@ impl Plan<'_> {
             }
             let some = first * short_width..some.end * short_width;
             for segment in &mut segments {
-                segment.put(&sums, stride, side, &some, accumulate);
+                segment.put(&sums, stride, side, &some);
             }
         }
     }
 }
 
-impl Segment<'_> {
+impl<T: Place> Segment<'_, T> {
     /// Takes those of its values that lie in some lanes of the short side.
-    fn put(
-        &mut self,
-        sums: &[f32],
-        stride: usize,
-        long_side: Side,
-        some: &Range<usize>,
-        accumulate: bool,
-    ) {
-        let count = self.values.len();
+    fn put(&mut self, sums: &[f32], stride: usize, long_side: Side, some: &Range<usize>) {
+        let count = self.places.len();
         let (within, row, column) = match long_side {
             Side::Left => {
                 let start = some.start.saturating_sub(self.column).min(count);
@@ -352,14 +329,12 @@ impl Segment<'_> {
             }
             Side::Right => return,
         };
+        let addend = match self.addend {
+            Addend::Same(number) => Addend::Same(number),
+            Addend::Each(numbers) => Addend::Each(&numbers[within.clone()]),
+        };
         let sums = &sums[row * stride + column..][..within.len()];
-        let values = &mut self.values[within.clone()];
-        match (&self.bias, accumulate) {
-            (SegmentBias::Same(bias), false) => elementwise::set_number(values, sums, *bias),
-            (SegmentBias::Same(bias), true) => elementwise::add_and_number(values, sums, *bias),
-            (SegmentBias::Each(bias), false) => elementwise::set_both(values, sums, &bias[within]),
-            (SegmentBias::Each(bias), true) => elementwise::add_both(values, sums, &bias[within]),
-        }
+        T::put(&mut self.places[within], sums, addend);
     }
 }
 

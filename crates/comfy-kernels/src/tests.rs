@@ -76,29 +76,12 @@ fn every_tile_follows_the_formula() {
             for strides in [[depth, 1], [1, columns]] {
                 let b = Matrix::new(&right, [columns, depth], strides);
                 let want = plain(&left, &right, sizes, strides);
-                let row_stride = columns + 3;
-                let mut got = vec![7.0; rows * row_stride];
-                for accumulate in [false, true] {
-                    let output = Output {
-                        values: &mut got,
-                        row_stride,
-                        groups: 1,
-                        accumulate,
-                        bias: Bias::None,
-                    };
-                    product(&tile, output, &a, &b);
-                }
-                let between = got.chunks(row_stride).flat_map(|row| &row[columns..]);
-                assert!(
-                    between
-                        .copied()
-                        .all(|value| value.to_bits() == 7.0_f32.to_bits())
-                );
-                let got: Vec<f32> = got
-                    .chunks(row_stride)
-                    .flat_map(|row| &row[..columns])
-                    .copied()
-                    .collect();
+                let first = product(&tile, Output::PLAIN, &a, &b);
+                let output = Output {
+                    residual: Some(first),
+                    ..Output::PLAIN
+                };
+                let got = product(&tile, output, &a, &b);
                 let want: Vec<f64> = want.iter().map(|value| 2.0 * value).collect();
                 let difference = distance(&got, &want);
                 assert!(
@@ -137,15 +120,7 @@ fn half_precision_is_widened() {
                 a
             };
             let check = |right: &dyn Operand, wide: &[f32]| {
-                let mut got = vec![0.0; rows * columns];
-                let output = Output {
-                    values: &mut got,
-                    row_stride: columns,
-                    groups: 1,
-                    accumulate: false,
-                    bias: Bias::None,
-                };
-                product(&tile, output, &a, right);
+                let got = product(&tile, Output::PLAIN, &a, right);
                 let left: Vec<f32> = left
                     .chunks(depth)
                     .flat_map(|row| &row[..depth_there])
@@ -168,30 +143,61 @@ fn half_precision_is_widened() {
 }
 
 #[test]
+fn what_is_added_is_added_where_it_belongs() {
+    for tile in Tile::all() {
+        for [rows, depth, of_group, groups] in [[3, 5, 7, 1], [35, 40, 9, 4], [600, 70, 33, 2]] {
+            let columns = of_group * groups;
+            let left = numbers(rows * depth, 1);
+            let right = numbers(columns * depth, 2);
+            let sums = plain(&left, &right, [rows, depth, columns], [depth, 1]);
+            let of_rows = numbers(groups * rows, 3);
+            let of_columns = numbers(of_group, 4);
+            let before = numbers(rows * columns, 5);
+            for (bias, residual) in [
+                (Bias::OfRows(&of_rows), None),
+                (Bias::OfColumns(&of_columns), None),
+                (Bias::None, Some(before.clone())),
+                (Bias::OfColumns(&of_columns), Some(before.clone())),
+            ] {
+                let want = (0..rows * columns).map(|index| {
+                    let (line, column) = (index / of_group, index % of_group);
+                    let (group, row) = (line / rows, line % rows);
+                    let bias = match bias {
+                        Bias::None => 0.0,
+                        Bias::OfRows(bias) => bias[line],
+                        Bias::OfColumns(bias) => bias[column],
+                    };
+                    let before = residual.as_ref().map_or(0.0, |before| before[index]);
+                    sums[row * columns + group * of_group + column] + f64::from(bias + before)
+                });
+                let want: Vec<f64> = want.collect();
+                let output = Output {
+                    groups,
+                    bias,
+                    residual,
+                };
+                let left = Matrix::dense(&left, rows, depth);
+                let got = product(&tile, output, &left, &Matrix::dense(&right, columns, depth));
+                let difference = distance(&got, &want);
+                assert!(
+                    difference < bound(&tile),
+                    "{tile:?} {bias:?}: {difference:.1e}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_is_a_product_too() {
     let tile = Tile::of(Precision::Single);
     let empty = Matrix::<f32>::dense(&[], 0, 5);
     let some = numbers(10, 1);
     let some = Matrix::dense(&some, 2, 5);
-    let output = Output {
-        values: &mut [],
-        row_stride: 2,
-        groups: 1,
-        accumulate: false,
-        bias: Bias::None,
-    };
-    product(&tile, output, &empty, &some);
-    let mut got = vec![1.0; 6];
+    assert!(product(&tile, Output::PLAIN, &empty, &some).is_empty());
     let no_depth = |lanes| Matrix::<f32>::dense(&[], lanes, 0);
-    let output = Output {
-        values: &mut got,
-        row_stride: 2,
-        groups: 1,
-        accumulate: false,
-        bias: Bias::None,
-    };
-    product(&tile, output, &no_depth(3), &no_depth(2));
-    assert!(got.iter().all(|value| *value == 0.0));
+    let got = product(&tile, Output::PLAIN, &no_depth(3), &no_depth(2));
+    assert!(got.len() == 6 && got.iter().all(|value| *value == 0.0));
 }
 
 #[test]
@@ -199,17 +205,9 @@ fn what_is_no_number_is_not_hidden_by_rounding() {
     for tile in Tile::all() {
         let left = [f32::NAN, 1.0, 2.0];
         let right = [1.0, 0.0, f32::INFINITY];
-        let mut got = [0.0; 9];
-        let output = Output {
-            values: &mut got,
-            row_stride: 3,
-            groups: 1,
-            accumulate: false,
-            bias: Bias::None,
-        };
-        product(
+        let got = product(
             &tile,
-            output,
+            Output::PLAIN,
             &Matrix::dense(&left, 3, 1),
             &Matrix::dense(&right, 3, 1),
         );
@@ -394,22 +392,15 @@ fn patches_follow_the_formula() {
                 output: [extent(height, kernel[0]), extent(width, kernel[1])],
             };
             let patches = Patches::new(images, window);
-            let pixels = patches.lanes() / count;
-            // Half of the bias of 1 is there already.
-            let mut got = vec![0.5; count * outputs * pixels];
+            let bias = vec![0.5; count * outputs];
             let output = Output {
-                values: &mut got,
-                row_stride: pixels,
                 groups: count,
-                accumulate: true,
-                bias: Bias::OfRows(&vec![0.5; count * outputs]),
+                bias: Bias::OfRows(&bias),
+                // The other half of 1.
+                residual: Some(vec![0.5; outputs * patches.lanes()]),
             };
-            product(
-                &tile,
-                output,
-                &Matrix::dense(&weight, outputs, depth),
-                &patches,
-            );
+            let weights = Matrix::dense(&weight, outputs, depth);
+            let got = product(&tile, output, &weights, &patches);
             let difference = distance(&got, &convolved(&images, &window, &weight, outputs));
             assert!(
                 difference < bound(&tile),
@@ -441,16 +432,14 @@ fn minimal_filtering_follows_the_formula() {
                 height,
                 width,
             };
-            let mut got = vec![0.5; count * outputs * height * width];
+            let bias = vec![1.0; count * outputs];
             let output = Output {
-                values: &mut got,
-                row_stride: height * width,
                 groups: count,
-                accumulate: true,
-                bias: Bias::OfRows(&vec![0.5; count * outputs]),
+                bias: Bias::OfRows(&bias),
+                residual: None,
             };
             let lanes = Matrix::dense(&weight, outputs, channels * 9);
-            convolve_3x3(tile, output, &lanes, &images);
+            let got = convolve_3x3(tile, output, &lanes, &images);
             let difference = distance(&got, &convolved(&images, &same(&images), &weight, outputs));
             assert!(
                 difference < 3e-6,

@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use self::blocks::Block;
 use crate::operand::Operand;
 use crate::patches::Images;
-use crate::product::{Bias, Output, Side, pack};
+use crate::product::{Side, pack};
+use crate::result::{Bias, Output, Place, written};
 use crate::tile::{Layout, Tile};
 
 /// Places of a transformed tile.
@@ -45,45 +46,71 @@ pub fn filtering_pays(tile: &Tile, images: &Images) -> bool {
 }
 
 /// Convolves images with kernels of 3×3 at stride 1, with one pixel of zeros around the image: the product of `weight` with the patches
-/// of the images, whose rows follow each other in `output`, with a group for each image.
+/// of the images, in a group for each image.
 ///
 /// `weight` has a lane for each output channel and a depth of `channels · 9`. Factors are not rounded: `tile` is one that does not.
 ///
 /// # Panics
 ///
-/// If a slice or the depth has another size, the output has another layout, there are no channels or a bias of columns, or the tile
-/// rounds.
-pub fn convolve_3x3(tile: &Tile, output: Output, weight: &dyn Operand, images: &Images) {
+/// If a slice, the depth or the residual has another size, there are no channels, other groups or a bias of columns, or the tile rounds.
+pub fn convolve_3x3(
+    tile: &Tile,
+    output: Output,
+    weight: &dyn Operand,
+    images: &Images,
+) -> Vec<f32> {
     let Images {
+        values,
         count,
         channels,
         height,
         width,
-        ..
     } = *images;
     let outputs = weight.lanes();
     assert!(!tile.rounds(), "transformed images are not to be rounded");
     assert_eq!(weight.depth(), channels * 9, "kernels are 3×3");
-    assert_eq!(images.values.len(), count * channels * height * width);
-    assert_eq!(output.values.len(), count * outputs * height * width);
-    assert_eq!([output.groups, output.row_stride], [count, height * width]);
-    assert!(channels > 0 && !matches!(output.bias, Bias::OfColumns(_)));
-    if output.values.is_empty() {
+    assert_eq!(values.len(), count * channels * height * width);
+    let Output {
+        groups,
+        bias,
+        residual,
+    } = output;
+    assert_eq!(groups, count, "there is a group for each image");
+    assert!(channels > 0 && !matches!(bias, Bias::OfColumns(_)));
+    let kernels = Kernels {
+        tile,
+        weight,
+        channels,
+    };
+    let size = count * outputs * height * width;
+    if let Some(mut values) = residual {
+        assert_eq!(values.len(), size, "a residual is as large as the result");
+        convolve(images, &kernels, bias, &mut values);
+        return values;
+    }
+    #[expect(
+        unsafe_code,
+        reason = "results are not cleared before they are written"
+    )]
+    // SAFETY: each pixel is part of a run of its block, and each run is put.
+    unsafe {
+        written(size, |places| convolve(images, &kernels, bias, places))
+    }
+}
+
+fn convolve<T: Place>(images: &Images, kernels: &Kernels, bias: Bias, places: &mut [T]) {
+    if places.is_empty() {
         return;
     }
-    let Output {
-        values,
-        accumulate: add,
-        bias,
-        ..
-    } = output;
+    let Images { height, width, .. } = *images;
+    let Kernels { tile, weight, .. } = *kernels;
+    let outputs = weight.lanes();
     let bias_of = |image: usize, channel: usize| match bias {
-        Bias::None => 0.0,
         Bias::OfRows(bias) => bias[image * outputs + channel],
-        Bias::OfColumns(_) => unreachable!("asserted above"),
+        Bias::None | Bias::OfColumns(_) => 0.0,
     };
     let blocks = blocks::divide(images);
-    let mut planes: Vec<_> = values
+    let mut planes: Vec<_> = places
         .chunks_mut(height * width)
         .map(|plane| plane.chunks_mut(blocks.rows * TILE * width))
         .collect();
@@ -95,19 +122,14 @@ pub fn convolve_3x3(tile: &Tile, output: Output, weight: &dyn Operand, images: &
             for channel in 0..outputs {
                 for image in block.images.clone() {
                     let part = planes[image * outputs + channel].next();
-                    let values = part.expect("blocks cover each plane once, in order");
+                    let places = part.expect("blocks cover each plane once, in order");
                     let bias = bias_of(image, channel);
-                    parts.push(Part { values, bias, add });
+                    parts.push(Part { places, bias });
                 }
             }
             (block, parts)
         })
         .collect();
-    let kernels = Kernels {
-        tile,
-        weight,
-        channels,
-    };
     // Transformed once where they are used more than once.
     let ready = (blocks.len() > 1).then(|| {
         let mut all = vec![0.0; outputs.div_ceil(tile.rows) * kernels.panel()];
@@ -120,25 +142,23 @@ pub fn convolve_3x3(tile: &Tile, output: Output, weight: &dyn Operand, images: &
         all
     });
     blocks.into_par_iter().for_each(|(block, parts)| {
-        convolve_block(images, &kernels, ready.as_deref(), &block, parts);
+        convolve_block(images, kernels, ready.as_deref(), &block, parts);
     });
 }
 
 /// Rows of pixels of one output channel.
-struct Part<'a> {
-    values: &'a mut [f32],
+struct Part<'a, T> {
+    places: &'a mut [T],
     bias: f32,
-    /// Whether the result is added to what is there.
-    add: bool,
 }
 
 /// `parts` are the rows of the block in each output channel of each of its images, images of a channel together.
-fn convolve_block(
+fn convolve_block<T: Place>(
     images: &Images,
     kernels: &Kernels,
     ready: Option<&[f32]>,
     block: &Block,
-    mut parts: Vec<Part>,
+    mut parts: Vec<Part<T>>,
 ) {
     let Kernels { tile, channels, .. } = *kernels;
     let (rows, lanes) = (tile.rows, tile.lanes);

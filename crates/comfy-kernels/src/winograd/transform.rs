@@ -7,9 +7,9 @@
 
 use super::blocks::Run;
 use super::{PIECE, PLACES, Part, TILE};
-use crate::elementwise;
 use crate::function::multiply_add;
 use crate::patches::Images;
+use crate::result::{Addend, Place};
 use crate::vectorise::vectorised;
 
 /// The points of interpolation are 0, ±A, ±B and infinity.
@@ -262,19 +262,21 @@ impl Finished {
     }
 
     /// Puts a run into rows of an output image that begin with a row of tiles.
-    pub(super) fn put(&self, run: &Run, first_row: usize, width: usize, part: &mut Part) {
+    pub(super) fn put<T: Place>(
+        &self,
+        run: &Run,
+        first_row: usize,
+        width: usize,
+        part: &mut Part<T>,
+    ) {
         let left = run.column * TILE;
         let count = (run.count * TILE).min(width - left);
-        let rows = part.values.chunks_exact_mut(width);
+        let rows = part.places.chunks_exact_mut(width);
         let rows = rows.skip((run.row - first_row) * TILE).take(TILE);
-        for (values, row) in rows.zip(self.rows.chunks_exact(TILE * self.lanes)) {
-            let values = &mut values[left..left + count];
-            let row = &row[run.lane * TILE..][..count];
-            if part.add {
-                elementwise::add_and_number(values, row, part.bias);
-            } else {
-                elementwise::set_number(values, row, part.bias);
-            }
+        for (places, row) in rows.zip(self.rows.chunks_exact(TILE * self.lanes)) {
+            let sums = &row[run.lane * TILE..][..count];
+            let places = &mut places[left..left + count];
+            T::put(places, sums, Addend::Same(part.bias));
         }
     }
 }

@@ -33,17 +33,8 @@ pub(in crate::ops) fn convolve(
         ],
     };
     let [rows, columns] = window.output;
-    let pixels = rows * columns;
     let (x, weight) = (contiguous(x), stored(weight));
     let bias = joined(bias, addend.per_channel, batch, outputs);
-    let accumulate = addend.image.is_some();
-    let mut all = match addend.image {
-        Some(image) => into_values(image),
-        None => vec![0.0; batch * outputs * pixels],
-    };
-    if all.is_empty() {
-        return tensor(all, [batch, outputs, rows, columns]);
-    }
     let weight = by_output(&weight, outputs, inputs * kernel_height * kernel_width);
     let images = Images {
         values: values(&x),
@@ -53,22 +44,20 @@ pub(in crate::ops) fn convolve(
         width,
     };
     let output = Output {
-        values: &mut all,
-        row_stride: pixels,
         groups: batch,
-        accumulate,
         bias: Bias::OfRows(&bias),
+        residual: addend.image.map(into_values),
     };
-    if [kernel_height, kernel_width] == [3, 3]
+    let all = if [kernel_height, kernel_width] == [3, 3]
         && geometry == Geometry::same(3)
         && filtering_pays(tile, &images)
     {
         // Transformed images are not to be rounded, and with so few products nothing is gained by that.
         let tile = Tile::of(Precision::Single);
-        convolve_3x3(&tile, output, &*weight, &images);
+        convolve_3x3(&tile, output, &*weight, &images)
     } else {
-        product(tile, output, &*weight, &Patches::new(images, window));
-    }
+        product(tile, output, &*weight, &Patches::new(images, window))
+    };
     tensor(all, [batch, outputs, rows, columns])
 }
 
