@@ -41,6 +41,13 @@ vectorised! {
         }
     }
 
+    /// `places = kept · gelu(gate)`
+    pub(crate) fn set_gated(places: &mut [MaybeUninit<f32>], kept: &[f32], gate: &[f32]) {
+        for ((place, kept), gate) in places.iter_mut().zip(kept).zip(gate) {
+            place.write(kept * function::gelu::<FUSED>(*gate));
+        }
+    }
+
     /// `places = sums + number`
     pub(crate) fn set_number(places: &mut [MaybeUninit<f32>], sums: &[f32], number: f32) {
         for (place, sum) in places.iter_mut().zip(sums) {

@@ -18,6 +18,7 @@ mod buffer;
 mod element;
 pub mod elementwise;
 mod function;
+mod gated;
 pub mod normalise;
 mod operand;
 mod patches;
@@ -29,6 +30,7 @@ mod winograd;
 
 pub use attention::{Attention, attend};
 pub use element::Element;
+pub use gated::gated_product;
 pub use operand::{Matrix, Operand};
 pub use patches::{Images, Patches, Window};
 pub use product::product;

@@ -189,6 +189,35 @@ fn what_is_added_is_added_where_it_belongs() {
 }
 
 #[test]
+fn gates_follow_the_formula() {
+    for tile in Tile::all() {
+        for [rows, depth, width] in [[1, 3, 1], [5, 40, 33], [1030, 17, 7], [2, 700, 400]] {
+            let left = numbers(rows * depth, 1);
+            let right = numbers(2 * width * depth, 2);
+            let bias = numbers(2 * width, 3);
+            let sums = plain(&left, &right, [rows, depth, 2 * width], [depth, 1]);
+            let mut want = Vec::new();
+            for row in sums.chunks(2 * width) {
+                for index in 0..width {
+                    let kept = row[index] + f64::from(bias[index]);
+                    let gate = row[width + index] + f64::from(bias[width + index]);
+                    let mut gelu = [gate as f32];
+                    elementwise::gelu(&mut gelu);
+                    want.push(kept * f64::from(gelu[0]));
+                }
+            }
+            let right = Matrix::dense(&right, 2 * width, depth);
+            let got = gated_product(&tile, Some(&bias), &left, &right);
+            let difference = distance(&got, &want);
+            assert!(
+                difference < 2.0 * bound(&tile),
+                "{tile:?} {rows}×{width}: {difference:.1e}"
+            );
+        }
+    }
+}
+
+#[test]
 fn nothing_is_a_product_too() {
     let tile = Tile::of(Precision::Single);
     let empty = Matrix::<f32>::dense(&[], 0, 5);

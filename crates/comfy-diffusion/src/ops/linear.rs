@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::activation::geglu;
 use super::host;
 use super::profile::timed;
 use super::strategy::{Kernels, Strategies};
@@ -102,6 +103,18 @@ impl Linear {
             Some(residual) => y + residual,
             None => y,
         }
+    }
+
+    /// The gated linear unit [`geglu`] of what [`Linear::forward`] gives, `[batch, tokens, outputs / 2]`.
+    pub fn forward_geglu(&self, x: Tensor<3>) -> Tensor<3> {
+        if self.strategies.kernels != Kernels::Host {
+            return geglu(&self.strategies, self.forward(x));
+        }
+        let name = self.describe(&x);
+        timed(
+            || format!("{} gated", name()),
+            || host::linear_geglu(&self.strategies.tile(), x, &self.weight, self.bias.as_ref()),
+        )
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`.

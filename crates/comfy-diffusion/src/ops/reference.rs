@@ -14,6 +14,8 @@ pub(crate) enum Example {
     Linear([usize; 4]),
     /// The same, from an image to tokens (`false`) or from tokens to an image (`true`), with a residual.
     Projection([usize; 4], bool),
+    /// `[batch, tokens, inputs, outputs]`, the outputs gated.
+    Gated([usize; 4]),
     /// `[batch, inputs, outputs, height, width]`, kernel size and geometry.
     Convolution([usize; 5], usize, Geometry),
     /// `[batch, queries, keys, heads, size]`
@@ -29,8 +31,9 @@ pub(crate) enum Example {
 }
 
 /// Matrix products, norms and activations for a self-test.
-pub(crate) const BASIC: [Example; 6] = [
+pub(crate) const BASIC: [Example; 7] = [
     Example::Linear([2, 24, 40, 96]),
+    Example::Gated([2, 24, 40, 96]),
     Example::Projection([2, 30, 64, 32], true),
     Example::GroupNorm([2, 64, 6, 5], 32, true),
     Example::LayerNorm([2, 24, 40]),
@@ -56,6 +59,7 @@ impl Example {
     pub(crate) fn difference(&self, device: &Device, strategies: &Strategies) -> f64 {
         match *self {
             Self::Linear(sizes) => linear(device, *strategies, sizes),
+            Self::Gated(sizes) => gated(device, *strategies, sizes),
             Self::Projection(sizes, to_channels) => {
                 projection(device, *strategies, sizes, to_channels)
             }
@@ -141,6 +145,35 @@ fn linear(
     );
     let got = layer.forward(upload(device, &x, [batch, tokens, inputs]));
     relative(got, &rows_times(&x, &weight, &bias, inputs))
+}
+
+fn gated(
+    device: &Device,
+    strategies: Strategies,
+    [batch, tokens, inputs, outputs]: [usize; 4],
+) -> f64 {
+    let mut numbers = Numbers::new(9);
+    let x = numbers.take(batch * tokens * inputs);
+    let (weight, bias) = (numbers.take(outputs * inputs), numbers.take(outputs));
+    // So that gates are where the error function can be summed up.
+    let scaled = 1.0 / (inputs as f32).sqrt();
+    let weight: Vec<f32> = weight.iter().map(|value| value * scaled).collect();
+    let layer = Linear::new(
+        upload(device, &weight, [outputs, inputs]),
+        Some(upload(device, &bias, [outputs])),
+        strategies,
+    );
+    let both = rows_times(&x, &weight, &bias, inputs);
+    let want: Vec<f64> = both
+        .chunks_exact(outputs)
+        .flat_map(|row| {
+            let (kept, gate) = row.split_at(outputs / 2);
+            let gate = gate.iter().map(|gate| gate * normal_distribution(*gate));
+            kept.iter().zip(gate).map(|(kept, gate)| kept * gate)
+        })
+        .collect();
+    let got = layer.forward_geglu(upload(device, &x, [batch, tokens, inputs]));
+    relative(got, &want)
 }
 
 /// Rows of `columns` values, transposed.

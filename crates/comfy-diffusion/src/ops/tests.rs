@@ -28,6 +28,7 @@ fn examples() -> Vec<Example> {
         ]
         .map(Example::Linear),
     );
+    list.extend([[1, 1, 1, 2], [2, 30, 24, 34], [1, 1500, 16, 64]].map(Example::Gated));
     for sizes in [
         [1, 12, 7, 5],
         [2, 64, 32, 32],

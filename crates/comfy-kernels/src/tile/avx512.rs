@@ -43,6 +43,16 @@ pub(super) fn brain() -> Option<Tile> {
     })
 }
 
+/// [`brain`], if it is faster than [`single`]: Intel's processors begin a product of pairs half as often as one of `f32`.
+pub(super) fn faster_brain() -> Option<Tile> {
+    let vendor = std::arch::x86_64::__cpuid(0);
+    let is_intel = [vendor.ebx, vendor.edx, vendor.ecx]
+        .map(u32::to_le_bytes)
+        .concat()
+        == b"GenuineIntel";
+    brain().filter(|_| !is_intel)
+}
+
 fn run(left: &[f32], right: &[f32], result: &mut [f32], row_stride: usize, add: bool) {
     let (left, _) = left.as_chunks::<ROWS>();
     let (right, _) = right.as_chunks::<16>();

@@ -65,7 +65,7 @@ impl Tile {
         {
             let brain = match precision {
                 Precision::Single => None,
-                Precision::Brain => amx::brain().or_else(avx512::brain),
+                Precision::Brain => amx::brain().or_else(avx512::faster_brain),
             };
             let best = brain.or_else(avx512::single).or_else(avx2::single);
             if let Some(tile) = best {

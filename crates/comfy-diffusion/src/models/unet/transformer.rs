@@ -7,7 +7,7 @@ use super::super::{Activation, Observer};
 use super::{GROUPS, Hooking};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::ops::{GroupNorm, LayerNorm, Linear, Mask, Strategies, attention, geglu};
+use crate::ops::{GroupNorm, LayerNorm, Linear, Mask, Strategies, attention};
 use crate::residency::Part;
 use crate::weights::Scope;
 
@@ -130,7 +130,6 @@ struct Block {
     feed_norm: LayerNorm,
     feed_in: Linear,
     feed_out: Linear,
-    strategies: Strategies,
 }
 
 impl Block {
@@ -162,7 +161,6 @@ impl Block {
             feed_norm,
             feed_in,
             feed_out,
-            strategies: *device.strategies(),
         })
     }
 
@@ -191,10 +189,10 @@ impl Block {
             let text = site(AttentionKind::ToText);
             x = layer.forward(x, context, text.as_ref())?;
         }
-        let hidden = self.feed_in.forward(self.feed_norm.forward(x.clone()));
-        Ok(self
-            .feed_out
-            .forward_add(geglu(&self.strategies, hidden), x))
+        let hidden = self
+            .feed_in
+            .forward_geglu(self.feed_norm.forward(x.clone()));
+        Ok(self.feed_out.forward_add(hidden, x))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
-use comfy_kernels::{Bias, Images, Matrix, Operand, Output, Patches, Tile, Window, product};
+use comfy_kernels::{
+    Bias, Images, Matrix, Operand, Output, Patches, Tile, Window, gated_product, product,
+};
 
 use super::{by_output, contiguous, into_values, stored, strided, tensor, values};
 
@@ -28,6 +30,21 @@ pub(in crate::ops) fn linear(
     let weight = by_output(&weight, outputs, inputs);
     let all = product(tile, output, &*x.operand(), &*weight);
     tensor(all, [batch, tokens, outputs])
+}
+
+/// `[batch, tokens, inputs]` to `[batch, tokens, outputs]`, the first half of which is kept as the second lets it.
+pub(in crate::ops) fn linear_geglu(
+    tile: &Tile,
+    x: Tensor<3>,
+    weight: &Tensor<2>,
+    bias: Option<&Tensor<1>>,
+) -> Tensor<3> {
+    let [batch, tokens, inputs] = x.dims();
+    let [outputs, _] = weight.dims();
+    let (x, weight, bias) = (contiguous(x), stored(weight), bias.cloned().map(contiguous));
+    let weight = by_output(&weight, outputs, inputs);
+    let all = gated_product(tile, bias.as_ref().map(values), values(&x), &*weight);
+    tensor(all, [batch, tokens, outputs / 2])
 }
 
 /// `[batch, tokens, inputs]` to `[batch, outputs, tokens]`, plus `residual`.

@@ -18,7 +18,7 @@ use half::{bf16, f16};
 pub(super) use attention::attention;
 pub(super) use convolution::convolve;
 pub(super) use elementwise::{geglu, gelu, quick_gelu, silu, upsample_nearest_2x};
-pub(super) use linear::{linear, linear_to_channels};
+pub(super) use linear::{linear, linear_geglu, linear_to_channels};
 pub(super) use norm::{Affine, group_norm, layer_norm};
 
 /// How many values one task of an elementwise loop handles.
