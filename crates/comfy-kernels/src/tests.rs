@@ -477,3 +477,41 @@ fn minimal_filtering_follows_the_formula() {
         }
     }
 }
+
+#[test]
+fn norms_are_the_same_in_place_and_elsewhere() {
+    use crate::normalise::{Affine, Source, group_norm, layer_norm};
+
+    let values = numbers(3 * 8 * 45, 1);
+    let (scale, shift) = (numbers(8, 2), numbers(8, 3));
+    let affine = Affine {
+        scale: &scale,
+        shift: &shift,
+        epsilon: 1e-3,
+    };
+    let wide = |values: &[f32]| -> Vec<f64> { values.iter().copied().map(f64::from).collect() };
+    for silu in [false, true] {
+        let of = |source| group_norm(source, &affine, 4, 45, silu);
+        let (one, other) = (of(Source::Own(values.clone())), of(Source::Shared(&values)));
+        assert!(distance(&one, &wide(&other)) < 1e-7);
+    }
+    let of = |source| layer_norm(source, &affine);
+    let (one, other) = (of(Source::Own(values.clone())), of(Source::Shared(&values)));
+    assert!(distance(&one, &wide(&other)) < 1e-7);
+    // By hand: one row of features.
+    let row = wide(&values[..8]);
+    let mean = row.iter().sum::<f64>() / 8.0;
+    let variance = row
+        .iter()
+        .map(|value| (value - mean) * (value - mean))
+        .sum::<f64>()
+        / 8.0;
+    let wanted = row
+        .iter()
+        .zip(scale.iter().zip(&shift))
+        .map(|(value, (scale, shift))| {
+            (value - mean) / (variance + 1e-3).sqrt() * f64::from(*scale) + f64::from(*shift)
+        });
+    assert!(distance(&one[..8], &wanted.collect::<Vec<_>>()) < 1e-6);
+    assert!(of(Source::Own(Vec::new())).is_empty());
+}

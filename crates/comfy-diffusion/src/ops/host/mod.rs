@@ -78,12 +78,17 @@ fn by_output(weight: &FlexTensor, outputs: usize, depth: usize) -> Box<dyn Opera
 fn into_values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     let x = contiguous(x);
     if x.is_unique() {
-        x.into_data()
-            .try_into_vec()
-            .expect("the tensor holds f32 values")
+        owned(x)
     } else {
         values(&x).to_vec()
     }
+}
+
+/// The values of a contiguous tensor that nobody else holds.
+fn owned(x: FlexTensor) -> Vec<f32> {
+    x.into_data()
+        .try_into_vec()
+        .expect("the tensor holds f32 values")
 }
 
 /// A tensor of values in C order.
