@@ -158,7 +158,7 @@ fn added_again(x: &Tensor<4>, added: &[Tensor<4>]) -> Tensor<4> {
 }
 
 /// Some rows and columns of the first condition's part.
-fn thinned(x: &Tensor<4>, parts: usize) -> Tensor<4> {
+pub(super) fn thinned(x: &Tensor<4>, parts: usize) -> Tensor<4> {
     let [batch, _, _, _] = x.dims();
     let every = burn::tensor::Slice::new(0, None, STRIDE as isize);
     x.clone()
@@ -167,7 +167,7 @@ fn thinned(x: &Tensor<4>, parts: usize) -> Tensor<4> {
         .slice_dim(3, every)
 }
 
-fn mean_distance(one: &Tensor<4>, other: &Tensor<4>) -> f32 {
+pub(super) fn mean_distance(one: &Tensor<4>, other: &Tensor<4>) -> f32 {
     (one.clone() - other.clone())
         .abs()
         .mean()
