@@ -7,8 +7,8 @@
 //!
 //! Convolutions of 3×3 need a quarter of the multiplications by minimal filtering ([`convolve_3x3`]).
 //!
-//! Tiles exist for AVX-512, AVX2 and in plain Rust, and for processors that multiply pairs of `bf16` (AVX512-BF16), which takes
-//! half the time; [`Tile::of`] asks the processor.
+//! Tiles exist for AVX-512, AVX2 and in plain Rust, and for processors that multiply pairs of `bf16` (AMX, AVX512-BF16), which takes
+//! less time; [`Tile::of`] asks the processor.
 //!
 //! The crate knows slices alone. `unsafe` is found in `tile`, where instructions for one kind of processor are called, and where results
 //! are written into memory that nobody has cleared.

@@ -211,8 +211,8 @@ struct Computing {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
 struct NetworkPrecision {
-    /// Round what diffusion networks multiply to bf16 where the processor is faster at it (AVX512-BF16): half the time, slightly
-    /// different pictures. On a graphics card the same as --fp32-unet
+    /// Round what diffusion networks multiply to bf16 where the processor is faster at it (AMX, AVX512-BF16 of AMD): less time,
+    /// slightly different pictures. On a graphics card the same as --fp32-unet
     #[arg(long, group = "unet", env = "COMFYUI_BF16_UNET", value_parser = clap::builder::BoolishValueParser::new())]
     bf16_unet: bool,
     /// Compute diffusion networks in f16 on a graphics card that has it, which is the default there; in f32 elsewhere

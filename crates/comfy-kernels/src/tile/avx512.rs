@@ -43,7 +43,7 @@ pub(super) fn brain() -> Option<Tile> {
     })
 }
 
-/// [`brain`], if it is faster than [`single`]: Intel's processors begin a product of pairs half as often as one of `f32`.
+/// [`brain`], if it is faster than [`single`]: on Intel's Sapphire Rapids it is slower (`examples/rate.rs`).
 pub(super) fn faster_brain() -> Option<Tile> {
     let vendor = std::arch::x86_64::__cpuid(0);
     let is_intel = [vendor.ebx, vendor.edx, vendor.ecx]
