@@ -54,30 +54,31 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
     let Err(Error::NotFinite { what, .. }) = &first else {
         return first;
     };
-    let precision = request.model.device.for_networks().strategies().precision;
-    if precision == Precision::Single || !set_exact(&request, true)? {
+    let (model, guidance) = (request.model, request.guidance);
+    let precision = model.device.for_networks().strategies().precision;
+    if precision == Precision::Single || !set_exact(model, guidance, true)? {
         return first;
     }
     tracing::warn!(
         ?precision,
         "{what} gave values that are not finite numbers; it is tried again in f32"
     );
-    let second = attempt(request.clone(), observe);
+    let second = attempt(request, observe);
     if let Err(Error::NotFinite { .. }) = second {
-        set_exact(&request, false)?;
+        set_exact(model, guidance, false)?;
     }
     second
 }
 
 /// Says how exactly the network and those that steer it are to compute. False if that is how they do it already.
-fn set_exact(request: &SampleRequest<'_>, is_exact: bool) -> Result<bool> {
-    let mut is_new = request.model.network.set_exact(is_exact);
-    for (_, conditions) in request.guidance.lists() {
+fn set_exact(model: &Model, guidance: &dyn Guidance, is_exact: bool) -> Result<bool> {
+    let mut is_new = model.network.set_exact(is_exact);
+    for (_, conditions) in guidance.lists() {
         for control in conditions
             .iter()
             .filter_map(|condition| condition.control.as_ref())
         {
-            for network in control.networks(request.model)? {
+            for network in control.networks(model)? {
                 is_new |= network.set_exact(is_exact);
             }
         }

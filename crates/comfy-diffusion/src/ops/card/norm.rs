@@ -14,7 +14,7 @@ pub(in crate::ops) struct Affine<'a> {
     pub(in crate::ops) epsilon: f32,
 }
 
-/// Group norm of `[batch, channels, height, width]`, with SiLU after it if that is wanted.
+/// Group norm of `[batch, channels, height, width]`, with `silu` after it if that is wanted.
 pub(in crate::ops) fn group_norm(
     x: Tensor<4>,
     affine: &Affine<'_>,
@@ -148,7 +148,9 @@ mod kernel {
         if rows.count == 0 || rows.length == 0 {
             return out;
         }
-        let width = [4, 2, 1].into_iter().find(|width| rows.run % width == 0);
+        let width = [4, 2, 1]
+            .into_iter()
+            .find(|width| rows.run.is_multiple_of(*width));
         let width = width.unwrap_or(1);
         let length = rows.length / width;
         let hardware = client.properties().hardware.max_units_per_cube as usize;
@@ -202,7 +204,7 @@ mod kernel {
         #[comptime] units: usize,
         #[comptime] by_channel: bool,
         #[comptime] silu: bool,
-        #[define(F)] _dtype: ElemType,
+        #[define(F)] element: ElemType,
     ) {
         // Where the grid has more cubes than there are rows, the last row is written more than once, the same each time.
         let mut row = CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X;

@@ -156,7 +156,7 @@ mod kernel {
         start: u32,
         rows: u32,
         columns: u32,
-        #[define(F)] _dtype: ElemType,
+        #[define(F)] element: ElemType,
     ) {
         let index = ABSOLUTE_POS as u32;
         if index >= out.len() as u32 {
