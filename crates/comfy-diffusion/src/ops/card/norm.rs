@@ -99,6 +99,10 @@ impl Norms for CubeBackend {
     }
 }
 
+#[allow(
+    clippy::used_underscore_binding,
+    reason = "the macro of kernels uses the parameter that names their element type"
+)]
 mod kernel {
     use burn::backend::cubecl::dtype_to_elem_type;
     use burn_cubecl::cubecl::prelude::*;
@@ -204,7 +208,7 @@ mod kernel {
         #[comptime] units: usize,
         #[comptime] by_channel: bool,
         #[comptime] silu: bool,
-        #[define(F)] element: ElemType,
+        #[define(F)] _element: ElemType,
     ) {
         // Where the grid has more cubes than there are rows, the last row is written more than once, the same each time.
         let mut row = CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X;

@@ -94,6 +94,10 @@ impl Patches for CubeBackend {
     }
 }
 
+#[allow(
+    clippy::used_underscore_binding,
+    reason = "the macro of kernels uses the parameter that names their element type"
+)]
 mod kernel {
     use burn::backend::cubecl::dtype_to_elem_type;
     use burn::tensor::Shape;
@@ -156,7 +160,7 @@ mod kernel {
         start: u32,
         rows: u32,
         columns: u32,
-        #[define(F)] element: ElemType,
+        #[define(F)] _element: ElemType,
     ) {
         let index = ABSOLUTE_POS as u32;
         if index >= out.len() as u32 {
