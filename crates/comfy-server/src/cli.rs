@@ -207,6 +207,7 @@ struct Computing {
 /// How exactly diffusion networks are computed. Text encoders and autoencoders are computed in f32 in any case.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 struct NetworkPrecision {
     /// Round what diffusion networks multiply to bf16 where the processor is faster at it (AVX512-BF16): half the time, slightly
     /// different pictures. On a graphics card the same as --fp32-unet
