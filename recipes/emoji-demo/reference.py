@@ -7,8 +7,6 @@ import json
 import sys
 from pathlib import Path
 
-import torch
-
 from pictures import to_image
 from sampling import draw, open_checkpoint
 
@@ -33,5 +31,4 @@ def main(checkpoint):
 
 
 if __name__ == "__main__":
-    torch.backends.mkldnn.enabled = False
     main(sys.argv[1])

@@ -1,11 +1,12 @@
 """Whether pictures show what was asked: is the nearest training picture that of the concept?
 
     python retrieval.py DATA --checkpoint emoji-demo.safetensors     draws the pictures with PyTorch
+    python retrieval.py DATA --checkpoint emoji-demo.safetensors --rebuilt   takes the drawings through the autoencoder: the most there is to reach
     python retrieval.py DATA --folder PICTURES                       takes PICTURES/NAME-STYLE.png, made by anything
     python retrieval.py DATA --server http://127.0.0.1:8188 --name emoji-demo.safetensors
 
-Pictures are compared as 32×32 pixels in Lab after centring on what differs from white; a concept's distance is the smaller of those to its drawings in the
-two styles.
+Pictures are compared as 32×32 pixels in Lab after centring what differs from white; a concept's distance is the smaller of those
+to its drawings in the two styles.
 """
 
 import argparse
@@ -102,6 +103,15 @@ def drawn_by_torch(checkpoint, prompts, seeds, settings):
     return torch.cat([draw(model, [prompt], [seed], **settings) for prompt, seed in zip(prompts, seeds)])
 
 
+@torch.no_grad()
+def rebuilt_by_torch(checkpoint, data, cases):
+    from sampling import open_checkpoint
+
+    vae, rgba, white = open_checkpoint(checkpoint).vae, drawings(data), torch.full((1, 3), 255.0)
+    pictures = [on_background(rgba[concept, STYLES.index(style)][None], white) for concept, style, _ in cases]
+    return torch.cat([vae.decode(vae.encode(picture)).clamp(-1, 1) for picture in pictures])
+
+
 def main(arguments):
     listed = concepts(arguments.data)
     cases = tests(listed)
@@ -115,6 +125,8 @@ def main(arguments):
         from server import draw
 
         pictures = torch.stack([to_tensor(draw(arguments.server, arguments.name, *case, **settings)) for case in zip(prompts, seeds)])
+    elif arguments.rebuilt:
+        pictures = rebuilt_by_torch(arguments.checkpoint, arguments.data, cases)
     else:
         pictures = drawn_by_torch(arguments.checkpoint, prompts, seeds, settings)
     report(listed, cases, ranks(pictures, [concept for concept, _, _ in cases], training_features(arguments.data)))
@@ -127,6 +139,7 @@ if __name__ == "__main__":
     source.add_argument("--checkpoint")
     source.add_argument("--folder")
     source.add_argument("--server")
+    parser.add_argument("--rebuilt", action="store_true")
     parser.add_argument("--name", default="emoji-demo.safetensors", help="the checkpoint's name at the server")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--cfg", type=float, default=4.0)

@@ -23,8 +23,8 @@ from pictures import STYLES, concepts, sheet
 from retrieval import ranks, tests, training_features
 from text import Tokenizer, Vocabulary
 
-# Noise levels drawn for each caption, one of each quarter of the schedule.
-DRAWS = 4
+# Noise levels drawn for each caption, one of each half of the schedule.
+DRAWS = 2
 # So many pictures are surely on white.
 WHITE_SHARE = 0.6
 # The most that an error in the noise counts, where the noise hides the picture.
@@ -70,10 +70,10 @@ class Batches:
 
 
 def draw_timesteps(count, device):
-    """`[DRAWS, count]`, one of each quarter, more of the noisy ones."""
-    quarter = torch.arange(DRAWS, device=device)[:, None]
-    share = (quarter + torch.rand(DRAWS, count, device=device)) / DRAWS
-    return (share**0.8 * STEPS).long().clamp(max=STEPS - 1)
+    """`[DRAWS, count]`, one of each part, more of the noisy ones."""
+    part = torch.arange(DRAWS, device=device)[:, None]
+    share = (part + torch.rand(DRAWS, count, device=device)) / DRAWS
+    return (share**0.7 * STEPS).long().clamp(max=STEPS - 1)
 
 
 def loss_of(model, tokens, latents, timesteps, noise):
@@ -197,7 +197,7 @@ if __name__ == "__main__":
     parser.add_argument("data")
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--probe", type=float, default=10, help="minutes between probes")
-    parser.add_argument("--batch", type=int, default=32, help="captions at once")
+    parser.add_argument("--batch", type=int, default=64, help="captions at once")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--compile", action="store_true", help="fuse operations, which takes some minutes first")
     main(parser.parse_args())
