@@ -52,8 +52,8 @@ def to_tensor(image):
 
 
 def to_image(picture):
-    """A Pillow image of a picture `[3, h, w]` in -1..1."""
-    levels = ((picture + 1) * 127.5).clamp(0, 255).round().byte()
+    """A Pillow image of a picture `[3, h, w]` in -1..1, cut to whole levels as ComfyUI does when it saves one."""
+    levels = ((picture + 1) / 2 * 255).clamp(0, 255).byte()
     return Image.fromarray(levels.permute(1, 2, 0).numpy())
 
 
