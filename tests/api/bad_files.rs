@@ -221,6 +221,51 @@ fn a_checkpoint_with_a_misshaped_tensor() {
 }
 
 #[test]
+fn a_checkpoint_whose_weights_are_not_numbers() {
+    const TENSOR: &str = "model.diffusion_model.input_blocks.1.0.in_layers.2.weight";
+    let spoilt = |path: &Path| {
+        let mut bytes = fs::read(comfy_fixtures::checkpoint("sd15_tiny")).unwrap();
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let entries: Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+        let start = entries[TENSOR]["data_offsets"][0].as_u64().unwrap() as usize;
+        let place = 8 + header + start;
+        bytes[place..place + 2].copy_from_slice(&0x7e00_u16.to_le_bytes());
+        write(path, &bytes);
+    };
+    broken(spoilt, &[TENSOR, "not"]);
+}
+
+#[test]
+fn a_checkpoint_that_wants_to_run_something() {
+    // Pickles that call `os.system`, as PyTorch's old kind of file and in an archive.
+    let call = b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R.";
+    let old = [&b"\x80\x02K\0.\x80\x02M\xe9\x03.\x80\x02}."[..], call].concat();
+    broken(|path| write(path, &old), &["os.system"]);
+    let mut archive = comfy_fixtures::bytes("pickles/zipped.ckpt");
+    let program = archive
+        .windows(2)
+        .position(|window| window == b"\x80\x02")
+        .unwrap();
+    archive[program..program + call.len()].copy_from_slice(call);
+    broken(|path| write(path, &archive), &["os.system"]);
+}
+
+#[test]
+fn a_checkpoint_that_is_a_zip_bomb() {
+    let mut bomb = comfy_fixtures::bytes("pickles/packed.ckpt");
+    let entries: Vec<usize> = bomb
+        .windows(4)
+        .enumerate()
+        .filter(|(_, window)| *window == b"PK\x01\x02")
+        .map(|(at, _)| at)
+        .collect();
+    for at in entries {
+        bomb[at + 24..at + 28].copy_from_slice(&(3_u32 << 30).to_le_bytes());
+    }
+    broken(|path| write(path, &bomb), &["unpacks to 3221225472 bytes"]);
+}
+
+#[test]
 fn a_picture_that_claims_sixty_thousand_pixels_squared() {
     let server = TestServer::start();
     let client = server.client();

@@ -14,6 +14,7 @@ mod bad_requests;
 mod blocking_prompts;
 mod client_rules;
 mod clients;
+mod demo_model;
 mod front_end;
 mod front_end_in_use;
 mod http_recordings;

@@ -1,12 +1,9 @@
 //! Whole workflows: the same pictures and the same history entries as recorded.
 
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-
 use comfy_fixtures::assert_same_picture;
 use comfy_tests::difference::{Rule, differences};
 use comfy_tests::picture;
-use comfy_tests::server::{TestServer, place};
+use comfy_tests::recorded::place_models;
 use serde_json::{Value, json};
 
 use crate::shared::shared;
@@ -77,48 +74,6 @@ fn check(name: &str) {
             want.texts["prompt"].contains("\": \""),
             "spaces in the text chunk as Python writes them"
         );
-    }
-}
-
-/// Puts the files that a recorded workflow names into the server's model folders.
-fn place_models(server: &TestServer, name: &str) {
-    let prompt = comfy_fixtures::json(&format!("workflows/{name}/prompt.json"));
-    for node in prompt.as_object().expect("nodes").values() {
-        let input = |key: &str| node["inputs"][key].as_str();
-        if let Some(file) = input("ckpt_name") {
-            let checkpoint = file.trim_end_matches(".safetensors");
-            let target = server.path(&format!("models/checkpoints/{file}"));
-            place_once(&comfy_fixtures::checkpoint(checkpoint), &target);
-        }
-        if let Some(file) = input("lora_name") {
-            let target = server.path(&format!("models/loras/{file}"));
-            place_once(&comfy_fixtures::path(&format!("loras/{file}")), &target);
-        }
-        for (key, folder) in [
-            ("control_net_name", "controlnet"),
-            ("model_name", "upscale_models"),
-        ] {
-            if let Some(file) = input(key) {
-                let stem = file.trim_end_matches(".safetensors");
-                let target = server.path(&format!("models/{folder}/{file}"));
-                place_once(&comfy_fixtures::checkpoint(stem), &target);
-            }
-        }
-        if input("vae_name") == Some("taesd") {
-            for part in ["taesd_encoder", "taesd_decoder"] {
-                let target = server.path(&format!("models/vae_approx/{part}.safetensors"));
-                place_once(&comfy_fixtures::checkpoint(part), &target);
-            }
-        }
-    }
-}
-
-/// Tests run beside each other, and two of them may need the same file.
-fn place_once(from: &Path, to: &Path) {
-    static PLACING: Mutex<()> = Mutex::new(());
-    let _placing = PLACING.lock().unwrap_or_else(PoisonError::into_inner);
-    if !to.exists() {
-        place(from, to);
     }
 }
 
@@ -294,4 +249,30 @@ workflows! {
     merge_blocks: "merge_blocks",
     merge_simple: "merge_simple",
     model_easycache: "model_easycache",
+    add_noise: "add_noise",
+    easycache_skips: "easycache_skips",
+    instruct_pix2pix: "instruct_pix2pix",
+    lora_model_only: "lora_model_only",
+    model_continuous_edm: "model_continuous_edm",
+    model_differential: "model_differential",
+    sampler_node_dpmpp_2s: "sampler_node_dpmpp_2s",
+    sampler_node_euler_anc_cfg_pp: "sampler_node_euler_anc_cfg_pp",
+    sampler_node_euler_cfg_pp: "sampler_node_euler_cfg_pp",
+    sampler_node_lcm_upscale: "sampler_node_lcm_upscale",
+    sampler_node_sa_solver: "sampler_node_sa_solver",
+    scheduler_ays: "scheduler_ays",
+    scheduler_beta: "scheduler_beta",
+    scheduler_exponential: "scheduler_exponential",
+    scheduler_gits: "scheduler_gits",
+    scheduler_laplace: "scheduler_laplace",
+    scheduler_optimal: "scheduler_optimal",
+    scheduler_polyexponential: "scheduler_polyexponential",
+    scheduler_turbo: "scheduler_turbo",
+    scheduler_vp: "scheduler_vp",
+    sigmas_extended: "sigmas_extended",
+    sigmas_first: "sigmas_first",
+    sigmas_of_percent: "sigmas_of_percent",
+    sigmas_split: "sigmas_split",
+    sigmas_split_denoise: "sigmas_split_denoise",
+    unsample: "unsample",
 }

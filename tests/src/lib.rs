@@ -12,6 +12,7 @@ pub mod load;
 pub mod multipart;
 pub mod picture;
 pub mod prompts;
+pub mod recorded;
 pub mod server;
 pub mod websocket;
 

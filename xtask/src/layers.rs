@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("comfy-api", &[]),
     ("comfy-node-derive", &[]),
     ("comfy-graph", &["comfy-api", "comfy-node-derive"]),
+    ("comfy-demo", &[]),
     ("comfy-kernels", &[]),
     ("comfy-diffusion", &["comfy-kernels"]),
     ("comfy-exec", &["comfy-api", "comfy-graph"]),
@@ -27,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "comfy-server",
         &[
             "comfy-api",
+            "comfy-demo",
             "comfy-exec",
             "comfy-graph",
             "comfy-nodes",
@@ -34,6 +36,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("comfy-fixtures", &[]),
+    (
+        "comfy-fuzz",
+        &[
+            "comfy-api",
+            "comfy-diffusion",
+            "comfy-fixtures",
+            "comfy-graph",
+            "comfy-nodes",
+            "comfy-server",
+        ],
+    ),
     ("embedding", &["comfy-fixtures", "comfy-session"]),
     (
         "comfy-tests",
@@ -55,6 +68,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// only the server knows HTTP.
 const FENCED: &[(&str, &[&str])] = &[
     ("burn", &["comfy-diffusion", "comfy-nodes"]),
+    ("burn-cubecl", &["comfy-diffusion"]),
     ("axum", &["comfy-server"]),
     ("hyper", &["comfy-server"]),
 ];

@@ -5,6 +5,8 @@ mod bench;
 mod docs;
 mod layers;
 mod openapi;
+#[cfg(test)]
+mod tables;
 
 use std::path::{Path, PathBuf};
 

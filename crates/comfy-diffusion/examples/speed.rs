@@ -1,10 +1,13 @@
 //! Computes parts of a checkpoint and tells how long that took: our side of `cargo xtask bench`.
 //!
-//! `speed CHECKPOINT [--device DEVICE] [--bf16-unet]` reads requests from the standard input and answers each, both as lines of JSON:
+//! `speed CHECKPOINT [--device DEVICE] [--bf16-unet | --fp16-unet | --fp32-unet]` reads requests from the standard input and answers each,
+//! both as lines of JSON:
 //! `{"work": "unet", "inputs": {"latent": {"file": PATH, "shape": [2, 4, 32, 32]}, "context": …}, "output": PATH, "profile": false}` is
 //! answered by `{"seconds": 1.2, "peak_mib": 3000.0}`. Works are `unet` (inputs `latent`, `context` and, for SDXL, `label`),
 //! `decode` (`latent`), `encode` (`image`) and `text`. Files hold `f32` values, little endian, in C order. With `profile`, the answer has
 //! the time of every operator.
+//!
+//! `speed --make NAME` makes a synthetic checkpoint such as `sd15_full_fp16`, if it is not there, and says where it is.
 
 #![allow(
     clippy::print_stdout,
@@ -78,14 +81,26 @@ fn main() -> Result<()> {
     let path = arguments
         .first()
         .ok_or("expected the path of a checkpoint")?;
+    if let [flag, name] = &arguments[..]
+        && flag == "--make"
+    {
+        println!("{}", comfy_fixtures::checkpoint(name).display());
+        return Ok(());
+    }
     let named = arguments.iter().position(|argument| argument == "--device");
     let request = match named.and_then(|index| arguments.get(index + 1)) {
         Some(name) => name.parse()?,
         None => DeviceRequest::Cpu,
     };
     let mut plan = DevicePlan::survey(request)?;
-    if arguments.iter().any(|argument| argument == "--bf16-unet") {
-        plan.network_precision = Precision::Brain;
+    for (flag, precision) in [
+        ("--bf16-unet", Precision::Brain),
+        ("--fp16-unet", Precision::Half),
+        ("--fp32-unet", Precision::Single),
+    ] {
+        if arguments.iter().any(|argument| argument == flag) {
+            plan.network_precision = precision;
+        }
     }
     let start = Instant::now();
     let device = plan.open()?;

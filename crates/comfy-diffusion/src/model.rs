@@ -8,6 +8,8 @@ use crate::error::Result;
 use crate::models::Network;
 use crate::residency::Resident;
 use crate::sampling::{BesideRule, Hooks, LabelRule, LatentFormat, ModelSampling};
+use crate::weight_hooks::WeightHooks;
+use crate::weights::Rounding;
 use crate::weights::patch::{Blend, PatchFile};
 
 /// A network, what its input and output mean, and where it runs. A handle: cheap to clone, and valid while the weights are
@@ -42,6 +44,31 @@ impl Model {
             network: network.unwrap_or_else(|| self.network.clone()),
             ..self.clone()
         }
+    }
+
+    /// The same model, the weights of whose network are rounded after all changes.
+    #[must_use]
+    pub fn rounded(&self, rounding: Rounding) -> Self {
+        let network = self.network.rounded(rounding);
+        Self {
+            network: network.unwrap_or_else(|| self.network.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// Its network with the changes of hooks, each in this strength; the network itself where nothing is changed.
+    pub(crate) fn hooked(
+        &self,
+        hooks: &WeightHooks,
+        strengths: &[f64],
+    ) -> Result<Resident<dyn Network>> {
+        let changes: Vec<_> = hooks
+            .as_slice()
+            .iter()
+            .zip(strengths)
+            .filter_map(|(hook, strength)| Some((hook.change().of_network()?, *strength)))
+            .collect();
+        self.network.changed(&changes)
     }
 
     /// The same model with the changes of a file of `LoRA` or of one of its relatives, merged into its weights when they are loaded.

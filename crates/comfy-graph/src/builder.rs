@@ -296,6 +296,9 @@ impl SchemaBuilder {
         if self.schema.v3 {
             for input in &mut self.schema.inputs {
                 input.shows_settings = input.section != Section::Hidden;
+                if input.shows_settings && input.socket.name() == "STRING" {
+                    input.settings.entry("multiline").or_insert(false.into());
+                }
                 if matches!(input.socket, SocketType::Choices(_)) {
                     input
                         .settings

@@ -74,9 +74,30 @@ pub fn to_standard(json: &Json) -> Json {
     }
 }
 
-/// Reads JSON, with Python's additional tokens.
+/// Reads JSON, with Python's additional tokens, and with numbers to the last digit.
 pub fn from_slice(bytes: &[u8]) -> Result<Json, serde_json::Error> {
-    serde_json::from_slice(&with_marked_tokens(bytes))
+    let marked = with_marked_tokens(bytes);
+    let mut json = serde_json::from_slice(&marked)?;
+    if matches!(marked, Cow::Owned(_)) {
+        settle_numbers(&mut json);
+    }
+    Ok(json)
+}
+
+/// Reads the numbers that were marked because `serde_json` might have been a digit off; too large ones are infinite.
+fn settle_numbers(json: &mut Json) {
+    match json {
+        Json::Array(items) => items.iter_mut().for_each(settle_numbers),
+        Json::Object(members) => members.values_mut().for_each(settle_numbers),
+        Json::String(text) => {
+            let number = text.strip_prefix(MARK);
+            let number = number.filter(|number| number_length(number.as_bytes()).is_some());
+            if let Some(value) = number.and_then(|number| number.parse().ok()) {
+                *json = from_f64(value);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// As [`from_slice`].
@@ -84,7 +105,7 @@ pub fn from_str(text: &str) -> Result<Json, serde_json::Error> {
     from_slice(text.as_bytes())
 }
 
-/// Replaces Python's tokens, outside strings and not as keys, by marked strings.
+/// Replaces Python's tokens, and numbers that `serde_json` rounds carelessly, by marked strings where a value may stand.
 fn with_marked_tokens(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut marked: Vec<u8> = Vec::new();
     let mut copied = 0;
@@ -96,18 +117,21 @@ fn with_marked_tokens(bytes: &[u8]) -> Cow<'_, [u8]> {
             continue;
         }
         let tokens = ["NaN", "Infinity", "-Infinity"];
-        let Some(token) = tokens
-            .into_iter()
-            .find(|token| rest.starts_with(token.as_bytes()))
-        else {
+        let mut tokens = tokens.into_iter().map(str::as_bytes);
+        let token = tokens.find(|token| rest.starts_with(token));
+        let number = || number_length(rest).map(|length| &rest[..length]);
+        let Some(token) = token.or_else(number) else {
             position += 1;
             continue;
         };
         let end = position + token.len();
         let next = bytes[end..].iter().find(|byte| !byte.is_ascii_whitespace());
-        if next != Some(&b':') {
+        if next != Some(&b':') && !is_exact(token) {
             marked.extend_from_slice(&bytes[copied..position]);
-            marked.extend_from_slice(format!("\"{MARK}{token}\"").as_bytes());
+            marked.push(b'"');
+            marked.extend_from_slice(MARK.encode_utf8(&mut [0; 4]).as_bytes());
+            marked.extend_from_slice(token);
+            marked.push(b'"');
             copied = end;
         }
         position = end;
@@ -117,6 +141,38 @@ fn with_marked_tokens(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
     marked.extend_from_slice(&bytes[copied..]);
     Cow::Owned(marked)
+}
+
+/// Whether `serde_json` reads a token as the number that it stands for: short ones, and whole ones.
+fn is_exact(token: &[u8]) -> bool {
+    let digits = token.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let has = |wanted: &[u8]| token.iter().any(|byte| wanted.contains(byte));
+    digits > 0 && !has(b"eE") && (digits <= 15 || !has(b"."))
+}
+
+/// The length of the number at the start of `bytes`, if there is one as JSON writes it.
+fn number_length(bytes: &[u8]) -> Option<usize> {
+    let digits = |from: usize| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (count > 0).then_some(from + count)
+    };
+    let begin = usize::from(bytes.first() == Some(&b'-'));
+    let whole = digits(begin)?;
+    if bytes[begin] == b'0' && whole > begin + 1 {
+        return None;
+    }
+    let fraction = match bytes.get(whole) {
+        Some(b'.') => digits(whole + 1)?,
+        _ => whole,
+    };
+    match bytes.get(fraction) {
+        Some(b'e' | b'E') => {
+            let signed = matches!(bytes.get(fraction + 1), Some(b'+' | b'-'));
+            digits(fraction + 1 + usize::from(signed))
+        }
+        _ => Some(fraction),
+    }
 }
 
 /// The length of the string literal at the start of `bytes`, quotes included.

@@ -94,9 +94,10 @@ impl InputSpec {
         self.settings.get("rawLink") == Some(&Json::Bool(true))
     }
 
-    fn to_object_info(&self) -> Json {
+    /// Only older classes give what the engine fills in without brackets.
+    fn to_object_info(&self, v3: bool) -> Json {
         match self.section {
-            Section::Hidden if self.is_filled_in() => self.socket.to_json(),
+            Section::Hidden if self.is_filled_in() && !v3 => self.socket.to_json(),
             _ if self.settings.is_empty() && !self.shows_settings => {
                 json!([self.socket.to_json()])
             }
@@ -229,7 +230,7 @@ impl NodeSchema {
                 Section::Hidden | Section::Undeclared => &mut input.hidden,
             };
             for spec in self.inputs.iter().filter(|spec| spec.section == section) {
-                entries.insert(spec.name.clone(), spec.to_object_info());
+                entries.insert(spec.name.clone(), spec.to_object_info(self.v3));
                 input_order
                     .entry(section.name().to_owned())
                     .or_insert_with(Vec::new)

@@ -459,7 +459,7 @@ fn the_forms_of_the_third_node_api() {
                 "either": ["IMAGE,MASK", {"lazy": true}],
                 "link": ["INT", {"rawLink": true}],
             },
-            "hidden": {"start": ["*"], "unique_id": "UNIQUE_ID"},
+            "hidden": {"start": ["*"], "unique_id": ["UNIQUE_ID"]},
         })
     );
     assert_eq!(third["output"], json!(["*", "INT"]));

@@ -1,15 +1,25 @@
 //! Attention that never holds all scores.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
-use crate::function;
+use crate::buffer::Buffer;
+use crate::function::{self, multiply_add};
 use crate::operand::Matrix;
-use crate::product::pack;
-use crate::tile::Tile;
+use crate::product::{Side, pack};
+use crate::result::written;
+use crate::tile::{Layout, Tile};
 use crate::vectorise::vectorised;
 
 /// Keys whose scores are held at a time, at most: with the lanes of a tile they stay in the nearest caches.
 const KEYS: usize = 240;
+
+/// Panels of queries that go through a head together, at most.
+const PANELS: usize = 4;
+
+/// Tasks for each thread, where there are as many panels of queries.
+const TASKS: usize = 2;
 
 /// Lanes that the loops between the products take at a time; every tile has a multiple of them.
 const GROUP: usize = 16;
@@ -56,9 +66,9 @@ pub fn attend(
         ..
     } = *sizes;
     let width = heads * size;
-    let mut result = vec![0.0; batch * queries * width];
-    if result.is_empty() || keys == 0 {
-        return result;
+    let count = batch * queries * width;
+    if count == 0 || keys == 0 {
+        return vec![0.0; count];
     }
     let block = (KEYS / tile.rows * tile.rows).min(keys.next_multiple_of(tile.rows));
     let keys_of_head = keys.div_ceil(tile.rows) * tile.panel(tile.rows, size);
@@ -72,7 +82,7 @@ pub fn attend(
         block,
         values_of_block,
     };
-    let mut packed_keys = vec![0.0; batch * heads * keys_of_head];
+    let mut packed_keys = Buffer::new(batch * heads * keys_of_head);
     packed_keys
         .par_chunks_exact_mut(keys_of_head)
         .enumerate()
@@ -80,37 +90,43 @@ pub fn attend(
             plan.pack_keys(&key[head(key, index, keys)], packed);
         });
     let values_of_head = keys.div_ceil(block) * values_of_block;
-    let mut packed_values = vec![0.0; batch * heads * values_of_head];
+    let mut packed_values = Buffer::new(batch * heads * values_of_head);
     packed_values
         .par_chunks_exact_mut(values_of_head)
         .enumerate()
         .for_each(|(index, packed)| {
             plan.pack_values(&value[head(value, index, keys)], packed);
         });
-    // Heads one after the other at first, so that tasks write to places of their own.
-    let mut by_head = vec![0.0; result.len()];
-    let heads_of_result = by_head.par_chunks_exact_mut(queries * size).enumerate();
-    heads_of_result.for_each(|(index, by_head)| {
-        let query = &query[head(query, index, queries)];
-        let keys = &packed_keys[index * keys_of_head..][..keys_of_head];
-        let values = &packed_values[index * values_of_head..][..values_of_head];
-        let panels = by_head.par_chunks_mut(tile.lanes * size).enumerate();
-        panels.for_each_init(
-            || Scratch::new(&plan),
-            |scratch, (panel, result)| plan.attend(scratch, panel, query, keys, values, result),
-        );
-    });
-    result
-        .par_chunks_exact_mut(width)
-        .enumerate()
-        .for_each(|(token, row)| {
-            let (image, query) = (token / queries, token % queries);
-            for (head, features) in row.chunks_exact_mut(size).enumerate() {
-                let start = ((image * heads + head) * queries + query) * size;
-                features.copy_from_slice(&by_head[start..][..size]);
-            }
+    // Some panels of queries go through a head together, so that its keys and values are read less often.
+    let panels = batch * queries.div_ceil(tile.lanes);
+    let together = (panels / (TASKS * rayon::current_num_threads())).clamp(1, PANELS);
+    let attend = |places: &mut [MaybeUninit<f32>]| {
+        let images = places.par_chunks_exact_mut(queries * width).enumerate();
+        images.for_each(|(image, places)| {
+            let tasks = places.par_chunks_mut(together * tile.lanes * width);
+            tasks.enumerate().for_each(|(task, places)| {
+                let mut scratch = Scratch::new(&plan);
+                for index in image * heads..(image + 1) * heads {
+                    let query = &query[head(query, index, queries)];
+                    let keys = &packed_keys[index * keys_of_head..][..keys_of_head];
+                    let values = &packed_values[index * values_of_head..][..values_of_head];
+                    let panels = places.chunks_mut(tile.lanes * width);
+                    for (panel, places) in (task * together..).zip(panels) {
+                        let places = &mut places[index % heads * size..];
+                        plan.attend(&mut scratch, panel, query, keys, values, places);
+                    }
+                }
+            });
         });
-    result
+    };
+    #[expect(
+        unsafe_code,
+        reason = "results are not cleared before they are written"
+    )]
+    // SAFETY: each token is in a panel of its image, for which all features of every head are written.
+    unsafe {
+        written(count, attend)
+    }
 }
 
 struct Plan<'a> {
@@ -124,14 +140,16 @@ struct Plan<'a> {
 
 /// What one task writes to.
 struct Scratch {
-    query: Vec<f32>,
+    query: Buffer,
     /// `[keys of a block, lanes]`
-    scores: Vec<f32>,
+    scores: Buffer,
+    /// The scores after the softmax, where they are not a panel as they stand.
+    weights: Buffer,
     /// `[features, lanes]`, features filled up to whole tiles.
-    sums_of_values: Vec<f32>,
-    largest: Vec<f32>,
-    sums: Vec<f32>,
-    correction: Vec<f32>,
+    sums_of_values: Buffer,
+    largest: Buffer,
+    sums: Buffer,
+    correction: Buffer,
 }
 
 impl Scratch {
@@ -139,12 +157,16 @@ impl Scratch {
         let (tile, size) = (plan.tile, plan.sizes.size);
         let lanes = tile.lanes;
         Self {
-            query: vec![0.0; tile.panel(lanes, size)],
-            scores: vec![0.0; tile.panel(lanes, plan.block)],
-            sums_of_values: vec![0.0; size.next_multiple_of(tile.rows) * lanes],
-            largest: vec![0.0; lanes],
-            sums: vec![0.0; lanes],
-            correction: vec![0.0; lanes],
+            query: Buffer::new(tile.panel(lanes, size)),
+            scores: Buffer::new(plan.block.next_multiple_of(2) * lanes),
+            weights: match tile.layout {
+                Layout::Blocks => Buffer::new(tile.panel(lanes, plan.block)),
+                Layout::Values | Layout::Words(_) => Buffer::new(0),
+            },
+            sums_of_values: Buffer::new(size.next_multiple_of(tile.rows) * lanes),
+            largest: Buffer::new(lanes),
+            sums: Buffer::new(lanes),
+            correction: Buffer::new(lanes),
         }
     }
 }
@@ -159,7 +181,7 @@ impl Plan<'_> {
         let panels = packed.chunks_exact_mut(self.tile.panel(rows, size));
         for (panel, first) in panels.zip((0..keys).step_by(rows)) {
             let lanes = first..keys.min(first + rows);
-            pack(self.tile, &matrix, lanes, 0..size, rows, panel);
+            pack(self.tile, &matrix, lanes, 0..size, Side::Left, panel);
         }
     }
 
@@ -175,12 +197,12 @@ impl Plan<'_> {
             let panels = block.chunks_exact_mut(self.tile.panel(rows, self.block));
             for (panel, first) in panels.zip((0..size).step_by(rows)) {
                 let lanes = first..size.min(first + rows);
-                pack(self.tile, &matrix, lanes, depth.clone(), rows, panel);
+                pack(self.tile, &matrix, lanes, depth.clone(), Side::Left, panel);
             }
         }
     }
 
-    /// The result of one panel of queries, `[queries, size]`.
+    /// The result of one panel of queries, `[queries, heads · size]`, from its head's first feature on.
     fn attend(
         &self,
         scratch: &mut Scratch,
@@ -188,7 +210,7 @@ impl Plan<'_> {
         query: &[f32],
         packed_keys: &[f32],
         packed_values: &[f32],
-        result: &mut [f32],
+        places: &mut [MaybeUninit<f32>],
     ) {
         let tile = self.tile;
         let Attention {
@@ -208,14 +230,16 @@ impl Plan<'_> {
             &matrix,
             some.clone(),
             0..size,
-            lanes,
+            Side::Right,
             &mut scratch.query,
         );
         let query = &scratch.query[..tile.words(lanes, size)];
         scratch.sums_of_values.fill(0.0);
         scratch.largest.fill(f32::NEG_INFINITY);
         scratch.sums.fill(0.0);
-        let factor = 1.0 / (size as f32).sqrt();
+        // Powers of two are taken instead of e.
+        let factor = std::f32::consts::LOG2_E / (size as f32).sqrt();
+        let ready = tile.ready();
         let blocks = packed_values.chunks_exact(self.values_of_block);
         for (values, start) in blocks.zip((0..keys).step_by(self.block)) {
             if causal && start >= some.end {
@@ -225,9 +249,9 @@ impl Plan<'_> {
             let filled = count.next_multiple_of(rows);
             let key_panel = tile.panel(rows, size);
             let key_panels = packed_keys[start / rows * key_panel..].chunks_exact(key_panel);
-            let scores = &mut scratch.scores[..tile.panel(lanes, filled)];
+            let scores = &mut scratch.scores[..filled * lanes];
             for (scores, key) in scores.chunks_exact_mut(rows * lanes).zip(key_panels) {
-                tile.run(&key[..tile.words(rows, size)], query, scores, lanes, false);
+                ready.run(&key[..tile.words(rows, size)], query, scores, lanes, false);
             }
             scores[count * lanes..].fill(f32::NEG_INFINITY);
             if causal {
@@ -243,27 +267,43 @@ impl Plan<'_> {
             if start > 0 {
                 scale_rows(&mut scratch.sums_of_values, &scratch.correction);
             }
-            tile.join(scores, lanes);
-            let scores = &scores[..tile.words(lanes, count)];
+            let weights = match tile.layout {
+                Layout::Values => &*scores,
+                Layout::Words(join) => {
+                    join(scores, lanes);
+                    &*scores
+                }
+                Layout::Blocks => {
+                    let matrix = Matrix::new(&*scores, [lanes, count], [1, lanes]);
+                    pack(
+                        tile,
+                        &matrix,
+                        0..lanes,
+                        0..count,
+                        Side::Right,
+                        &mut scratch.weights,
+                    );
+                    &*scratch.weights
+                }
+            };
+            let weights = &weights[..tile.words(lanes, count)];
             let panels = values.chunks_exact(tile.panel(rows, self.block));
             let sums = scratch.sums_of_values.chunks_exact_mut(rows * lanes);
             for (sums, values) in sums.zip(panels) {
-                tile.run(
+                ready.run(
                     &values[..tile.words(rows, count)],
-                    scores,
+                    weights,
                     sums,
                     lanes,
                     true,
                 );
             }
         }
-        for (lane, row) in result.chunks_exact_mut(size).enumerate() {
+        for (lane, row) in places.chunks_mut(heads * size).enumerate() {
             let inverse = 1.0 / scratch.sums[lane];
-            for (value, sums) in row
-                .iter_mut()
-                .zip(scratch.sums_of_values.chunks_exact(lanes))
-            {
-                *value = sums[lane] * inverse;
+            let sums = scratch.sums_of_values.chunks_exact(lanes);
+            for (place, sums) in row[..size].iter_mut().zip(sums) {
+                place.write(sums[lane] * inverse);
             }
         }
     }
@@ -278,8 +318,8 @@ fn hide(scores: &mut [f32], lanes: usize, first_key: usize, first_query: usize) 
 }
 
 vectorised! {
-    /// Makes exponentials of `[keys, lanes]` scores and adds them up by lane; `correction` is what earlier sums are worth now that a
-    /// larger score may have been seen.
+    /// Makes powers of two of `[keys, lanes]` scores times a factor and adds them up by lane; `correction` is what earlier sums are worth
+    /// now that a larger score may have been seen.
     fn soften(scores: &mut [f32], largest: &mut [f32], sums: &mut [f32], correction: &mut [f32], factor: f32) {
         let lanes = largest.len();
         let (largest, _) = largest.as_chunks_mut::<GROUP>();
@@ -295,18 +335,17 @@ vectorised! {
                     *most = if *score > *most { *score } else { *most };
                 }
             }
+            let shift = most.map(|most| -most * factor);
             let mut sum = [0.0; GROUP];
             for scores in scores.iter_mut().skip(group).step_by(groups) {
-                for ((score, most), sum) in scores.iter_mut().zip(&most).zip(&mut sum) {
-                    // What is hidden counts for nothing, not for the smallest exponential.
-                    let value = function::exp((*score - most) * factor);
-                    let value = if *score < f32::MIN { 0.0 } else { value };
-                    *score = value;
-                    *sum += value;
+                for ((score, shift), sum) in scores.iter_mut().zip(&shift).zip(&mut sum) {
+                    let exponent = multiply_add::<FUSED>(*score, factor, *shift);
+                    *score = function::power_of_two::<FUSED>(exponent);
+                    *sum += *score;
                 }
             }
             for lane in 0..GROUP {
-                correction[lane] = function::exp((before[lane] - most[lane]) * factor);
+                correction[lane] = function::power_of_two::<FUSED>((before[lane] - most[lane]) * factor);
                 sums[lane] = sums[lane] * correction[lane] + sum[lane];
             }
             *largest = most;

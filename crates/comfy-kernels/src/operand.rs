@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::element::Element;
+use crate::tile::block::{self, Block, Order};
 use crate::tile::turn;
 
 /// One side of a product, as something that can be copied into panels.
@@ -20,6 +21,30 @@ pub trait Operand: Sync {
     ///
     /// `panel` has `width · depth.len()` values, and there are at most `width` lanes.
     fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, panel: &mut [f32]);
+
+    /// Writes the values of at most sixteen lanes and some depths as blocks of 32 depths each, rounded to `bf16`, and zeros into what is
+    /// left of the last, in the order that is returned.
+    fn pack_blocks(&self, lanes: Range<usize>, depth: Range<usize>, blocks: &mut [Block]) -> Order {
+        pack_values(self, lanes, depth, blocks)
+    }
+}
+
+/// Blocks of whatever can be packed.
+pub(crate) fn pack_values<T: Operand + ?Sized>(
+    operand: &T,
+    lanes: Range<usize>,
+    depth: Range<usize>,
+    blocks: &mut [Block],
+) -> Order {
+    let mut values = [0.0; block::LANES * block::DEPTHS];
+    for (block, first) in blocks.iter_mut().zip(depth.clone().step_by(block::DEPTHS)) {
+        let depth = first..depth.end.min(first + block::DEPTHS);
+        let sizes = [lanes.len(), depth.len()];
+        let values = &mut values[..block::LANES * depth.len()];
+        operand.pack(lanes.clone(), depth, block::LANES, values);
+        block::read_depths(values, block::LANES, sizes, std::slice::from_mut(block));
+    }
+    Order::ByWord
 }
 
 /// A matrix that lies in a slice, in either order.
@@ -83,6 +108,14 @@ impl<T: Element> Operand for Matrix<'_, T> {
             }
             return;
         }
+        if self.depth_stride == 1 {
+            let start = lanes.start * self.lane_stride + depth.start;
+            let values = self.values.get(start..).unwrap_or(&[]);
+            let sizes = [lanes.len(), depth.len()];
+            if block::turn_lanes(values, self.lane_stride, sizes, width, panel) {
+                return;
+            }
+        }
         // Blocks of some lanes and depths, whose two dimensions are exchanged.
         let turn = turn::best();
         let mut before = [[0.0; turn::DEPTH]; turn::LANES];
@@ -110,6 +143,23 @@ impl<T: Element> Operand for Matrix<'_, T> {
                 }
             }
         }
+    }
+
+    fn pack_blocks(&self, lanes: Range<usize>, depth: Range<usize>, blocks: &mut [Block]) -> Order {
+        let start = lanes.start * self.lane_stride + depth.start * self.depth_stride;
+        let values = self.values.get(start..).unwrap_or(&[]);
+        let sizes = [lanes.len(), depth.len()];
+        if self.depth_stride == 1 {
+            block::read_lanes(values, self.lane_stride, sizes, blocks);
+            return Order::ByLane;
+        }
+        if self.lane_stride == 1 {
+            block::read_depths(values, self.depth_stride, sizes, blocks);
+            return Order::ByWord;
+        }
+        let stored = |lane, depth| values[lane * self.lane_stride + depth * self.depth_stride];
+        block::plain::fill(blocks, sizes, |lane, depth| stored(lane, depth).wide());
+        Order::ByWord
     }
 }
 

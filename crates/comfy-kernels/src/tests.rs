@@ -76,27 +76,12 @@ fn every_tile_follows_the_formula() {
             for strides in [[depth, 1], [1, columns]] {
                 let b = Matrix::new(&right, [columns, depth], strides);
                 let want = plain(&left, &right, sizes, strides);
-                let row_stride = columns + 3;
-                let mut got = vec![7.0; rows * row_stride];
-                for accumulate in [false, true] {
-                    let output = Output {
-                        values: &mut got,
-                        row_stride,
-                        accumulate,
-                    };
-                    product(&tile, output, &a, &b);
-                }
-                let between = got.chunks(row_stride).flat_map(|row| &row[columns..]);
-                assert!(
-                    between
-                        .copied()
-                        .all(|value| value.to_bits() == 7.0_f32.to_bits())
-                );
-                let got: Vec<f32> = got
-                    .chunks(row_stride)
-                    .flat_map(|row| &row[..columns])
-                    .copied()
-                    .collect();
+                let first = product(&tile, Output::PLAIN, &a, &b);
+                let output = Output {
+                    residual: Some(first),
+                    ..Output::PLAIN
+                };
+                let got = product(&tile, output, &a, &b);
                 let want: Vec<f64> = want.iter().map(|value| 2.0 * value).collect();
                 let difference = distance(&got, &want);
                 assert!(
@@ -135,13 +120,7 @@ fn half_precision_is_widened() {
                 a
             };
             let check = |right: &dyn Operand, wide: &[f32]| {
-                let mut got = vec![0.0; rows * columns];
-                let output = Output {
-                    values: &mut got,
-                    row_stride: columns,
-                    accumulate: false,
-                };
-                product(&tile, output, &a, right);
+                let got = product(&tile, Output::PLAIN, &a, right);
                 let left: Vec<f32> = left
                     .chunks(depth)
                     .flat_map(|row| &row[..depth_there])
@@ -164,26 +143,90 @@ fn half_precision_is_widened() {
 }
 
 #[test]
+fn what_is_added_is_added_where_it_belongs() {
+    for tile in Tile::all() {
+        for [rows, depth, of_group, groups] in [[3, 5, 7, 1], [35, 40, 9, 4], [600, 70, 33, 2]] {
+            let columns = of_group * groups;
+            let left = numbers(rows * depth, 1);
+            let right = numbers(columns * depth, 2);
+            let sums = plain(&left, &right, [rows, depth, columns], [depth, 1]);
+            let of_rows = numbers(groups * rows, 3);
+            let of_columns = numbers(of_group, 4);
+            let before = numbers(rows * columns, 5);
+            for (bias, residual) in [
+                (Bias::OfRows(&of_rows), None),
+                (Bias::OfColumns(&of_columns), None),
+                (Bias::None, Some(before.clone())),
+                (Bias::OfColumns(&of_columns), Some(before.clone())),
+            ] {
+                let want = (0..rows * columns).map(|index| {
+                    let (line, column) = (index / of_group, index % of_group);
+                    let (group, row) = (line / rows, line % rows);
+                    let bias = match bias {
+                        Bias::None => 0.0,
+                        Bias::OfRows(bias) => bias[line],
+                        Bias::OfColumns(bias) => bias[column],
+                    };
+                    let before = residual.as_ref().map_or(0.0, |before| before[index]);
+                    sums[row * columns + group * of_group + column] + f64::from(bias + before)
+                });
+                let want: Vec<f64> = want.collect();
+                let output = Output {
+                    groups,
+                    bias,
+                    residual,
+                };
+                let left = Matrix::dense(&left, rows, depth);
+                let got = product(&tile, output, &left, &Matrix::dense(&right, columns, depth));
+                let difference = distance(&got, &want);
+                assert!(
+                    difference < bound(&tile),
+                    "{tile:?} {bias:?}: {difference:.1e}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn gates_follow_the_formula() {
+    for tile in Tile::all() {
+        for [rows, depth, width] in [[1, 3, 1], [5, 40, 33], [1030, 17, 7], [2, 700, 400]] {
+            let left = numbers(rows * depth, 1);
+            let right = numbers(2 * width * depth, 2);
+            let bias = numbers(2 * width, 3);
+            let sums = plain(&left, &right, [rows, depth, 2 * width], [depth, 1]);
+            let mut want = Vec::new();
+            for row in sums.chunks(2 * width) {
+                for index in 0..width {
+                    let kept = row[index] + f64::from(bias[index]);
+                    let gate = row[width + index] + f64::from(bias[width + index]);
+                    let mut gelu = [gate as f32];
+                    elementwise::gelu(&mut gelu);
+                    want.push(kept * f64::from(gelu[0]));
+                }
+            }
+            let right = Matrix::dense(&right, 2 * width, depth);
+            let got = gated_product(&tile, Some(&bias), &left, &right);
+            let difference = distance(&got, &want);
+            assert!(
+                difference < 2.0 * bound(&tile),
+                "{tile:?} {rows}×{width}: {difference:.1e}"
+            );
+        }
+    }
+}
+
+#[test]
 fn nothing_is_a_product_too() {
     let tile = Tile::of(Precision::Single);
     let empty = Matrix::<f32>::dense(&[], 0, 5);
     let some = numbers(10, 1);
     let some = Matrix::dense(&some, 2, 5);
-    let output = Output {
-        values: &mut [],
-        row_stride: 2,
-        accumulate: false,
-    };
-    product(&tile, output, &empty, &some);
-    let mut got = vec![1.0; 6];
+    assert!(product(&tile, Output::PLAIN, &empty, &some).is_empty());
     let no_depth = |lanes| Matrix::<f32>::dense(&[], lanes, 0);
-    let output = Output {
-        values: &mut got,
-        row_stride: 2,
-        accumulate: false,
-    };
-    product(&tile, output, &no_depth(3), &no_depth(2));
-    assert!(got.iter().all(|value| *value == 0.0));
+    let got = product(&tile, Output::PLAIN, &no_depth(3), &no_depth(2));
+    assert!(got.len() == 6 && got.iter().all(|value| *value == 0.0));
 }
 
 #[test]
@@ -191,15 +234,9 @@ fn what_is_no_number_is_not_hidden_by_rounding() {
     for tile in Tile::all() {
         let left = [f32::NAN, 1.0, 2.0];
         let right = [1.0, 0.0, f32::INFINITY];
-        let mut got = [0.0; 9];
-        let output = Output {
-            values: &mut got,
-            row_stride: 3,
-            accumulate: false,
-        };
-        product(
+        let got = product(
             &tile,
-            output,
+            Output::PLAIN,
             &Matrix::dense(&left, 3, 1),
             &Matrix::dense(&right, 3, 1),
         );
@@ -297,8 +334,8 @@ fn attention_follows_the_formula() {
     }
 }
 
-/// A convolution of 3×3 as the formula has it, added to 1.
-fn convolved(images: &Images, weight: &[f32], outputs: usize) -> Vec<f64> {
+/// A convolution as the formula has it, added to 1.
+fn convolved(images: &Images, window: &Window, weight: &[f32], outputs: usize) -> Vec<f64> {
     let Images {
         values,
         count,
@@ -306,26 +343,100 @@ fn convolved(images: &Images, weight: &[f32], outputs: usize) -> Vec<f64> {
         height,
         width,
     } = *images;
-    let mut result = vec![1.0; count * outputs * height * width];
+    let Window {
+        kernel: [kernel_height, kernel_width],
+        stride,
+        before,
+        output: [rows, columns],
+    } = *window;
+    let places = kernel_height * kernel_width;
+    let mut result = vec![1.0; count * outputs * rows * columns];
     for (index, value) in result.iter_mut().enumerate() {
-        let (x, y) = (index % width, index / width % height);
+        let (x, y) = (index % columns, index / columns % rows);
         let (output, image) = (
-            index / (width * height) % outputs,
-            index / (width * height * outputs),
+            index / (columns * rows) % outputs,
+            index / (columns * rows * outputs),
         );
         for channel in 0..channels {
             let plane = &values[(image * channels + channel) * height * width..];
-            let kernel = &weight[(output * channels + channel) * 9..][..9];
+            let kernel = &weight[(output * channels + channel) * places..][..places];
             for (place, factor) in kernel.iter().enumerate() {
-                let (y, x) = (y + place / 3, x + place % 3);
-                if (1..=height).contains(&y) && (1..=width).contains(&x) {
-                    let pixel = plane[(y - 1) * width + x - 1];
+                let y = y * stride + place / kernel_width;
+                let x = x * stride + place % kernel_width;
+                if (before..height + before).contains(&y) && (before..width + before).contains(&x) {
+                    let pixel = plane[(y - before) * width + x - before];
                     *value += f64::from(pixel) * f64::from(*factor);
                 }
             }
         }
     }
     result
+}
+
+/// A kernel of three that leaves images their size.
+fn same(images: &Images) -> Window {
+    Window {
+        kernel: [3, 3],
+        stride: 1,
+        before: 1,
+        output: [images.height, images.width],
+    }
+}
+
+#[test]
+fn patches_follow_the_formula() {
+    let list = [
+        ([1, 1, 1, 1, 1], [3, 3], 1, 1),
+        ([1, 3, 5, 4, 4], [3, 3], 1, 1),
+        ([2, 20, 17, 8, 8], [3, 3], 1, 1),
+        ([3, 7, 31, 5, 19], [3, 3], 1, 1),
+        ([1, 33, 40, 37, 41], [3, 3], 1, 1),
+        ([3, 10, 7, 3, 2], [3, 3], 1, 1),
+        ([1, 70, 33, 9, 64], [3, 3], 1, 1),
+        ([2, 9, 5, 9, 8], [3, 3], 2, 1),
+        ([1, 12, 35, 10, 40], [3, 3], 2, 0),
+        ([2, 5, 6, 9, 8], [5, 5], 1, 2),
+        ([1, 5, 6, 20, 9], [1, 3], 1, 0),
+        ([2, 65, 34, 6, 7], [1, 1], 1, 0),
+        ([1, 6, 5, 21, 23], [4, 2], 3, 1),
+    ];
+    for tile in Tile::all() {
+        for (sizes, kernel, stride, before) in list {
+            let [count, channels, outputs, height, width] = sizes;
+            let depth = channels * kernel[0] * kernel[1];
+            let values = numbers(count * channels * height * width, 8);
+            let weight = numbers(outputs * depth, 9);
+            let images = Images {
+                values: &values,
+                count,
+                channels,
+                height,
+                width,
+            };
+            let extent = |size: usize, kernel: usize| (size + 2 * before - kernel) / stride + 1;
+            let window = Window {
+                kernel,
+                stride,
+                before,
+                output: [extent(height, kernel[0]), extent(width, kernel[1])],
+            };
+            let patches = Patches::new(images, window);
+            let bias = vec![0.5; count * outputs];
+            let output = Output {
+                groups: count,
+                bias: Bias::OfRows(&bias),
+                // The other half of 1.
+                residual: Some(vec![0.5; outputs * patches.lanes()]),
+            };
+            let weights = Matrix::dense(&weight, outputs, depth);
+            let got = product(&tile, output, &weights, &patches);
+            let difference = distance(&got, &convolved(&images, &window, &weight, outputs));
+            assert!(
+                difference < bound(&tile),
+                "{tile:?} {sizes:?} {window:?}: {difference:.1e}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -350,14 +461,57 @@ fn minimal_filtering_follows_the_formula() {
                 height,
                 width,
             };
-            let mut got = vec![1.0; count * outputs * height * width];
+            let bias = vec![1.0; count * outputs];
+            let output = Output {
+                groups: count,
+                bias: Bias::OfRows(&bias),
+                residual: None,
+            };
             let lanes = Matrix::dense(&weight, outputs, channels * 9);
-            convolve_3x3(tile, &mut got, &lanes, &images);
-            let difference = distance(&got, &convolved(&images, &weight, outputs));
+            let got = convolve_3x3(tile, output, &lanes, &images);
+            let difference = distance(&got, &convolved(&images, &same(&images), &weight, outputs));
             assert!(
                 difference < 3e-6,
                 "{tile:?} {count} of {channels}→{outputs} {height}×{width}: {difference:.1e}"
             );
         }
     }
+}
+
+#[test]
+fn norms_are_the_same_in_place_and_elsewhere() {
+    use crate::normalise::{Affine, Source, group_norm, layer_norm};
+
+    let values = numbers(3 * 8 * 45, 1);
+    let (scale, shift) = (numbers(8, 2), numbers(8, 3));
+    let affine = Affine {
+        scale: &scale,
+        shift: &shift,
+        epsilon: 1e-3,
+    };
+    let wide = |values: &[f32]| -> Vec<f64> { values.iter().copied().map(f64::from).collect() };
+    for silu in [false, true] {
+        let of = |source| group_norm(source, &affine, 4, 45, silu);
+        let (one, other) = (of(Source::Own(values.clone())), of(Source::Shared(&values)));
+        assert!(distance(&one, &wide(&other)) < 1e-7);
+    }
+    let of = |source| layer_norm(source, &affine);
+    let (one, other) = (of(Source::Own(values.clone())), of(Source::Shared(&values)));
+    assert!(distance(&one, &wide(&other)) < 1e-7);
+    // By hand: one row of features.
+    let row = wide(&values[..8]);
+    let mean = row.iter().sum::<f64>() / 8.0;
+    let variance = row
+        .iter()
+        .map(|value| (value - mean) * (value - mean))
+        .sum::<f64>()
+        / 8.0;
+    let wanted = row
+        .iter()
+        .zip(scale.iter().zip(&shift))
+        .map(|(value, (scale, shift))| {
+            (value - mean) / (variance + 1e-3).sqrt() * f64::from(*scale) + f64::from(*shift)
+        });
+    assert!(distance(&one[..8], &wanted.collect::<Vec<_>>()) < 1e-6);
+    assert!(of(Source::Own(Vec::new())).is_empty());
 }

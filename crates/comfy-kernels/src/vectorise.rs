@@ -2,25 +2,26 @@
 
 /// Defines functions that are compiled for several instruction sets, and take the best one that the processor has when called.
 ///
-/// The body is a plain loop over slices, without calls that do not inline, so that the compiler vectorises it.
+/// The body is a plain loop over slices, without calls that do not inline, so that the compiler vectorises it. `FUSED` in it says
+/// whether multiplying and adding is one instruction, for [`multiply_add`](crate::function::multiply_add).
 macro_rules! vectorised {
     ($($(#[$attribute:meta])*
     $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {$(
         $(#[$attribute])*
         $visibility fn $name($($argument: $type),*) $(-> $result)? {
             #[inline(always)]
-            fn plain($($argument: $type),*) $(-> $result)? $body
+            fn plain<const FUSED: bool>($($argument: $type),*) $(-> $result)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
                 fn wide_512($($argument: $type),*) $(-> $result)? {
-                    plain($($argument),*)
+                    plain::<true>($($argument),*)
                 }
 
                 #[target_feature(enable = "avx2,fma")]
                 fn wide_256($($argument: $type),*) $(-> $result)? {
-                    plain($($argument),*)
+                    plain::<true>($($argument),*)
                 }
 
                 if std::arch::is_x86_feature_detected!("avx512f")
@@ -40,7 +41,7 @@ macro_rules! vectorised {
                     return unsafe { wide_256($($argument),*) };
                 }
             }
-            plain($($argument),*)
+            plain::<{ crate::function::FUSED }>($($argument),*)
         }
     )*};
 }

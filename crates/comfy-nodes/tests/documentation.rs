@@ -54,8 +54,15 @@ fn examples_are_prompts_that_can_run() {
         let validated = validate(&mut prompt, None, &registry, &OneFile, &Services::new());
         assert!(validated.is_ok(), "{}: {prompt:#}", schema.id);
     }
-    // No class makes vector graphics, and pictures of a camera come from the browser.
-    assert_eq!(without, ["SaveSVGNode", "WebcamCapture"]);
+    // No class makes vector graphics or a list of numbers, and pictures of a camera come from the browser.
+    assert_eq!(
+        without,
+        [
+            "CreateHookKeyframesFromFloats",
+            "SaveSVGNode",
+            "WebcamCapture"
+        ]
+    );
 }
 
 #[test]

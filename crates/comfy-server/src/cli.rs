@@ -182,6 +182,9 @@ struct Directories {
     /// YAML files with further model directories
     #[arg(long, value_name = "FILE", env = "COMFYUI_EXTRA_MODEL_PATHS_CONFIG", num_args = 1.., action = ArgAction::Append)]
     extra_model_paths_config: Vec<PathBuf>,
+    /// Do not offer the checkpoint that comes with this program where there is no other
+    #[arg(long, env = "COMFYUI_NO_DEMO_MODEL", value_parser = clap::builder::BoolishValueParser::new())]
+    no_demo_model: bool,
 }
 
 #[derive(Debug, Args)]
@@ -198,12 +201,49 @@ struct Computing {
     /// The same as --device cpu
     #[arg(long, env = "COMFYUI_CPU", conflicts_with = "device", value_parser = clap::builder::BoolishValueParser::new())]
     cpu: bool,
-    /// Round what diffusion networks multiply to bf16 where the processor is faster at it (AVX512-BF16): half the time, slightly
-    /// different pictures
-    #[arg(long, env = "COMFYUI_BF16_UNET", value_parser = clap::builder::BoolishValueParser::new())]
-    bf16_unet: bool,
+    #[command(flatten)]
+    precision: NetworkPrecision,
     #[command(flatten)]
     memory: Memory,
+}
+
+/// How exactly diffusion networks are computed. Text encoders and autoencoders are computed in f32 in any case.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Device")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+struct NetworkPrecision {
+    /// Round what diffusion networks multiply to bf16 where the processor is faster at it (AMX, AVX512-BF16 of AMD): less time,
+    /// slightly different pictures. On a graphics card the same as --fp32-unet
+    #[arg(long, group = "unet", env = "COMFYUI_BF16_UNET", value_parser = clap::builder::BoolishValueParser::new())]
+    bf16_unet: bool,
+    /// Compute diffusion networks in f16 on a graphics card that has it, which is the default there; in f32 elsewhere
+    #[arg(long, group = "unet", env = "COMFYUI_FP16_UNET", value_parser = clap::builder::BoolishValueParser::new())]
+    fp16_unet: bool,
+    /// Compute diffusion networks in f32: twice the memory, and less than half the speed on most graphics cards
+    #[arg(long, group = "unet", env = "COMFYUI_FP32_UNET", value_parser = clap::builder::BoolishValueParser::new())]
+    fp32_unet: bool,
+    /// The same as --fp16-unet, if nothing is said of the unet
+    #[arg(long, group = "force", env = "COMFYUI_FORCE_FP16", value_parser = clap::builder::BoolishValueParser::new())]
+    force_fp16: bool,
+    /// The same as --fp32-unet, if nothing is said of the unet
+    #[arg(long, group = "force", env = "COMFYUI_FORCE_FP32", value_parser = clap::builder::BoolishValueParser::new())]
+    force_fp32: bool,
+}
+
+impl NetworkPrecision {
+    /// What was asked for.
+    fn wish(&self) -> Option<Precision> {
+        let wishes = [
+            (self.bf16_unet, Precision::Brain),
+            (self.fp16_unet, Precision::Half),
+            (self.fp32_unet, Precision::Single),
+            (self.force_fp16, Precision::Half),
+            (self.force_fp32, Precision::Single),
+        ];
+        wishes
+            .into_iter()
+            .find_map(|(is_given, precision)| is_given.then_some(precision))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -412,6 +452,7 @@ impl Arguments {
             user_directory: directories.user_directory,
             multi_user: directories.multi_user,
             extra_model_paths: directories.extra_model_paths_config,
+            demo_model: !directories.no_demo_model,
             api_key: access.api_key,
             insecure: access.insecure,
             tls: access
@@ -425,11 +466,7 @@ impl Arguments {
             } else {
                 computing.device
             },
-            network_precision: if computing.bf16_unet {
-                Precision::Brain
-            } else {
-                Precision::Single
-            },
+            network_precision: computing.precision.wish(),
             memory: computing.memory.request(),
             preview_method: output.preview_method,
             preview_size: output.preview_size,

@@ -41,6 +41,8 @@ pub struct Config {
     pub multi_user: bool,
     /// Files that name further model directories.
     pub extra_model_paths: Vec<PathBuf>,
+    /// Whether a folder of checkpoints that is empty offers the one that comes with the program, if it was built with the feature `demo-model`.
+    pub demo_model: bool,
     /// A directory to serve at `/` instead of the built-in page.
     pub front_end_root: Option<PathBuf>,
     /// Which installed front end to serve at `/` instead of the built-in page, unless a directory is given: a version, `latest`, or
@@ -48,8 +50,8 @@ pub struct Config {
     pub front_end_version: Option<String>,
     /// The device to compute on.
     pub device: DeviceRequest,
-    /// How exactly diffusion networks are computed, where the device has a choice.
-    pub network_precision: Precision,
+    /// How exactly diffusion networks are computed; `None` leaves it to the device.
+    pub network_precision: Option<Precision>,
     /// The memory that models may take on it, and when they leave.
     pub memory: MemoryRequest,
     /// How previews are made while sampling.
@@ -97,10 +99,11 @@ impl Default for Config {
             user_directory: None,
             multi_user: false,
             extra_model_paths: Vec::new(),
+            demo_model: false,
             front_end_root: None,
             front_end_version: None,
             device: DeviceRequest::Auto,
-            network_precision: Precision::Single,
+            network_precision: None,
             memory: MemoryRequest::default(),
             preview_method: PreviewMethod::None,
             preview_size: 512,

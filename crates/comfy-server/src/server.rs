@@ -12,7 +12,7 @@ use comfy_api::events::Logs;
 use comfy_exec::{Engine, EngineOptions, EventSink};
 use comfy_graph::{Catalog, NodeRegistry, RegistryError, Services};
 use comfy_nodes::device::{ByteSize, DevicePlan};
-use comfy_nodes::folders::{FolderError, Folders, FoldersOptions};
+use comfy_nodes::folders::{FolderError, Folders, FoldersOptions, OfferedModel};
 use comfy_nodes::runtime::{Runtime, RuntimeOptions};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
@@ -212,6 +212,7 @@ impl ServerBuilder {
             temp: config.temp_directory.clone(),
             user: config.user_directory.clone(),
             extra_model_paths: config.extra_model_paths.clone(),
+            offered_models: offered_models(&config),
         })?);
         folders.clear_temp()?;
         folders.create_all()?;
@@ -220,7 +221,9 @@ impl ServerBuilder {
         let mut device = DevicePlan::survey(config.device)
             .map_err(|error| StartError::Device(error.to_string()))?
             .with_memory(config.memory);
-        device.network_precision = config.network_precision;
+        if let Some(precision) = config.network_precision {
+            device.network_precision = precision;
+        }
         tracing::info!(
             "Device: {} ({}): {}",
             device.name,
@@ -300,6 +303,20 @@ impl ServerBuilder {
             stopping: AtomicBool::new(false),
         }))
     }
+}
+
+/// The models that this program brings along.
+fn offered_models(config: &Config) -> Vec<OfferedModel> {
+    #[cfg(feature = "demo-model")]
+    if config.demo_model {
+        return vec![OfferedModel {
+            folder: "checkpoints",
+            name: comfy_demo::NAME,
+            write: comfy_demo::unpack,
+        }];
+    }
+    let _ = config;
+    Vec::new()
 }
 
 /// A server that is running. Dropping it ends it.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use comfy_tests::http::{Client, Request};
 use comfy_tests::prompts::text_to_image;
+use serde_json::json;
 
 /// The running program and what it logs.
 struct Program {
@@ -186,14 +187,16 @@ fn an_empty_directory_is_filled_and_the_device_named() {
             "{directory} was not made"
         );
     }
+    assert_eq!(program.client.get_json("/models/loras"), json!([]));
+    let offered = if cfg!(feature = "demo-model") {
+        json!(["emoji-demo.safetensors"])
+    } else {
+        json!([])
+    };
     assert_eq!(
-        program
-            .client
-            .get_json("/models/checkpoints")
-            .as_array()
-            .unwrap()
-            .len(),
-        0
+        program.client.get_json("/models/checkpoints"),
+        offered,
+        "a model is offered where there is none"
     );
     program.signal("INT");
     program.wait(Duration::from_secs(5));

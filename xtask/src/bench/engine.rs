@@ -36,7 +36,7 @@ pub(super) struct Answer {
 /// All that the options ask for, ours first.
 pub(super) fn all(options: &Options, checkpoint: &Path) -> anyhow::Result<Vec<Engine>> {
     let ours = |more: &[&str]| {
-        let mut command = Command::new(options.programs().join("examples/speed"));
+        let mut command = Command::new(options.answering());
         command
             .arg(checkpoint)
             .args(["--device", &options.device])
@@ -44,12 +44,8 @@ pub(super) fn all(options: &Options, checkpoint: &Path) -> anyhow::Result<Vec<En
         command
     };
     let mut list = vec![Engine::start("comfy-server", true, ours(&[]))?];
-    if options.bf16 {
-        list.push(Engine::start(
-            "comfy-server, bf16",
-            false,
-            ours(&["--bf16-unet"]),
-        )?);
+    for (name, flag) in options.ways() {
+        list.push(Engine::start(name, false, ours(&[flag]))?);
     }
     if let Some(python) = &options.pytorch {
         let mut command = Command::new(python);

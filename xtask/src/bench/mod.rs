@@ -7,6 +7,7 @@
 
 mod engine;
 mod options;
+mod pack;
 mod picture;
 mod plot;
 mod report;
@@ -29,7 +30,12 @@ const TOLERANCE: f64 = 1e-3;
 /// Runs the benchmark that the arguments describe.
 pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<()> {
     let options = Options::parse(arguments)?;
-    build(&options)?;
+    if options.carried.is_none() {
+        build(&options)?;
+    }
+    if let Some(folder) = &options.pack {
+        return pack::pack(&options, folder);
+    }
     let scratch = std::env::temp_dir().join(format!("comfy-bench-{}", std::process::id()));
     std::fs::create_dir_all(&scratch)?;
     let outcome = measure(&options, &scratch);
@@ -121,6 +127,9 @@ fn build(options: &Options) -> anyhow::Result<()> {
         .args(["build", "-p", "comfy-diffusion", "--example", "speed"])
         .args(["-p", "comfy-server", "--bin", "comfy-server"])
         .current_dir(crate::repository());
+    if options.pack.is_some() {
+        command.args(["-p", "xtask", "--bin", "xtask"]);
+    }
     if !options.dev {
         command.arg("--release");
     }

@@ -16,6 +16,7 @@ cargo xtask bench CHECKPOINT [OPTIONS]
     --pytorch PYTHON          PyTorch, by an interpreter with torch, diffusers, transformers and safetensors
     --sd-cpp PROGRAM          stable-diffusion.cpp, by its command line program (whole pictures only)
     --bf16                    ourselves with --bf16-unet
+    --fp32                    ourselves with --fp32-unet; on a graphics card f16 is the default
     --sdxl FILE               also call a UNet of SDXL; the file is made with PyTorch if it is not there
     --device DEVICE           our device (cpu)
     --torch-device DEVICE     PyTorch's device (cpu)
@@ -25,6 +26,9 @@ cargo xtask bench CHECKPOINT [OPTIONS]
     --operators               how long each operator takes, too
     --features FEATURES       features of our crates to build with, such as vulkan
     --dev                     build without --release
+    --pack DIR                build, and put the programs into a folder that can be carried to a machine without Rust, with a script
+                              `run`, which takes these options but makes the checkpoint itself; nothing is timed here
+    --programs DIR            take the programs from a folder, and build nothing
     --write                   write docs/speed-measured.md and docs/speed.svg";
 
 /// What the command line says.
@@ -38,6 +42,7 @@ pub(super) struct Options {
     pub(super) pytorch: Option<String>,
     pub(super) sd_cpp: Option<String>,
     pub(super) bf16: bool,
+    pub(super) fp32: bool,
     pub(super) sdxl: Option<PathBuf>,
     pub(super) device: String,
     pub(super) torch_device: String,
@@ -48,6 +53,10 @@ pub(super) struct Options {
     pub(super) features: Option<String>,
     pub(super) dev: bool,
     pub(super) write: bool,
+    /// Where to put the programs, instead of timing anything.
+    pub(super) pack: Option<PathBuf>,
+    /// Where programs are that were built elsewhere.
+    pub(super) carried: Option<PathBuf>,
 }
 
 impl Options {
@@ -57,6 +66,7 @@ impl Options {
             pytorch: None,
             sd_cpp: None,
             bf16: false,
+            fp32: false,
             sdxl: None,
             device: "cpu".to_owned(),
             torch_device: "cpu".to_owned(),
@@ -67,6 +77,8 @@ impl Options {
             features: None,
             dev: false,
             write: false,
+            pack: None,
+            carried: None,
         };
         let mut words = arguments.iter();
         while let Some(&word) = words.next() {
@@ -91,6 +103,9 @@ impl Options {
                 "--only" => options.only = Some(value()?),
                 "--features" => options.features = Some(value()?),
                 "--bf16" => options.bf16 = true,
+                "--fp32" => options.fp32 = true,
+                "--pack" => options.pack = Some(value()?.into()),
+                "--programs" => options.carried = Some(value()?.into()),
                 "--operators" => options.profile = true,
                 "--dev" => options.dev = true,
                 "--write" => options.write = true,
@@ -101,12 +116,14 @@ impl Options {
             }
         }
         ensure!(
-            options.checkpoint.is_file(),
+            options.checkpoint.is_file() || options.pack.is_some(),
             "expected the file of a checkpoint, got `{}`:\n{HELP}",
             options.checkpoint.display()
         );
         ensure!(options.rounds > 0, "expected at least one round");
-        options.checkpoint = std::path::absolute(&options.checkpoint)?;
+        if options.pack.is_none() {
+            options.checkpoint = std::path::absolute(&options.checkpoint)?;
+        }
         Ok(options)
     }
 
@@ -167,14 +184,36 @@ impl Options {
         list
     }
 
+    /// Our own ways to compute beside the default: the name, and the flag for it.
+    pub(super) fn ways(&self) -> Vec<(&'static str, &'static str)> {
+        let ways = [
+            (self.bf16, ("comfy-server, bf16", "--bf16-unet")),
+            (self.fp32, ("comfy-server, f32", "--fp32-unet")),
+        ];
+        let wanted = ways.into_iter().filter(|(is_wanted, _)| *is_wanted);
+        wanted.map(|(_, way)| way).collect()
+    }
+
+    /// The program that answers requests.
+    pub(super) fn answering(&self) -> PathBuf {
+        let folder = self.programs();
+        match self.carried {
+            Some(_) => folder.join("speed"),
+            None => folder.join("examples/speed"),
+        }
+    }
+
     fn wants(&self, title: &str) -> bool {
         self.only
             .as_ref()
             .is_none_or(|only| title.contains(only.as_str()))
     }
 
-    /// The folder that cargo puts our programs into.
+    /// The folder of our programs: that which cargo puts them into, or one that was carried here.
     pub(super) fn programs(&self) -> PathBuf {
+        if let Some(folder) = &self.carried {
+            return folder.clone();
+        }
         let target = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| crate::repository().join("target"), PathBuf::from);
         target.join(if self.dev { "debug" } else { "release" })

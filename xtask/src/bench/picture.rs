@@ -75,9 +75,9 @@ fn engines(
         text(&paths),
     ]);
     let mut list = vec![("comfy-server".to_owned(), ours.clone())];
-    if options.bf16 {
-        ours.push("--bf16-unet".to_owned());
-        list.push(("comfy-server, bf16".to_owned(), ours));
+    for (name, flag) in options.ways() {
+        let flag = std::iter::once(flag.to_owned());
+        list.push((name.to_owned(), ours.iter().cloned().chain(flag).collect()));
     }
     let result = text(&scratch.join("picture.png"));
     if let Some(python) = &options.pytorch {

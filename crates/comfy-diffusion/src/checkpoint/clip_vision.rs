@@ -96,33 +96,37 @@ impl ClipVision {
     /// If there is no picture, or the network cannot be loaded.
     pub fn encode(&self, pictures: Tensor<4>, crop: bool) -> Result<PictureEncoding> {
         let model = self.model.get()?;
-        let [count, height, width, channels] = pictures.dims();
-        if count == 0 || height == 0 || width == 0 || channels < 3 {
-            return Err(Error::input(format!(
-                "expected pictures of red, green and blue, got shape {:?}",
-                pictures.dims()
-            )));
-        }
-        let side = model.side();
-        let pixels = pictures.narrow(3, 0, 3).permute([0, 3, 1, 2]);
-        let pixels = pixels
-            .into_data()
-            .convert::<f32>()
-            .try_into_vec::<f32>()
-            .map_err(|error| Error::Device(format!("cannot read pictures: {error}")))?;
-        let mut prepared = Vec::with_capacity(count * 3 * side * side);
-        for plane in pixels.chunks_exact(height * width) {
-            let channel = prepared.len() / (side * side) % 3;
-            let square = square(plane, [height, width], side, crop);
-            let levels = square.into_iter().map(|value| {
-                let level = (255.0 * value).clamp(0.0, 255.0).round_ties_even() / 255.0;
-                (level - MEAN[channel]) / DEVIATION[channel]
-            });
-            prepared.extend(levels);
-        }
-        let prepared = TensorData::new(prepared, [count, 3, side, side]);
+        let prepared = prepared(pictures, model.side(), crop)?;
         model.encode(Tensor::from_data(prepared, self.device.tensor_device()))
     }
+}
+
+/// Pictures `[pictures, height, width, channels]` in 0..1 as the network takes them: squares with the means and deviations of training.
+pub(super) fn prepared(pictures: Tensor<4>, side: usize, crop: bool) -> Result<TensorData> {
+    let [count, height, width, channels] = pictures.dims();
+    if count == 0 || height == 0 || width == 0 || channels < 3 {
+        return Err(Error::input(format!(
+            "expected pictures of red, green and blue, got shape {:?}",
+            pictures.dims()
+        )));
+    }
+    let pixels = pictures.narrow(3, 0, 3).permute([0, 3, 1, 2]);
+    let pixels = pixels
+        .into_data()
+        .convert::<f32>()
+        .try_into_vec::<f32>()
+        .map_err(|error| Error::Device(format!("cannot read pictures: {error}")))?;
+    let mut prepared = Vec::with_capacity(count * 3 * side * side);
+    for plane in pixels.chunks_exact(height * width) {
+        let channel = prepared.len() / (side * side) % 3;
+        let square = square(plane, [height, width], side, crop);
+        let levels = square.into_iter().map(|value| {
+            let level = (255.0 * value).clamp(0.0, 255.0).round_ties_even() / 255.0;
+            (level - MEAN[channel]) / DEVIATION[channel]
+        });
+        prepared.extend(levels);
+    }
+    Ok(TensorData::new(prepared, [count, 3, side, side]))
 }
 
 /// A channel of a picture as a square.

@@ -88,9 +88,11 @@ fn source(
         let footprint = move |width| whole.root().enter(prefix).footprint(width);
         let load = move |room: &Arc<Room>| -> Result<Arc<dyn ControlNetwork>> {
             let scope = weights.root().enter(prefix).patched(&patches);
+            let target = target.for_network_in(room);
             Ok(Arc::new(ControlUNet::load(&scope.in_room(room), &target)?))
         };
-        let network = Resident::new(device.residency(), name, footprint, load);
+        let networks = device.for_networks();
+        let network = Resident::new(networks.residency(), name, footprint, load);
         return Ok(Arc::new(network));
     }
     if PictureAdapter::is_in(&weights.root()) {
@@ -203,11 +205,12 @@ impl ControlLora {
             let file = PatchFile::open(&path)?;
             let patches = source.patches().with_control(&file, source.prefix())?;
             let source = source.patched(patches).in_room(room);
+            let target = target.for_network_in(room);
             Ok(Arc::new(ControlUNet::load(&source.scope(), &target)?))
         };
         let name = format!("control net {}", self.path.display());
-        let residency = self.device.residency();
-        Ok(Resident::new(residency, name, footprint, load))
+        let networks = self.device.for_networks();
+        Ok(Resident::new(networks.residency(), name, footprint, load))
     }
 }
 

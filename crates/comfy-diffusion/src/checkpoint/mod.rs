@@ -6,8 +6,10 @@
 mod bicubic;
 mod clip_vision;
 mod control;
+mod extraction;
 mod families;
 mod layout;
+mod photo_maker;
 mod saving;
 mod style;
 mod text;
@@ -21,6 +23,8 @@ use std::sync::Arc;
 
 pub use clip_vision::ClipVision;
 pub use control::{open_control_net, open_gligen, open_hypernetwork};
+pub use extraction::Extraction;
+pub use photo_maker::PhotoMaker;
 pub use saving::{
     Recognised, tensors_of_autoencoder, tensors_of_checkpoint, tensors_of_text_encoder,
 };
@@ -172,7 +176,7 @@ fn model(
     rounding: Rounding,
     device: &ComputeDevice,
 ) -> Result<Model> {
-    let target = device.for_networks();
+    let target = device.clone();
     let name = format!("{} network of {}", family.name, weights.path().display());
     let source = TensorSource::new(weights, marks.network.prefix(), rounding);
     let names = |source: &TensorSource| {
@@ -182,14 +186,14 @@ fn model(
     };
     let load = move |source: &TensorSource| {
         let scope = source.scope();
-        let network = Family::network(&scope, &target)?;
+        let network = Family::network(&scope, &target.for_network_in(scope.room()))?;
         report_unused(source.weights(), scope.prefix());
         Ok(network)
     };
     let sampling = (family.sampling)(marks)?;
     Ok(Model {
         recognised: Some(Recognised::new(family, marks, sampling.prediction)),
-        network: Resident::of_weights(device.residency(), name, source, names, load),
+        network: Resident::of_weights(device.for_networks().residency(), name, source, names, load),
         sampling,
         latent_format: (family.latent_format)(marks),
         label: (family.label)(marks),

@@ -16,7 +16,7 @@ pub struct Recognised {
 }
 
 /// What the names of a diffusion network's tensors begin with.
-const NETWORK_PARTS: [&str; 6] = [
+pub(super) const NETWORK_PARTS: [&str; 6] = [
     "time_embed.",
     "label_emb.",
     "input_blocks.",
@@ -177,7 +177,7 @@ fn outgoing(source: &TensorSource, name: &str, new_name: String) -> Option<Outgo
 }
 
 /// The tensors whose names begin so, below `prefix`.
-fn named(source: &TensorSource, parts: &[&str], prefix: &str) -> Vec<Outgoing<'static>> {
+pub(super) fn named(source: &TensorSource, parts: &[&str], prefix: &str) -> Vec<Outgoing<'static>> {
     let names = source.names().into_iter();
     names
         .filter(|name| parts.iter().any(|part| name.starts_with(part)))
@@ -187,7 +187,7 @@ fn named(source: &TensorSource, parts: &[&str], prefix: &str) -> Vec<Outgoing<'s
 }
 
 /// The tensors of a text encoder as `CLIPTextModel` names them. They are kept in the precision that it runs in.
-fn text(source: &TensorSource, prefix: &str) -> Vec<Outgoing<'static>> {
+pub(super) fn text(source: &TensorSource, prefix: &str) -> Vec<Outgoing<'static>> {
     let has_part = source.scope().has_scope("text_model");
     let mut tensors = named(source, &TEXT_PARTS, "");
     tensors.retain(|tensor| !tensor.name.ends_with("position_ids"));

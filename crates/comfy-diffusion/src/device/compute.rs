@@ -5,17 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 
-use super::self_test;
 use super::{Adapter, Demand, DeviceKind, DevicePlan, DeviceRequest, MachineMemory, MemoryRequest};
+use super::{probe, self_test};
 use crate::error::{Error, Result};
 use crate::ops::Strategies;
-use crate::residency::Residency;
+use crate::residency::{Residency, Room};
 
 /// A device that tensors can be made on. Cheap to clone; clones are the same device.
 #[derive(Debug, Clone)]
 pub struct ComputeDevice {
     inner: Arc<Inner>,
     strategies: Strategies,
+    residency: Residency,
 }
 
 #[derive(Debug)]
@@ -24,7 +25,6 @@ struct Inner {
     plan: DevicePlan,
     /// How diffusion networks are computed, where that is not how all else is.
     network_strategies: Strategies,
-    residency: Residency,
 }
 
 /// Scratch memory of one operator on a graphics card.
@@ -46,6 +46,18 @@ impl ComputeDevice {
         Self::new(Device::flex(), plan, Strategies::HOST, Strategies::HOST)
     }
 
+    /// The processor, computing networks in half precision in the ways of graphics cards, which are slow there.
+    #[cfg(test)]
+    pub(crate) fn imitating_a_card() -> Self {
+        let plan = DevicePlan::processor(DeviceRequest::Cpu, "a test".to_owned());
+        let exactly = Strategies::graphics(false, 1 << 20);
+        let networks = Strategies {
+            precision: super::Precision::Half,
+            ..exactly
+        };
+        Self::new(Device::flex(), plan, exactly, networks)
+    }
+
     fn new(
         device: Device,
         plan: DevicePlan,
@@ -61,18 +73,30 @@ impl ComputeDevice {
                 device,
                 plan,
                 network_strategies,
-                residency,
             }),
             strategies,
+            residency,
         }
     }
 
     /// The same device, as diffusion networks compute on it: less exactly, if the plan says so.
     #[must_use]
     pub fn for_networks(&self) -> Self {
+        let strategies = self.inner.network_strategies;
         Self {
             inner: Arc::clone(&self.inner),
-            strategies: self.inner.network_strategies,
+            strategies,
+            residency: self.residency.with_width(strategies.width_of_weights()),
+        }
+    }
+
+    /// The same device, as a network computes on it that is loaded into this room: as diffusion networks do, if it need not be exact.
+    #[must_use]
+    pub(crate) fn for_network_in(&self, room: &Room) -> Self {
+        if room.is_exact() {
+            self.clone()
+        } else {
+            self.for_networks()
         }
     }
 
@@ -92,15 +116,28 @@ impl ComputeDevice {
                     CARD_SCRATCH
                 };
                 let matrix_units = matrix_units && !adapter.is_software();
-                (
-                    open_adapter(adapter)?,
-                    Strategies::graphics(matrix_units, scratch),
-                )
+                let wanted = Strategies::on_card(matrix_units, scratch);
+                (open_adapter(adapter)?, wanted)
             }
         };
-        let strategies = self_test::settle(&device, wanted)?;
+        // Nobody takes a software driver for its speed.
+        let is_card = plan.kind == DeviceKind::Gpu && !plan.is_software();
+        let fastest = |strategies| {
+            if is_card {
+                probe::with_fastest_convolution(&device, strategies)
+            } else {
+                strategies
+            }
+        };
+        let settled = self_test::settle(&device, wanted)?;
+        let strategies = fastest(settled);
         let network_strategies =
-            self_test::settle_precision(&device, strategies, plan.network_precision);
+            self_test::settle_precision(&device, settled, plan.network_precision);
+        let network_strategies = if network_strategies == settled {
+            strategies
+        } else {
+            fastest(network_strategies)
+        };
         tracing::info!(
             kind = ?plan.kind, api = %plan.api, name = %plan.name, reason = %plan.reason, ?strategies,
             network_precision = ?network_strategies.precision, "compute device opened"
@@ -125,7 +162,7 @@ impl ComputeDevice {
 
     /// What is loaded on this device.
     pub fn residency(&self) -> &Residency {
-        &self.inner.residency
+        &self.residency
     }
 
     /// Whether a computation can run as a whole: no tensor of it is larger than the device allows, and the memory that it takes is there
@@ -183,6 +220,8 @@ fn open_adapter(adapter: &Adapter) -> Result<Device> {
     if let Some((_, device)) = opened.iter().find(|(known, _)| known == adapter) {
         return Ok(device.clone());
     }
+    #[cfg(feature = "persistence")]
+    keep_kernels();
     let attempt = || {
         Device::wgpu_options()
             .graphics_api(adapter.api.runtime())
@@ -201,4 +240,20 @@ fn open_adapter(adapter: &Adapter) -> Result<Device> {
         .map_err(|error| Error::Device(format!("cannot open {name} ({api}, {driver}): {error}")))?;
     opened.push((adapter.clone(), device.clone()));
     Ok(device)
+}
+
+/// Keeps what kernels are compiled and chosen in the user's cache folder (`cubecl`), unless a configuration file of burn's says where.
+#[cfg(feature = "persistence")]
+fn keep_kernels() {
+    use burn_cubecl::cubecl::config::cache::CacheConfig;
+    use burn_cubecl::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+
+    let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    config.compilation.cache = true;
+    if matches!(config.environment.path, CacheConfig::Target) {
+        config.environment.path = CacheConfig::Global;
+    }
+    if !CubeClRuntimeConfig::try_set(config) {
+        tracing::debug!("the runtime was configured before the first device was opened");
+    }
 }

@@ -7,17 +7,18 @@ mod adapter;
 mod compute;
 mod failure;
 mod memory;
+mod probe;
 mod request;
 mod self_test;
 
 pub use adapter::{Adapter, AdapterClass, GraphicsApi, adapters};
-pub use comfy_kernels::Precision;
 pub use compute::ComputeDevice;
 pub(crate) use failure::{failed, guarded};
 pub use memory::{ByteSize, Demand, Keeping, MachineMemory, MemoryPlan, MemoryRequest};
 pub use request::DeviceRequest;
 
 use crate::error::{Error, Result};
+pub use crate::ops::Precision;
 
 /// Whether a device is the processor or a graphics card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,7 +42,8 @@ pub struct DevicePlan {
     pub name: String,
     /// Why this one was taken, in words for a log.
     pub reason: String,
-    /// How exactly diffusion networks are computed. What the device cannot do less exactly and faster it does exactly.
+    /// How exactly diffusion networks are computed: in `f16` on cards, else exactly, unless somebody chooses. What a device cannot do less
+    /// exactly and faster, or not rightly, it does exactly.
     pub network_precision: Precision,
     /// The memory of models on it.
     pub memory: MemoryPlan,
@@ -108,7 +110,12 @@ impl DevicePlan {
             api: adapter.api.to_string(),
             name: adapter.name.clone(),
             reason,
-            network_precision: Precision::Single,
+            // A driver that computes on the processor gains nothing by it.
+            network_precision: if adapter.is_software() {
+                Precision::Single
+            } else {
+                Precision::Half
+            },
             memory: MemoryPlan::new(MemoryRequest::default(), adapter.memory),
             adapter: Some(adapter.clone()),
         }

@@ -130,6 +130,32 @@ impl ClipVisionModel {
     ///
     /// If a layer that is not in memory cannot be loaded.
     pub fn encode(&self, pictures: Tensor<4>) -> Result<PictureEncoding> {
+        let (last, penultimate) = self.transform(pictures)?;
+        let class = self.last_norm.forward(last.clone().narrow(1, 0, 1));
+        let class = match &self.projection {
+            Some(projection) => projection.forward(class),
+            None => class,
+        };
+        let [count, _, features] = class.dims();
+        Ok(PictureEncoding {
+            last,
+            penultimate,
+            summary: class.reshape([count, features]),
+        })
+    }
+
+    /// What each picture is about, before it is projected, `[pictures, 1, width]`.
+    ///
+    /// # Errors
+    ///
+    /// If a layer that is not in memory cannot be loaded.
+    pub fn class_token(&self, pictures: Tensor<4>) -> Result<Tensor<3>> {
+        let (last, _) = self.transform(pictures)?;
+        Ok(self.last_norm.forward(last.narrow(1, 0, 1)))
+    }
+
+    /// The outputs of the last layer and of the one before.
+    fn transform(&self, pictures: Tensor<4>) -> Result<(Tensor<3>, Tensor<3>)> {
         let patches = self.patches.forward(pictures);
         let [count, width, rows, columns] = patches.dims();
         let patches: Tensor<3> = patches
@@ -145,16 +171,6 @@ impl ClipVisionModel {
                 penultimate = x.clone();
             }
         }
-        let class = self.last_norm.forward(x.clone().narrow(1, 0, 1));
-        let class = match &self.projection {
-            Some(projection) => projection.forward(class),
-            None => class,
-        };
-        let features = class.dims()[2];
-        Ok(PictureEncoding {
-            last: x,
-            penultimate,
-            summary: class.reshape([count, features]),
-        })
+        Ok((x, penultimate))
     }
 }

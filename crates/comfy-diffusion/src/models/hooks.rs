@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::NetworkInput;
 use crate::Result;
-use crate::ops::Strategies;
+use crate::ops::{InElement, Strategies};
 use crate::sampling::{Memory, ModelSampling};
 
 /// A third of a network that goes down in resolution and up again.
@@ -92,8 +92,28 @@ pub struct AttentionInput {
     pub value: Tensor<3>,
 }
 
-/// Changes what passes through a network. Every method does nothing unless it is written.
+impl InElement for AttentionInput {
+    fn element(&self) -> DType {
+        self.query.element()
+    }
+
+    fn in_element(self, element: DType) -> Self {
+        Self {
+            query: self.query.in_element(element),
+            key: self.key.in_element(element),
+            value: self.value.in_element(element),
+        }
+    }
+}
+
+/// Changes what passes through a network. Every method does nothing unless it is written. Tensors are `f32`, whatever the network
+/// computes in.
 pub trait NetworkHook: Debug + Send + Sync {
+    /// Whether any of the methods about attention does something. Where none of all hooks' does, they are not asked there.
+    fn changes_attention(&self) -> bool {
+        true
+    }
+
     /// Changes what attention reads, before it is projected.
     fn before_attention(
         &self,
@@ -266,6 +286,10 @@ fn through(
 
 /// Asks all hooks.
 impl NetworkHook for NetworkHooks {
+    fn changes_attention(&self) -> bool {
+        !self.attention.is_empty() || self.hooks.iter().any(|hook| hook.changes_attention())
+    }
+
     fn before_attention(
         &self,
         site: &AttentionSite<'_>,

@@ -6,6 +6,7 @@ pub mod control;
 pub mod gligen;
 pub mod hooks;
 pub mod hypernetwork;
+pub mod photo_maker;
 pub mod picture_adapter;
 pub mod style_adapter;
 #[cfg(test)]
@@ -79,7 +80,8 @@ fn demand(largest: u64) -> Demand {
 pub struct NetworkInput {
     /// The scaled noisy latent, `[batch, channels, height, width]`.
     pub x: Tensor<4>,
-    /// The time of each item, `[batch]`, in the unit that the network was trained with.
+    /// The time of each item, `[batch]`, in the unit that the network was trained with. Networks read it: on the processor that costs
+    /// nothing, on another device they would have to wait for all that it was asked to do.
     pub timesteps: Tensor<1>,
     /// The encoded text, `[batch, tokens, width]`.
     pub context: Option<Tensor<3>>,

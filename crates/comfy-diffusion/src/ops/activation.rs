@@ -1,10 +1,11 @@
-//! Activations.
+//! Activations. On graphics devices they are worked out in `f32`, whatever they are given; the conversions are fused with them.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{DType, Tensor, activation};
 
 use super::host;
 use super::profile::timed;
 use super::strategy::{Kernels, Strategies};
+use super::within;
 
 /// `x · sigmoid(x)`, also called swish.
 pub fn silu<const D: usize>(strategies: &Strategies, x: Tensor<D>) -> Tensor<D> {
@@ -13,7 +14,7 @@ pub fn silu<const D: usize>(strategies: &Strategies, x: Tensor<D>) -> Tensor<D> 
         || format!("silu {shape:?}"),
         || match strategies.kernels {
             Kernels::Host => host::silu(x),
-            Kernels::Burn => activation::silu(x),
+            Kernels::Burn => within(DType::F32, x, activation::silu),
         },
     )
 }
@@ -25,7 +26,7 @@ pub fn gelu<const D: usize>(strategies: &Strategies, x: Tensor<D>) -> Tensor<D> 
         || format!("gelu {shape:?}"),
         || match strategies.kernels {
             Kernels::Host => host::gelu(x),
-            Kernels::Burn => activation::gelu(x),
+            Kernels::Burn => within(DType::F32, x, activation::gelu),
         },
     )
 }
@@ -37,7 +38,9 @@ pub fn quick_gelu<const D: usize>(strategies: &Strategies, x: Tensor<D>) -> Tens
         || format!("quick gelu {shape:?}"),
         || match strategies.kernels {
             Kernels::Host => host::quick_gelu(x),
-            Kernels::Burn => x.clone() * activation::sigmoid(x * 1.702),
+            Kernels::Burn => within(DType::F32, x, |x| {
+                x.clone() * activation::sigmoid(x * 1.702)
+            }),
         },
     )
 }
@@ -52,8 +55,10 @@ pub fn geglu(strategies: &Strategies, x: Tensor<3>) -> Tensor<3> {
             Kernels::Host => host::geglu(x),
             Kernels::Burn => {
                 let width = x.dims()[2] / 2;
-                let gate = x.clone().narrow(2, width, width);
-                x.narrow(2, 0, width) * activation::gelu(gate)
+                let halves = (x.clone().narrow(2, 0, width), x.narrow(2, width, width));
+                within(DType::F32, halves, |(kept, gate)| {
+                    kept * activation::gelu(gate)
+                })
             }
         },
     )

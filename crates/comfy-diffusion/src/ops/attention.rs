@@ -2,11 +2,12 @@
 
 use burn::tensor::module::attention as burn_attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Tensor, activation};
+use burn::tensor::{Bool, DType, Tensor, activation};
 
 use super::host;
 use super::profile::timed;
 use super::strategy::{AttentionStrategy, Strategies};
+use super::within;
 
 /// Which keys a query may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +22,7 @@ pub enum Mask {
 /// `softmax(q · kᵀ / √size) · v` for each head (Vaswani et al. 2017).
 ///
 /// `query` is `[batch, queries, heads · size]`, `key` and `value` `[batch, keys, heads · size]`, the heads side by side, as linear
-/// layers leave them; the result is like `query`. [`Mask::Causal`] needs as many keys as queries.
+/// layers leave them; the result is like `query`, and all have one element type. [`Mask::Causal`] needs as many keys as queries.
 pub fn attention(
     strategies: &Strategies,
     query: Tensor<3>,
@@ -74,8 +75,7 @@ fn compute(
             split(value),
         ),
     };
-    let bytes_per_query = batch * heads * keys * size_of::<f32>();
-    let at_once = (strategies.scratch_bytes / bytes_per_query).clamp(1, queries);
+    let at_once = queries_at_once(strategies.scratch_bytes, [batch, heads, queries, keys]);
     let mut parts = Vec::with_capacity(queries.div_ceil(at_once));
     for start in (0..queries).step_by(at_once) {
         let count = at_once.min(queries - start);
@@ -98,7 +98,8 @@ fn compute(
                 Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
                 None => scores,
             };
-            activation::softmax(scores, 3).matmul(value.clone())
+            let shares = within(DType::F32, scores, |scores| activation::softmax(scores, 3));
+            shares.matmul(value.clone())
         });
     }
     Tensor::cat(parts, 2)
@@ -107,13 +108,23 @@ fn compute(
         .reshape([batch, queries, width])
 }
 
+/// As many queries as have no more scores than fit into so many bytes; at least one.
+fn queries_at_once(scratch_bytes: usize, [batch, heads, queries, keys]: [usize; 4]) -> usize {
+    // The softmax is computed in f32.
+    let bytes_per_query = batch * heads * keys * size_of::<f32>();
+    (scratch_bytes / bytes_per_query).clamp(1, queries)
+}
+
 /// Zeros after the last feature of each head; they change neither scores nor results.
 fn pad_heads(heads: Tensor<4>, size: usize) -> Tensor<4> {
     let [batch, count, tokens, present] = heads.dims();
     if present == size {
         return heads;
     }
-    let zeros = Tensor::zeros([batch, count, tokens, size - present], &heads.device());
+    let zeros = Tensor::zeros(
+        [batch, count, tokens, size - present],
+        (&heads.device(), heads.dtype()),
+    );
     Tensor::cat(vec![heads, zeros], 3)
 }
 
@@ -123,4 +134,25 @@ fn hidden_keys(block: &Tensor<4>, shape: [usize; 4], start: usize) -> Tensor<4, 
     // Burn's mask is false on and below the diagonal.
     let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], start as i64, &block.device());
     hidden.unsqueeze::<4>().expand(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::queries_at_once;
+
+    #[test]
+    fn scores_stay_within_the_scratch_memory() {
+        let scratch = 256 << 20;
+        for (sizes, expected) in [
+            // SD1.5 at 512² and 1024², SDXL at 1024², the middle of an autoencoder at 1024².
+            ([2, 8, 4096, 4096], 1024),
+            ([2, 8, 16_384, 16_384], 256),
+            ([2, 10, 4096, 4096], 819),
+            ([1, 1, 16_384, 16_384], 4096),
+            ([2, 8, 4096, 77], 4096),
+            ([64, 64, 1, 1_000_000], 1),
+        ] {
+            assert_eq!(queries_at_once(scratch, sizes), expected, "{sizes:?}");
+        }
+    }
 }

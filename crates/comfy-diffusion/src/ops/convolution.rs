@@ -4,9 +4,10 @@ use burn::tensor::Tensor;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::{ConvOptions, PadMode};
 
-use super::host;
 use super::profile::timed;
 use super::strategy::{ConvolutionStrategy, Strategies};
+use super::{InElement, within};
+use super::{card, host};
 use crate::device::ComputeDevice;
 use crate::error::Result;
 use crate::weights::Scope;
@@ -62,6 +63,8 @@ pub struct Addend {
 }
 
 /// A convolution (in truth a cross-correlation, as everywhere in machine learning) over all channels.
+///
+/// On graphics devices it computes in the element type of its weights, and gives what it was given.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     weight: Weight,
@@ -91,10 +94,11 @@ impl Conv2d {
         strategies: Strategies,
     ) -> Self {
         let [outputs, inputs, height, width] = weight.dims();
+        let bias = bias.map(|bias| strategies.beside(bias, &weight));
         // On graphics devices a kernel of one pixel is a matrix product in any case (a wrong kernel has been picked for it).
         let gather = match strategies.convolution {
             ConvolutionStrategy::HostTiles => false,
-            ConvolutionStrategy::Gather => true,
+            ConvolutionStrategy::Gather | ConvolutionStrategy::GatherAtOnce => true,
             ConvolutionStrategy::Burn => height * width == 1,
         };
         let weight = if gather {
@@ -168,24 +172,30 @@ impl Conv2d {
                     addend,
                 );
             }
-            Weight::AsStored(weight) => return self.add(self.burn(x, weight), addend),
+            Weight::AsStored(weight) => {
+                return within(weight.element(), x, |x| {
+                    self.add(self.burn(x, weight), addend)
+                });
+            }
             Weight::Patches(weight) => weight,
         };
-        self.add(self.gather(x, weight), addend)
+        within(weight.element(), x, |x| {
+            self.add(self.gather(x, weight), addend)
+        })
     }
 
     fn add(&self, y: Tensor<4>, addend: Addend) -> Tensor<4> {
-        let [batch, outputs, ..] = y.dims();
+        let ([batch, outputs, ..], element) = (y.dims(), y.element());
         let y = match &self.bias {
             Some(bias) => y + bias.clone().reshape([1, outputs, 1, 1]),
             None => y,
         };
         let y = match addend.per_channel {
-            Some(values) => y + values.reshape([batch, outputs, 1, 1]),
+            Some(values) => y + values.in_element(element).reshape([batch, outputs, 1, 1]),
             None => y,
         };
         match addend.image {
-            Some(image) => y + image,
+            Some(image) => y + image.in_element(element),
             None => y,
         }
     }
@@ -202,7 +212,7 @@ impl Conv2d {
         conv2d(x, weight.clone(), None, options)
     }
 
-    /// Patches by slicing, then one matrix product for as many output rows as the scratch memory allows; without the bias.
+    /// Patches, then one matrix product for as many output rows as the scratch memory allows; without the bias.
     fn gather(&self, x: Tensor<4>, weight: &Tensor<2>) -> Tensor<4> {
         let [batch, inputs, height, width] = x.dims();
         let [kernel_height, kernel_width] = self.kernel;
@@ -220,25 +230,25 @@ impl Conv2d {
             let y = matrix.matmul(x.reshape([batch, inputs, height * width]));
             return y.reshape([batch, outputs, height, width]);
         }
-        let stride = self.geometry.stride;
-        let padded = self.pad(x);
-        let bytes_per_row = batch * patch * columns * size_of::<f32>();
+        let bytes_per_row = batch * patch * columns * weight.element().size();
         let rows_at_once = (self.strategies.scratch_bytes / bytes_per_row).clamp(1, rows);
+        let at_once = self.strategies.convolution == ConvolutionStrategy::GatherAtOnce;
+        let image = if at_once { x } else { self.pad(x) };
         let mut parts = Vec::with_capacity(rows.div_ceil(rows_at_once));
         for start in (0..rows).step_by(rows_at_once) {
             let count = rows_at_once.min(rows - start);
-            let mut patches: Vec<Tensor<3>> = Vec::with_capacity(kernel_height * kernel_width);
-            for y in 0..kernel_height {
-                for x in 0..kernel_width {
-                    let top = start * stride + y;
-                    let slice = padded
-                        .clone()
-                        .slice_dim(2, range(top, count, stride))
-                        .slice_dim(3, range(x, columns, stride));
-                    patches.push(slice.reshape([batch, inputs, count * columns]));
-                }
-            }
-            let y = matrix.clone().matmul(Tensor::cat(patches, 1));
+            let wanted = card::Wanted {
+                kernel: self.kernel,
+                geometry: self.geometry,
+                start,
+                size: [count, columns],
+            };
+            let patches = if at_once {
+                card::patches(image.clone(), wanted)
+            } else {
+                sliced(&image, wanted)
+            };
+            let y = matrix.clone().matmul(patches);
             parts.push(y.reshape([batch, outputs, count, columns]));
         }
         Tensor::cat(parts, 2)
@@ -251,6 +261,22 @@ impl Conv2d {
         }
         x.pad((before, after, before, after), PadMode::Constant(0.0))
     }
+}
+
+/// As [`card::patches`], by burn's operators, of an image that has its zeros around already.
+fn sliced(padded: &Tensor<4>, wanted: card::Wanted) -> Tensor<3> {
+    let [batch, inputs, ..] = padded.dims();
+    let ([rows, columns], stride) = (wanted.size, wanted.geometry.stride);
+    let [height, width] = wanted.kernel;
+    let slice = |y: usize, x: usize| {
+        let top = wanted.start * stride + y;
+        let slice = padded.clone().slice_dim(2, range(top, rows, stride));
+        slice
+            .slice_dim(3, range(x, columns, stride))
+            .reshape([batch, inputs, rows * columns])
+    };
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+    Tensor::cat(places.map(|(y, x)| slice(y, x)).collect(), 1)
 }
 
 /// `count` places from `start`, `stride` apart.

@@ -2,9 +2,11 @@
 
 use burn::tensor::Tensor;
 
+use super::activation::geglu;
 use super::host;
 use super::profile::timed;
 use super::strategy::{Kernels, Strategies};
+use super::{InElement, within};
 use crate::device::ComputeDevice;
 use crate::error::Result;
 use crate::weights::Scope;
@@ -12,6 +14,8 @@ use crate::weights::Scope;
 /// `y = x · Wᵀ + b`, on the last dimension.
 ///
 /// A convolution with a kernel of one pixel is the same thing on the channels of an image, and is loaded as one.
+///
+/// On graphics devices it computes in the element type of its weights, and gives what it was given.
 #[derive(Debug, Clone)]
 pub struct Linear {
     /// `[outputs, inputs]`, as in the file.
@@ -25,8 +29,8 @@ impl Linear {
     /// A layer of weights `[outputs, inputs]` and a bias `[outputs]`, if there is one.
     pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>, strategies: Strategies) -> Self {
         Self {
+            bias: bias.map(|bias| strategies.beside(bias, &weight)),
             weight,
-            bias,
             strategies,
         }
     }
@@ -91,17 +95,32 @@ impl Linear {
             );
         }
         let [batch, tokens, inputs] = x.dims();
-        let flat = x.reshape([batch * tokens, inputs]);
-        let y = flat.matmul(self.weight.clone().transpose());
-        let y = match &self.bias {
-            Some(bias) => y + bias.clone().unsqueeze(),
-            None => y,
-        };
-        let y = y.reshape([batch, tokens, self.outputs()]);
-        match residual {
-            Some(residual) => y + residual,
-            None => y,
+        let element = self.weight.element();
+        within(element, x, |x| {
+            let flat = x.reshape([batch * tokens, inputs]);
+            let y = flat.matmul(self.weight.clone().transpose());
+            let y = match &self.bias {
+                Some(bias) => y + bias.clone().unsqueeze(),
+                None => y,
+            };
+            let y = y.reshape([batch, tokens, self.outputs()]);
+            match residual {
+                Some(residual) => y + residual.in_element(element),
+                None => y,
+            }
+        })
+    }
+
+    /// The gated linear unit [`geglu`] of what [`Linear::forward`] gives, `[batch, tokens, outputs / 2]`.
+    pub fn forward_geglu(&self, x: Tensor<3>) -> Tensor<3> {
+        if self.strategies.kernels != Kernels::Host {
+            return geglu(&self.strategies, self.forward(x));
         }
+        let name = self.describe(&x);
+        timed(
+            || format!("{} gated", name()),
+            || host::linear_geglu(&self.strategies.tile(), x, &self.weight, self.bias.as_ref()),
+        )
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`.
@@ -128,16 +147,18 @@ impl Linear {
             );
         }
         let weight: Tensor<3> = self.weight.clone().unsqueeze();
-        let batch = x.dims()[0];
+        let (batch, element) = (x.dims()[0], weight.element());
         let weight = weight.expand([batch, self.outputs(), self.inputs()]);
-        let y = weight.matmul(x.swap_dims(1, 2));
-        let y = match &self.bias {
-            Some(bias) => y + bias.clone().reshape([1, self.outputs(), 1]),
-            None => y,
-        };
-        match residual {
-            Some(residual) => y + residual,
-            None => y,
-        }
+        within(element, x, |x| {
+            let y = weight.matmul(x.swap_dims(1, 2));
+            let y = match &self.bias {
+                Some(bias) => y + bias.clone().reshape([1, self.outputs(), 1]),
+                None => y,
+            };
+            match residual {
+                Some(residual) => y + residual.in_element(element),
+                None => y,
+            }
+        })
     }
 }

@@ -7,10 +7,12 @@
 
 mod activation;
 mod attention;
+mod card;
 mod convolution;
 mod host;
 mod linear;
 mod norm;
+mod precision;
 pub mod profile;
 pub(crate) mod reference;
 mod resample;
@@ -21,8 +23,10 @@ pub use attention::{Mask, attention};
 pub use convolution::{Addend, Conv2d, Geometry};
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
+pub use precision::Precision;
+pub(crate) use precision::{InElement, within};
 pub use resample::{pixel_shuffle, pixel_unshuffle, upsample_nearest, upsample_nearest_2x};
-pub use strategy::{AttentionStrategy, ConvolutionStrategy, Kernels, Strategies};
+pub use strategy::{AttentionStrategy, ConvolutionStrategy, Kernels, NormStrategy, Strategies};
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,11 @@
 //! Normalisation.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{DType, Tensor, activation};
 
-use super::host;
 use super::profile::timed;
-use super::strategy::{Kernels, Strategies};
+use super::strategy::{Kernels, NormStrategy, Strategies};
+use super::within;
+use super::{card, host};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::weights::Scope;
@@ -81,7 +82,7 @@ impl GroupNorm {
     fn compute(&self, x: Tensor<4>) -> Tensor<4> {
         match self.strategies.kernels {
             Kernels::Host => self.host(x, false),
-            Kernels::Burn => self.burn(x),
+            Kernels::Burn => self.burn(x, false),
         }
     }
 
@@ -91,7 +92,7 @@ impl GroupNorm {
         let name = || format!("group norm and silu {shape:?}");
         timed(name, || match self.strategies.kernels {
             Kernels::Host => self.host(x, true),
-            Kernels::Burn => activation::silu(self.burn(x)),
+            Kernels::Burn => self.burn(x, true),
         })
     }
 
@@ -104,7 +105,26 @@ impl GroupNorm {
         host::group_norm(x, &parameters, self.groups, silu)
     }
 
-    fn burn(&self, x: Tensor<4>) -> Tensor<4> {
+    fn burn(&self, x: Tensor<4>, silu: bool) -> Tensor<4> {
+        if self.strategies.norms == NormStrategy::Fused {
+            let parameters = card::Affine {
+                scale: &self.scale,
+                shift: &self.shift,
+                epsilon: self.epsilon as f32,
+            };
+            return card::group_norm(x, &parameters, self.groups, silu);
+        }
+        within(DType::F32, x, |x| {
+            let normal = self.composed(x);
+            if silu {
+                activation::silu(normal)
+            } else {
+                normal
+            }
+        })
+    }
+
+    fn composed(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let grouped: Tensor<3> =
             x.reshape([batch, self.groups, channels / self.groups * height * width]);
@@ -169,13 +189,21 @@ impl LayerNorm {
                     epsilon: self.epsilon as f32,
                 },
             ),
-            Kernels::Burn => {
+            Kernels::Burn if self.strategies.norms == NormStrategy::Fused => card::layer_norm(
+                x,
+                &card::Affine {
+                    scale: &self.scale,
+                    shift: &self.shift,
+                    epsilon: self.epsilon as f32,
+                },
+            ),
+            Kernels::Burn => within(DType::F32, x, |x| {
                 let mean = x.clone().mean_dim(2);
                 let centred = x - mean;
                 let variance = centred.clone().square().mean_dim(2);
                 let normal = centred / (variance + self.epsilon).sqrt();
                 normal * self.scale.clone().unsqueeze() + self.shift.clone().unsqueeze()
-            }
+            }),
         }
     }
 }

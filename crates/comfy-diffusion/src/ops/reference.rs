@@ -1,10 +1,10 @@
 //! Every operator by its plain formula in `f64`, and examples that compare a device with them.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::{
-    Conv2d, Geometry, GroupNorm, LayerNorm, Linear, Mask, Strategies, attention, geglu, gelu,
-    quick_gelu, silu, upsample_nearest_2x,
+    Conv2d, Geometry, GroupNorm, InElement, LayerNorm, Linear, Mask, Strategies, attention, geglu,
+    gelu, quick_gelu, silu, upsample_nearest_2x,
 };
 
 /// One operator with the sizes of one problem.
@@ -14,6 +14,8 @@ pub(crate) enum Example {
     Linear([usize; 4]),
     /// The same, from an image to tokens (`false`) or from tokens to an image (`true`), with a residual.
     Projection([usize; 4], bool),
+    /// `[batch, tokens, inputs, outputs]`, the outputs gated.
+    Gated([usize; 4]),
     /// `[batch, inputs, outputs, height, width]`, kernel size and geometry.
     Convolution([usize; 5], usize, Geometry),
     /// `[batch, queries, keys, heads, size]`
@@ -28,14 +30,21 @@ pub(crate) enum Example {
     Upsample([usize; 4]),
 }
 
-/// Matrix products, norms and activations for a self-test.
-pub(crate) const BASIC: [Example; 6] = [
+/// Matrix products and activations for a self-test.
+pub(crate) const BASIC: [Example; 5] = [
     Example::Linear([2, 24, 40, 96]),
+    Example::Gated([2, 24, 40, 96]),
     Example::Projection([2, 30, 64, 32], true),
-    Example::GroupNorm([2, 64, 6, 5], 32, true),
-    Example::LayerNorm([2, 24, 40]),
     Example::Activations(96),
     Example::Upsample([2, 3, 4, 5]),
+];
+
+/// Norms for a self-test: of rows that are read one, two and four values at a time, shorter and longer than a cube has units.
+pub(crate) const NORMS: [Example; 4] = [
+    Example::GroupNorm([2, 64, 6, 5], 32, true),
+    Example::GroupNorm([1, 32, 48, 44], 32, false),
+    Example::LayerNorm([2, 24, 40]),
+    Example::LayerNorm([2, 3, 77]),
 ];
 
 /// Convolutions for a self-test.
@@ -54,8 +63,10 @@ pub(crate) const ATTENTIONS: [Example; 2] = [
 impl Example {
     /// The Euclidean norm of the difference between the device's result and the formula's, relative to the latter.
     pub(crate) fn difference(&self, device: &Device, strategies: &Strategies) -> f64 {
+        let device = (device, strategies.element());
         match *self {
             Self::Linear(sizes) => linear(device, *strategies, sizes),
+            Self::Gated(sizes) => gated(device, *strategies, sizes),
             Self::Projection(sizes, to_channels) => {
                 projection(device, *strategies, sizes, to_channels)
             }
@@ -91,12 +102,25 @@ impl Numbers {
     }
 }
 
-fn upload<const D: usize>(device: &Device, values: &[f32], shape: [usize; D]) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+/// A device, and the element type that is passed between operators on it.
+type Place<'a> = (&'a Device, DType);
+
+fn upload<const D: usize>(place: Place, values: &[f32], shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), place)
+}
+
+/// What is `f32` in any case.
+fn upload_exactly<const D: usize>(
+    (device, _): Place,
+    values: &[f32],
+    shape: [usize; D],
+) -> Tensor<D> {
+    upload((device, DType::F32), values, shape)
 }
 
 fn relative<const D: usize>(got: Tensor<D>, want: &[f64]) -> f64 {
-    let Ok(got) = got.into_data().try_into_vec::<f32>() else {
+    let got = got.in_element(DType::F32).into_data();
+    let Ok(got) = got.try_into_vec::<f32>() else {
         return f64::INFINITY;
     };
     if got.len() != want.len() {
@@ -127,7 +151,7 @@ fn rows_times(x: &[f32], weight: &[f32], bias: &[f32], inputs: usize) -> Vec<f64
 }
 
 fn linear(
-    device: &Device,
+    device: Place,
     strategies: Strategies,
     [batch, tokens, inputs, outputs]: [usize; 4],
 ) -> f64 {
@@ -143,6 +167,35 @@ fn linear(
     relative(got, &rows_times(&x, &weight, &bias, inputs))
 }
 
+fn gated(
+    device: Place,
+    strategies: Strategies,
+    [batch, tokens, inputs, outputs]: [usize; 4],
+) -> f64 {
+    let mut numbers = Numbers::new(9);
+    let x = numbers.take(batch * tokens * inputs);
+    let (weight, bias) = (numbers.take(outputs * inputs), numbers.take(outputs));
+    // So that gates are where the error function can be summed up.
+    let scaled = 1.0 / (inputs as f32).sqrt();
+    let weight: Vec<f32> = weight.iter().map(|value| value * scaled).collect();
+    let layer = Linear::new(
+        upload(device, &weight, [outputs, inputs]),
+        Some(upload(device, &bias, [outputs])),
+        strategies,
+    );
+    let both = rows_times(&x, &weight, &bias, inputs);
+    let want: Vec<f64> = both
+        .chunks_exact(outputs)
+        .flat_map(|row| {
+            let (kept, gate) = row.split_at(outputs / 2);
+            let gate = gate.iter().map(|gate| gate * normal_distribution(*gate));
+            kept.iter().zip(gate).map(|(kept, gate)| kept * gate)
+        })
+        .collect();
+    let got = layer.forward_geglu(upload(device, &x, [batch, tokens, inputs]));
+    relative(got, &want)
+}
+
 /// Rows of `columns` values, transposed.
 fn transposed<T: Copy>(values: &[T], columns: usize) -> Vec<T> {
     let rows = values.len() / columns;
@@ -152,7 +205,7 @@ fn transposed<T: Copy>(values: &[T], columns: usize) -> Vec<T> {
 }
 
 fn projection(
-    device: &Device,
+    device: Place,
     strategies: Strategies,
     [batch, tokens, inputs, outputs]: [usize; 4],
     to_channels: bool,
@@ -191,7 +244,7 @@ fn projection(
 }
 
 fn convolution(
-    device: &Device,
+    device: Place,
     strategies: Strategies,
     [batch, inputs, outputs, height, width]: [usize; 5],
     kernel: usize,
@@ -252,7 +305,7 @@ fn convolution(
 }
 
 fn attend(
-    device: &Device,
+    device: Place,
     strategies: &Strategies,
     [batch, queries, keys, heads, size]: [usize; 5],
     mask: Mask,
@@ -331,7 +384,7 @@ fn logistic(x: f64) -> f64 {
 }
 
 fn group_norm(
-    device: &Device,
+    device: Place,
     strategies: Strategies,
     shape @ [_, channels, height, width]: [usize; 4],
     groups: usize,
@@ -355,7 +408,7 @@ fn group_norm(
             *value *= logistic(*value);
         }
     }
-    let parameters = [&scale, &shift].map(|values| upload(device, values, [channels]));
+    let parameters = [&scale, &shift].map(|values| upload_exactly(device, values, [channels]));
     let [scale, shift] = parameters;
     let Ok(layer) = GroupNorm::new(scale, shift, groups, EPSILON, strategies) else {
         return f64::INFINITY;
@@ -369,7 +422,7 @@ fn group_norm(
     relative(got, &want)
 }
 
-fn layer_norm(device: &Device, strategies: Strategies, shape @ [.., width]: [usize; 3]) -> f64 {
+fn layer_norm(device: Place, strategies: Strategies, shape @ [.., width]: [usize; 3]) -> f64 {
     let mut numbers = Numbers::new(6);
     let x: Vec<f32> = numbers
         .take(shape.iter().product())
@@ -381,8 +434,8 @@ fn layer_norm(device: &Device, strategies: Strategies, shape @ [.., width]: [usi
         (scale[index % width], shift[index % width])
     });
     let layer = LayerNorm::new(
-        upload(device, &scale, [width]),
-        upload(device, &shift, [width]),
+        upload_exactly(device, &scale, [width]),
+        upload_exactly(device, &shift, [width]),
         EPSILON,
         strategies,
     );
@@ -400,7 +453,7 @@ fn normal_distribution(x: f64) -> f64 {
 }
 
 /// The worst of all activations.
-fn activations(device: &Device, strategies: &Strategies, count: usize) -> f64 {
+fn activations(device: Place, strategies: &Strategies, count: usize) -> f64 {
     let count = count.next_multiple_of(2);
     let x: Vec<f32> = Numbers::new(7)
         .take(count)
@@ -434,7 +487,7 @@ fn activations(device: &Device, strategies: &Strategies, count: usize) -> f64 {
 }
 
 fn upsample(
-    device: &Device,
+    device: Place,
     strategies: &Strategies,
     shape @ [.., height, width]: [usize; 4],
 ) -> f64 {

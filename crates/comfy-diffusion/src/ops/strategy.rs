@@ -1,7 +1,9 @@
 //! The ways in which operators can be computed.
 
-use comfy_kernels::{Precision, Tile};
+use burn::tensor::{DType, Tensor};
+use comfy_kernels::Tile;
 
+use super::{InElement, Precision};
 use crate::weights::Width;
 
 /// How one device computes the operators that have more than one way.
@@ -11,9 +13,11 @@ pub struct Strategies {
     pub kernels: Kernels,
     /// Convolutions with kernels larger than one pixel.
     pub convolution: ConvolutionStrategy,
+    /// Norms, where burn's kernels compute them.
+    pub norms: NormStrategy,
     /// Attention.
     pub attention: AttentionStrategy,
-    /// How exactly our own kernels multiply.
+    /// How exactly networks are computed.
     pub precision: Precision,
     /// The most bytes that one intermediate of an operator (attention scores, gathered patches) may take; larger problems are
     /// computed in slices.
@@ -38,6 +42,17 @@ pub enum ConvolutionStrategy {
     Burn,
     /// Patches are gathered by slicing and multiplied with the weights by burn's matrix product.
     Gather,
+    /// The same, gathered by one kernel of our own, on graphics devices.
+    GatherAtOnce,
+}
+
+/// How norms are computed on graphics devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormStrategy {
+    /// By several of burn's operators, on any device.
+    Composed,
+    /// By one kernel of our own, on graphics devices.
+    Fused,
 }
 
 /// How attention is computed.
@@ -60,29 +75,50 @@ impl Strategies {
     pub const HOST: Self = Self {
         kernels: Kernels::Host,
         convolution: ConvolutionStrategy::HostTiles,
+        norms: NormStrategy::Composed,
         attention: AttentionStrategy::HostBlocks,
         precision: Precision::Single,
         scratch_bytes: 16 << 20,
     };
 
-    /// Whether weights are kept as they are stored: our own kernels widen them as they read them.
+    /// How weights are kept in the device's memory. Our own kernels widen them as they read them, so there they stay as they are stored.
     pub(crate) fn width_of_weights(&self) -> Width {
         if self.kernels == Kernels::Host && self.convolution == ConvolutionStrategy::HostTiles {
             Width::Stored
+        } else if self.element() == DType::F16 {
+            Width::Half
         } else {
             Width::Single
         }
     }
 
-    /// What our own kernels multiply with.
-    pub(super) fn tile(&self) -> Tile {
-        Tile::of(self.precision)
+    /// The element type of the values that a network passes from layer to layer.
+    pub(crate) fn element(&self) -> DType {
+        match (self.kernels, self.precision) {
+            (Kernels::Burn, Precision::Half) => DType::F16,
+            _ => DType::F32,
+        }
     }
 
-    /// What a graphics device does best if its compiler has matrix units (`matrix_units`) or has none.
+    /// A bias for these weights. Burn adds only what has the same element type; our own kernels add `f32`.
+    pub(super) fn beside<const D: usize>(&self, bias: Tensor<1>, weight: &Tensor<D>) -> Tensor<1> {
+        match self.kernels {
+            Kernels::Host => bias,
+            Kernels::Burn => bias.in_element(weight.element()),
+        }
+    }
+
+    /// What our own kernels multiply with.
+    pub(super) fn tile(&self) -> Tile {
+        Tile::of(self.precision.of_host_kernels())
+    }
+
+    /// What burn's operators do best on a graphics device if its compiler has matrix units (`matrix_units`) or has none.
     ///
     /// Without matrix units burn's convolution is a plain loop per output value, several times slower than gathering the
     /// patches and using the matrix product, which is tiled.
+    ///
+    /// It holds on any device; [`Strategies::on_card`] adds kernels of our own.
     pub fn graphics(matrix_units: bool, scratch_bytes: usize) -> Self {
         Self {
             kernels: Kernels::Burn,
@@ -91,9 +127,23 @@ impl Strategies {
             } else {
                 ConvolutionStrategy::Gather
             },
+            norms: NormStrategy::Composed,
             attention: AttentionStrategy::Fused { head_multiple: 16 },
             precision: Precision::Single,
             scratch_bytes,
+        }
+    }
+
+    /// As [`Strategies::graphics`], with kernels of our own where burn has none that does the whole at once.
+    pub fn on_card(matrix_units: bool, scratch_bytes: usize) -> Self {
+        let plain = Self::graphics(matrix_units, scratch_bytes);
+        Self {
+            norms: NormStrategy::Fused,
+            convolution: match plain.convolution {
+                ConvolutionStrategy::Gather => ConvolutionStrategy::GatherAtOnce,
+                other => other,
+            },
+            ..plain
         }
     }
 }

@@ -7,6 +7,7 @@
 use super::reference::Example;
 use super::*;
 use crate::device::{ComputeDevice, DevicePlan, DeviceRequest, Precision};
+use burn::tensor::{DType, Tensor};
 
 /// A dozen shapes of every operator that has more than one kernel, and the odd cases of the rest.
 fn examples() -> Vec<Example> {
@@ -28,6 +29,7 @@ fn examples() -> Vec<Example> {
         ]
         .map(Example::Linear),
     );
+    list.extend([[1, 1, 1, 2], [2, 30, 24, 34], [1, 1500, 16, 64]].map(Example::Gated));
     for sizes in [
         [1, 12, 7, 5],
         [2, 64, 32, 32],
@@ -139,6 +141,62 @@ fn graphics_strategies_follow_the_formulas_on_the_processor() {
     compare(&device, &sliced, &examples());
 }
 
+/// Values of 16 bits, as cards compute with them. What is rounded is the examples' own values and every result.
+#[test]
+fn graphics_strategies_follow_the_formulas_in_half_precision() {
+    let device = ComputeDevice::cpu();
+    for attention in [
+        AttentionStrategy::Fused { head_multiple: 16 },
+        AttentionStrategy::Sliced,
+    ] {
+        let strategies = Strategies {
+            precision: Precision::Half,
+            attention,
+            ..Strategies::graphics(false, 1 << 20)
+        };
+        compare_within(5e-3, &device, &strategies, &examples());
+    }
+}
+
+/// Layers give what they were given, whatever their weights are.
+#[test]
+fn layers_of_one_element_type_take_values_of_another() {
+    let device = ComputeDevice::cpu();
+    let strategies = Strategies::graphics(false, 1 << 20);
+    let make = |element| {
+        let options = (device.tensor_device(), element);
+        let weight = Tensor::<4>::ones([2, 3, 1, 1], options);
+        let bias = Tensor::<1>::ones([2], device.tensor_device());
+        let flat = weight.clone().reshape([2, 3]);
+        (
+            Conv2d::new(weight, Some(bias.clone()), Geometry::same(1), strategies),
+            Linear::new(flat, Some(bias), strategies),
+        )
+    };
+    for (weights, values) in [(DType::F16, DType::F32), (DType::F32, DType::F16)] {
+        let (convolution, linear) = make(weights);
+        let ones = |shape: [usize; 4]| Tensor::<4>::ones(shape, (device.tensor_device(), values));
+        let addend = Addend {
+            per_channel: Some(Tensor::ones([1, 2], device.tensor_device())),
+            image: None,
+        };
+        let image = convolution.forward_add(ones([1, 3, 2, 2]), addend);
+        let tokens = ones([1, 1, 2, 3]).reshape([1, 2, 3]);
+        let residual = Tensor::ones([1, 2, 2], device.tensor_device());
+        let tokens = linear.forward_add(tokens, residual);
+        assert_eq!([image.dtype(), tokens.dtype()], [values; 2]);
+        let all: Vec<f32> = image
+            .into_data()
+            .iter()
+            .chain(tokens.into_data().iter())
+            .collect();
+        assert!(
+            all.iter().all(|value| (value - 5.0).abs() < 1e-3),
+            "{all:?}"
+        );
+    }
+}
+
 #[test]
 fn a_graphics_device_follows_the_formulas_if_there_is_one() {
     let request = DeviceRequest::WebGpu;
@@ -163,8 +221,22 @@ fn a_graphics_device_follows_the_formulas_if_there_is_one() {
 /// The examples of the self-test, whose kernels are compiled already, and a few shapes that need no others.
 fn software_examples() -> Vec<Example> {
     let mut list = reference::BASIC.to_vec();
+    list.extend(reference::NORMS);
     list.extend(reference::CONVOLUTIONS);
     list.extend(reference::ATTENTIONS);
+    // Each head size that models have, as fused kernels are picky about them.
+    for size in [64, 80, 128, 160, 512] {
+        list.push(Example::Attention([1, 40, 77, 2, size], Mask::None));
+    }
+    for shape in [
+        [2, 64, 3, 5],
+        [1, 96, 7, 1],
+        [1, 32, 1, 1],
+        [1, 320, 16, 16],
+    ] {
+        list.push(Example::GroupNorm(shape, 32, true));
+    }
+    list.extend([[1, 1, 1], [2, 77, 768], [3, 5, 1281], [1, 70_000, 4]].map(Example::LayerNorm));
     list.extend([
         Example::GroupNorm([2, 64, 6, 5], 32, false),
         Example::Activations(1000),

@@ -152,13 +152,20 @@ fn like(x: &Tensor<4>, output: &Tensor<4>) -> Tensor<4> {
         .narrow(1, have.saturating_sub(want), want.min(have))
 }
 
+/// The input with what was added to it last time. Where each condition has one row, `ComfyUI` adds what belongs to any of them to all,
+/// and the pictures are to be the same; where they have more it gives up, and each gets its own here.
 fn added_again(x: &Tensor<4>, added: &[Tensor<4>]) -> Tensor<4> {
-    let added = Tensor::cat(added.to_vec(), 0);
-    like(x, &added) + added
+    let together = Tensor::cat(added.to_vec(), 0);
+    let input = like(x, &together);
+    let have_one_row = together.dims()[0] == added.len();
+    if have_one_row && input.dims()[1] == x.dims()[1] {
+        return input + together.sum_dim(0);
+    }
+    input + together
 }
 
 /// Some rows and columns of the first condition's part.
-fn thinned(x: &Tensor<4>, parts: usize) -> Tensor<4> {
+pub(super) fn thinned(x: &Tensor<4>, parts: usize) -> Tensor<4> {
     let [batch, _, _, _] = x.dims();
     let every = burn::tensor::Slice::new(0, None, STRIDE as isize);
     x.clone()
@@ -167,7 +174,7 @@ fn thinned(x: &Tensor<4>, parts: usize) -> Tensor<4> {
         .slice_dim(3, every)
 }
 
-fn mean_distance(one: &Tensor<4>, other: &Tensor<4>) -> f32 {
+pub(super) fn mean_distance(one: &Tensor<4>, other: &Tensor<4>) -> f32 {
     (one.clone() - other.clone())
         .abs()
         .mean()

@@ -7,6 +7,7 @@ mod free_u;
 mod frequency;
 mod guidance;
 mod hyper_tile;
+mod lazy_cache;
 mod per_item;
 mod perturbed;
 mod projected;
@@ -25,6 +26,7 @@ pub use guidance::{
     EpsilonScale, LimitedNorm, Mahiro, RenormalizedGuidance, RescaledGuidance, ZeroStar,
 };
 pub use hyper_tile::HyperTile;
+pub use lazy_cache::LazyCache;
 pub use perturbed::PerturbedAttention;
 pub use projected::{ProjectedGuidance, TangentialDamping};
 pub use self_attention::SelfAttentionGuidance;

@@ -26,12 +26,14 @@ use crate::weights::Width;
 #[derive(Clone)]
 pub struct Residency {
     inner: Arc<Inner>,
+    /// How weights are kept that are loaded through this handle.
+    width: Width,
 }
 
 struct Inner {
     plan: MemoryPlan,
-    /// How weights are kept.
-    width: Width,
+    /// How weights are kept of what is computed exactly.
+    exact_width: Width,
     /// Gives memory that was freed back to the system.
     release: Box<dyn Fn() + Send + Sync>,
     slots: Mutex<Vec<Weak<dyn Unload>>>,
@@ -49,17 +51,27 @@ impl Default for Residency {
 }
 
 impl Residency {
-    /// An empty list, for a device that keeps weights in this width. `release` is called when values have left to make room.
+    /// An empty list; what is loaded through this handle keeps its weights in `width`. `release` is called when values have left to make room.
     pub fn new(plan: MemoryPlan, width: Width, release: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             inner: Arc::new(Inner {
                 plan,
-                width,
+                exact_width: width,
                 release: Box::new(release),
                 slots: Mutex::default(),
                 rooms: Mutex::default(),
                 clock: AtomicU64::new(0),
             }),
+            width,
+        }
+    }
+
+    /// The same list, for what keeps its weights in another width unless it is computed exactly.
+    #[must_use]
+    pub fn with_width(&self, width: Width) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            width,
         }
     }
 
@@ -93,7 +105,7 @@ impl Residency {
     }
 
     /// Makes room for a value that takes about `bytes`, and says how much it may have.
-    fn admit(&self, bytes: u64) -> Arc<Room> {
+    fn admit(&self, bytes: u64, is_exact: bool) -> Arc<Room> {
         let mut rooms = self.rooms();
         let wanted = match self.inner.plan.keeping {
             Keeping::UntilRoomIsNeeded | Keeping::Everything => bytes,
@@ -104,7 +116,7 @@ impl Residency {
             Keeping::NoParts => 0,
             _ => free,
         };
-        let room = Arc::new(Room::reserved(limit, bytes));
+        let room = Arc::new(Room::reserved(limit, bytes, is_exact));
         rooms.push(Arc::clone(&room));
         room
     }

@@ -1,13 +1,13 @@
 //! Handles to what is loaded when it is used.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
 use super::{Residency, Room, Unload, lock};
 use crate::error::Result;
-use crate::weights::patch::{Blend, NameMap, PatchFile, Patches};
-use crate::weights::{Scope, TensorSource, Weights, Width};
+use crate::weights::patch::{Blend, Change, NameMap, PatchFile, Patches};
+use crate::weights::{Rounding, Scope, TensorSource, Weights, Width};
 
 /// A value that is loaded when first used and can be unloaded; cloning gives another handle to the same value.
 pub struct Resident<T: ?Sized> {
@@ -36,6 +36,8 @@ struct Slot<T: ?Sized> {
     loader: Option<Loader<T>>,
     loaded: Mutex<Option<Loaded<T>>>,
     last_use: AtomicU64,
+    /// Whether it must be loaded to be computed with exactly.
+    is_exact: AtomicBool,
 }
 
 /// Where a value comes from.
@@ -73,6 +75,7 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
             }),
             loaded: Mutex::new(None),
             last_use: AtomicU64::new(0),
+            is_exact: AtomicBool::new(false),
         });
         residency.list(Arc::downgrade(&slot) as Weak<dyn Unload>);
         Self {
@@ -130,6 +133,40 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         Ok(Some(Origin::make(origin, patches)))
     }
 
+    /// A handle to the same with several changes one after the other, each with its strength. Those without strength are left out; without
+    /// any, or where the value is not made of weights, it is the same value.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    pub fn changed(&self, changes: &[(Change<'_>, f64)]) -> Result<Self> {
+        let Some(origin) = &self.origin else {
+            return Ok(self.clone());
+        };
+        let mut patches = self.patches.clone();
+        for (change, strength) in changes.iter().filter(|(_, strength)| *strength != 0.0) {
+            patches = match change {
+                Change::File(file) => {
+                    patches.with(file, *strength, &(origin.names)(&origin.source))?
+                }
+                Change::Towards(source) => patches.towards(source, *strength),
+            };
+        }
+        Ok(Origin::make(origin, patches))
+    }
+
+    /// A handle to the same with factors for the tensors whose names end so; nothing where the value is not made of weights.
+    pub fn scaled(&self, factors: &[(String, f64)]) -> Option<Self> {
+        let origin = self.origin.as_ref()?;
+        Some(Origin::make(origin, self.patches.scaled(factors)))
+    }
+
+    /// A handle to the same whose values are rounded after all changes; nothing where the value is not made of weights.
+    pub fn rounded(&self, rounding: Rounding) -> Option<Self> {
+        let origin = self.origin.as_ref()?;
+        Some(Origin::make(origin, self.patches.rounded(rounding)))
+    }
+
     /// A handle to the same, blended with other weights; nothing where the value is not made of weights.
     pub fn merged(&self, other: TensorSource, blend: Blend) -> Option<Self> {
         let origin = self.origin.as_ref()?;
@@ -153,6 +190,7 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
                     room: Arc::default(),
                 })),
                 last_use: AtomicU64::new(0),
+                is_exact: AtomicBool::new(false),
             }),
             origin: None,
             patches: Patches::default(),
@@ -181,8 +219,14 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
         let loader = loader.expect("a value without a way to load it is never unloaded");
         let started = std::time::Instant::now();
         let room = {
-            let width = loader.residency.inner.width;
-            loader.residency.admit((loader.footprint)(width))
+            let is_exact = slot.is_exact.load(Ordering::Relaxed);
+            let residency = &loader.residency;
+            let width = if is_exact {
+                residency.inner.exact_width
+            } else {
+                residency.width
+            };
+            residency.admit((loader.footprint)(width), is_exact)
         };
         let value = (loader.load)(&room)?;
         let weak = Arc::downgrade(&value);
@@ -196,6 +240,23 @@ impl<T: ?Sized + Send + Sync + 'static> Resident<T> {
             room,
         });
         Ok(value)
+    }
+
+    /// Says whether the value is to be computed with exactly, where the device would do it otherwise ([`Room::is_exact`]). If that is new,
+    /// the value is unloaded, and this is true. A value that cannot be loaded again stays as it is.
+    pub fn set_exact(&self, is_exact: bool) -> bool {
+        let slot = &self.slot;
+        let is_new =
+            slot.loader.is_some() && slot.is_exact.swap(is_exact, Ordering::Relaxed) != is_exact;
+        if is_new {
+            slot.unload();
+        }
+        is_new
+    }
+
+    /// Whether the value is to be computed with exactly.
+    pub fn is_exact(&self) -> bool {
+        self.slot.is_exact.load(Ordering::Relaxed)
     }
 
     /// What was changed about the weights that it is made of.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How much memory a loaded value may take and how much it takes, in bytes.
+/// How much memory a loaded value may take and how much it takes, in bytes; and whether it must be exact.
 ///
 /// What a value cannot do without it takes in any case; its [parts](super::Part) stay only while there is room for them.
 pub struct Room {
@@ -16,6 +16,8 @@ pub struct Room {
     is_short: AtomicBool,
     /// Whether the value is still there; not known while it is being loaded.
     is_alive: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// Whether the value must be computed with exactly, however the device would do it otherwise.
+    is_exact: bool,
 }
 
 impl Default for Room {
@@ -34,15 +36,22 @@ impl Room {
             reserved: AtomicU64::new(0),
             is_short: AtomicBool::new(false),
             is_alive: OnceLock::new(),
+            is_exact: false,
         }
     }
 
     /// As [`Room::new`], for a value that is being loaded and will take about `reserved` bytes.
-    pub(super) fn reserved(limit: u64, reserved: u64) -> Self {
+    pub(super) fn reserved(limit: u64, reserved: u64, is_exact: bool) -> Self {
         Self {
+            is_exact,
             reserved: AtomicU64::new(reserved.min(limit)),
             ..Self::new(limit)
         }
+    }
+
+    /// Whether the value must be computed with exactly.
+    pub fn is_exact(&self) -> bool {
+        self.is_exact
     }
 
     /// The bytes that are taken.

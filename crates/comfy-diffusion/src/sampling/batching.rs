@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::condition::{Condition, Weight};
 use super::conditioning::Cells;
 use super::control::{ControlCall, Steered};
+use super::leftover::leftover;
+use super::networks::{Current, Networks};
 use super::{Memory, ModelSampling};
 use crate::Result;
+use crate::models::NetworkInput;
 use crate::models::hooks::{NetworkCall, NetworkHook, NetworkHooks};
-use crate::models::{Network, NetworkInput};
 
 /// Texts of different lengths share a call if repeating the shorter one to a common length makes it at most this many
 /// times as long.
@@ -19,11 +21,25 @@ const MOST_REPEATS: usize = 4;
 /// Stands for the weight where nothing counts, so that the mean is 0 there.
 const NO_WEIGHT: f32 = 1e-37;
 
-/// A network and what is the same in all its calls.
+/// The networks of a run and what is the same in all their calls.
 pub(super) struct Caller<'a> {
-    pub(super) network: &'a dyn Network,
+    pub(super) networks: &'a Networks<'a>,
     pub(super) sampling: &'a ModelSampling,
     pub(super) memory: &'a Arc<Memory>,
+}
+
+/// A condition of a list, and the network that is called for it.
+struct Waiting<'a> {
+    list: usize,
+    condition: &'a Condition,
+    current: Current,
+}
+
+impl Waiting<'_> {
+    /// Whether one call can compute both.
+    fn can_share(&self, other: &Self) -> bool {
+        self.current.is(&other.current) && self.condition.can_share(other.condition)
+    }
 }
 
 impl Condition {
@@ -63,40 +79,89 @@ impl Caller<'_> {
         x: &Tensor<4>,
         sigma: f32,
     ) -> Result<[Tensor<4>; N]> {
-        let mut waiting: Vec<(usize, &Condition)> = lists
-            .iter()
-            .enumerate()
-            .flat_map(|(list, conditions)| {
-                conditions.iter().map(move |condition| (list, condition))
-            })
+        let defaults = self.defaults(&lists, x, sigma)?;
+        let ordinary = lists.iter().enumerate().flat_map(|(list, conditions)| {
+            let ordinary = conditions.iter().filter(|one| !one.is_default);
+            ordinary.map(move |condition| (list, condition))
+        });
+        let counting = ordinary
             .filter(|(_, condition)| condition.range.contains(sigma, self.sampling))
-            .collect();
+            .chain(defaults.iter().map(|(list, condition)| (*list, condition)));
+        let mut waiting = counting
+            .map(|(list, condition)| {
+                Ok(Waiting {
+                    list,
+                    condition,
+                    current: self.networks.at(&condition.weight_hooks, sigma)?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
         let mut means: [Mean; N] = std::array::from_fn(|_| Mean::default());
-        while let Some(&(_, first)) = waiting.first() {
+        while !waiting.is_empty() {
+            let shares: Vec<bool> = waiting
+                .iter()
+                .map(|one| waiting[0].can_share(one))
+                .collect();
+            let mut shares = shares.into_iter();
             let (mut together, rest): (Vec<_>, Vec<_>) = waiting
                 .into_iter()
-                .partition(|(_, condition)| first.can_share(condition));
+                .partition(|_| shares.next().unwrap_or_default());
             waiting = rest;
             // The last condition comes first: with one of each, the negative one before the positive one.
             together.reverse();
             let clean = self.call(hooks, &together, x, sigma)?;
-            for ((list, condition), x0) in together.iter().zip(clean) {
-                means[*list].add(x0, condition, x);
+            for (one, x0) in together.iter().zip(clean) {
+                means[one.list].add(x0, one.condition, x);
             }
         }
         Ok(means.map(|mean| mean.value().unwrap_or_else(|| x.zeros_like())))
+    }
+
+    /// The default conditions of each list, with the weight that is left over for them at this noise level; none where nothing is.
+    fn defaults(
+        &self,
+        lists: &[&[Condition]],
+        x: &Tensor<4>,
+        sigma: f32,
+    ) -> Result<Vec<(usize, Condition)>> {
+        let mut found = Vec::new();
+        for (list, conditions) in lists.iter().enumerate() {
+            let counting = conditions
+                .iter()
+                .filter(|condition| condition.range.contains(sigma, self.sampling));
+            let (defaults, others): (Vec<_>, Vec<_>) =
+                counting.partition(|condition| condition.is_default);
+            if defaults.is_empty() {
+                continue;
+            }
+            let Some(weight) = leftover(&others, x)? else {
+                continue;
+            };
+            found.extend(defaults.into_iter().map(|condition| {
+                let weight = condition.part_of_weight(&weight, x);
+                let condition = condition.clone();
+                (
+                    list,
+                    Condition {
+                        weight,
+                        ..condition
+                    },
+                )
+            }));
+        }
+        Ok(found)
     }
 
     /// One call of the network under each of the conditions, whose parts of x have the same size.
     fn call(
         &self,
         hooks: &NetworkHooks,
-        together: &[(usize, &Condition)],
+        together: &[Waiting<'_>],
         x: &Tensor<4>,
         sigma: f32,
     ) -> Result<Vec<Tensor<4>>> {
         let (count, batch) = (together.len(), x.dims()[0]);
-        let readings = || together.iter().map(|(_, condition)| &condition.reading);
+        let readings = || together.iter().map(|one| &one.condition.reading);
         let tokens = readings()
             .map(|reading| reading.context.dims()[1])
             .fold(1, least_common_multiple);
@@ -107,23 +172,22 @@ impl Caller<'_> {
             })
             .collect();
         let x = Tensor::cat(
-            together
-                .iter()
-                .map(|(_, condition)| condition.part(x))
-                .collect(),
+            together.iter().map(|one| one.condition.part(x)).collect(),
             0,
         );
         let input = self.sampling.network_input(x.clone(), sigma);
         let beside: Option<Vec<_>> = together
             .iter()
-            .map(|(_, condition)| Some(condition.part(condition.reading.beside.as_ref()?)))
+            .map(|Waiting { condition, .. }| {
+                Some(condition.part(condition.reading.beside.as_ref()?))
+            })
             .collect();
         // Conditions of one model all have a label, or none has.
         let labels: Option<Vec<_>> = readings().map(|reading| reading.label.clone()).collect();
         let timestep = self.sampling.table.timestep(sigma);
         let plain = NetworkInput {
             x: input,
-            timesteps: Tensor::full([batch * count], timestep, &x.device()),
+            timesteps: Tensor::full([batch * count], timestep, &Device::flex()),
             context: Some(Tensor::cat(context, 0)),
             label: labels.map(|labels| Tensor::cat(labels, 0)),
             hooks: None,
@@ -137,13 +201,16 @@ impl Caller<'_> {
             x: input,
             hooks: Some(NetworkCall {
                 sigma,
-                lists: together.iter().map(|(list, _)| *list).collect(),
+                lists: together.iter().map(|one| one.list).collect(),
                 memory: Arc::clone(self.memory),
                 hooks: hooks.clone(),
             }),
             ..plain
         };
-        let network = |input| self.network.forward(input);
+        let Some(first) = together.first() else {
+            return Ok(Vec::new());
+        };
+        let network = |input| first.current.network.forward(input);
         let output = hooks.call(whole, self.sampling, &network)?;
         let clean = self.sampling.clean(x, output, sigma);
         Ok((0..count)
@@ -158,12 +225,15 @@ impl Caller<'_> {
     fn with_conditions(
         &self,
         hooks: &NetworkHooks,
-        together: &[(usize, &Condition)],
+        together: &[Waiting<'_>],
         input: &NetworkInput,
         sigma: f32,
     ) -> Result<NetworkHooks> {
         let mut hooks = hooks.clone();
-        let Some((_, first)) = together.first() else {
+        let Some(Waiting {
+            condition: first, ..
+        }) = together.first()
+        else {
             return Ok(hooks);
         };
         if let Some(grounded) = &first.grounded {
@@ -174,7 +244,7 @@ impl Caller<'_> {
         };
         let contexts: Option<Vec<_>> = together
             .iter()
-            .map(|(_, condition)| condition.reading.control_context.clone())
+            .map(|one| one.condition.reading.control_context.clone())
             .collect();
         let input = NetworkInput {
             context: match contexts {

@@ -13,6 +13,7 @@ use super::label::LabelSource;
 use super::mask::fit_mask;
 use super::{Conditioning, ProgressRange};
 use crate::models::gligen::Grounded;
+use crate::weight_hooks::WeightHooks;
 use crate::{Error, Model, Result};
 
 /// Over so many cells from its border, at most, a condition fades where it has an area and no mask.
@@ -68,6 +69,10 @@ pub(super) struct Condition {
     pub(super) control: Option<ReadyControl>,
     /// What tells the network where things are to be.
     pub(super) grounded: Option<Arc<Grounded>>,
+    /// What changes the network's weights.
+    pub(super) weight_hooks: WeightHooks,
+    /// Whether it counts only where others leave something over.
+    pub(super) is_default: bool,
 }
 
 impl Condition {
@@ -110,10 +115,26 @@ impl Condition {
             weight,
             area,
             crop,
-            range: conditioning.range,
+            range: conditioning.range.within(&conditioning.text_range),
             control: control.transpose()?,
             grounded: grounded.transpose()?,
+            weight_hooks: conditioning.weight_hooks.clone(),
+            is_default: conditioning.is_default,
         })
+    }
+
+    /// The part of a weight at each place of the latent that it is about.
+    pub(super) fn part_of_weight(&self, weight: &Weight, x: &Tensor<4>) -> Weight {
+        match weight {
+            Weight::Even(weight) => match self.crop {
+                None => Weight::Even(*weight),
+                Some(crop) => {
+                    let size = [1, 1, crop.height, crop.width];
+                    Weight::Uneven(Tensor::full(size, *weight, &x.device()))
+                }
+            },
+            Weight::Uneven(weight) => Weight::Uneven(self.part(weight)),
+        }
     }
 
     /// The part of a tensor of the latent's size that it is about.

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use super::{Control, ModelSampling};
 use crate::models::gligen::{Gligen, Grounding};
 use crate::residency::Resident;
+use crate::weight_hooks::WeightHooks;
 
 /// An encoded text, and where, when and how strongly it counts.
 #[derive(Clone, Debug)]
@@ -33,6 +34,12 @@ pub struct Conditioning {
     pub control_cond: Option<Tensor<3>>,
     /// What is to be where.
     pub grounding: Option<GroundedThings>,
+    /// The part of the way that its text was encoded for; it counts where both ranges say so.
+    pub text_range: ProgressRange,
+    /// Whether it counts only where others of the same list leave something over.
+    pub is_default: bool,
+    /// Changes of the network's weights under it.
+    pub weight_hooks: WeightHooks,
 }
 
 /// Things that are to be at places of the picture, and the network that tells the model so.
@@ -143,6 +150,15 @@ impl ProgressRange {
         end: 1.0,
     };
 
+    /// The part of it that lies in another one too.
+    #[must_use]
+    pub(super) fn within(&self, other: &Self) -> Self {
+        Self {
+            start: self.start.max(other.start),
+            end: self.end.min(other.end),
+        }
+    }
+
     /// Whether a noise level lies in it, its ends included.
     pub fn contains(&self, sigma: f32, sampling: &ModelSampling) -> bool {
         let sigma = f64::from(sigma);
@@ -166,6 +182,9 @@ impl Conditioning {
             control: None,
             control_cond: None,
             grounding: None,
+            text_range: ProgressRange::ALL,
+            is_default: false,
+            weight_hooks: WeightHooks::default(),
         }
     }
 }

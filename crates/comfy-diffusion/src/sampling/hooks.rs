@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::{ModelSampling, Moment, Predictions};
+use super::{Guided, ModelSampling, Moment, Predictions};
 use crate::Result;
 use crate::models::hooks::NetworkHooks;
 
@@ -32,6 +32,12 @@ pub trait AfterGuidance: Debug + Send + Sync {
     ) -> Result<Tensor<4>>;
 }
 
+/// Stands around guidance with all its calls of the network, and may leave it out.
+pub trait AroundGuidance: Debug + Send + Sync {
+    /// What guidance gives; `guide` is what stands within, down to guidance itself.
+    fn guide(&self, moment: &Moment<'_>, guide: &dyn Fn() -> Result<Guided>) -> Result<Guided>;
+}
+
 /// Changes which part of a latent is sampled from noise level to noise level.
 pub trait MaskHook: Debug + Send + Sync {
     /// The mask at `sigma`, in a run down `sigmas`; `mask` is 1 where the latent is sampled and of its shape.
@@ -54,6 +60,7 @@ pub struct Hooks {
     pub(super) after: Vec<Arc<dyn AfterGuidance>>,
     pub(super) always_negative: bool,
     pub(super) mask: Option<Arc<dyn MaskHook>>,
+    around: Vec<Arc<dyn AroundGuidance>>,
 }
 
 impl Hooks {
@@ -85,10 +92,38 @@ impl Hooks {
         self
     }
 
+    /// With one more that stands around guidance, outside of those that are there.
+    #[must_use]
+    pub fn with_around(mut self, around: Arc<dyn AroundGuidance>) -> Self {
+        self.around.push(around);
+        self
+    }
+
+    /// Calls guidance through all that stand around it.
+    pub(super) fn around(
+        &self,
+        moment: &Moment<'_>,
+        guide: &dyn Fn() -> Result<Guided>,
+    ) -> Result<Guided> {
+        through(&self.around, moment, guide)
+    }
+
     /// With a mask that changes, in the place of one that was there.
     #[must_use]
     pub fn with_mask(mut self, hook: Arc<dyn MaskHook>) -> Self {
         self.mask = Some(hook);
         self
+    }
+}
+
+/// Calls guidance through these, the last one first.
+fn through(
+    around: &[Arc<dyn AroundGuidance>],
+    moment: &Moment<'_>,
+    guide: &dyn Fn() -> Result<Guided>,
+) -> Result<Guided> {
+    match around.split_last() {
+        None => guide(),
+        Some((outermost, within)) => outermost.guide(moment, &|| through(within, moment, guide)),
     }
 }

@@ -9,9 +9,11 @@ use super::condition::Fit;
 use super::guidance::{Guidance, GuidedModel};
 use super::host::{from_values, values};
 use super::mask::{MaskedModel, fit_mask};
+use super::networks::Networks;
 use super::samplers::Method;
 use super::{Denoise, Memory, Observe, Run};
 
+use crate::device::Precision;
 use crate::random::TorchGenerator;
 use crate::{Error, Model, Result};
 
@@ -45,7 +47,47 @@ pub struct SampleRequest<'a> {
 ///
 /// [`Error::Interrupted`] when `observe` breaks, [`Error::NotFinite`] when the result is not made of numbers, and whatever
 /// loading or calling the network gives.
+///
+/// Where the device computes networks less exactly than it could and the result is not made of numbers, all of it is done once more,
+/// exactly. The networks stay exact if that helps; numbers too large for 16 bits belong to some models.
 pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<Tensor<4>> {
+    let first = attempt(request.clone(), observe);
+    let Err(Error::NotFinite { what, .. }) = &first else {
+        return first;
+    };
+    let (model, guidance) = (request.model, request.guidance);
+    let precision = model.device.for_networks().strategies().precision;
+    if precision == Precision::Single || !set_exact(model, guidance, true)? {
+        return first;
+    }
+    tracing::warn!(
+        ?precision,
+        "{what} gave values that are not finite numbers; it is tried again in f32"
+    );
+    let second = attempt(request, observe);
+    if let Err(Error::NotFinite { .. }) = second {
+        set_exact(model, guidance, false)?;
+    }
+    second
+}
+
+/// Says how exactly the network and those that steer it are to compute. False if that is how they do it already.
+fn set_exact(model: &Model, guidance: &dyn Guidance, is_exact: bool) -> Result<bool> {
+    let mut is_new = model.network.set_exact(is_exact);
+    for (_, conditions) in guidance.lists() {
+        for control in conditions
+            .iter()
+            .filter_map(|condition| condition.control.as_ref())
+        {
+            for network in control.networks(model)? {
+                is_new |= network.set_exact(is_exact);
+            }
+        }
+    }
+    Ok(is_new)
+}
+
+fn attempt(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<Tensor<4>> {
     let Some(&first) = request.sigmas.first() else {
         return Ok(request.latent);
     };
@@ -80,7 +122,8 @@ pub fn sample(request: SampleRequest<'_>, observe: &mut Observe<'_>) -> Result<T
         seed: request.seed,
     };
     let memory = Arc::new(Memory::new(request.generator));
-    let mut model = GuidedModel::new(&*network, request.guidance, Arc::clone(&memory), fit)?;
+    let networks = Networks::new(request.model, network, &request.sigmas);
+    let mut model = GuidedModel::new(networks, request.guidance, Arc::clone(&memory), fit)?;
     let mut masked;
     let denoiser: &mut dyn Denoise = match &mask {
         None => &mut model,

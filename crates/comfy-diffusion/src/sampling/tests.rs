@@ -13,7 +13,7 @@ use crate::device::ComputeDevice;
 use crate::models::unet::UNet;
 use crate::models::{Network, NetworkInput};
 use crate::random::TorchGenerator;
-use crate::residency::Resident;
+use crate::residency::{Resident, Room};
 use crate::weights::Weights;
 use crate::{Error, Model, Result};
 
@@ -431,6 +431,54 @@ fn what_does_not_fit_is_refused() {
         })
         .contains("at least one token")
     );
+}
+
+/// Gives what is no number unless it was loaded to be exact.
+struct Overflowing {
+    is_exact: bool,
+}
+
+impl Network for Overflowing {
+    fn forward(&self, input: NetworkInput) -> Result<Tensor<4>> {
+        let overflow = if self.is_exact { 1.0 } else { f32::INFINITY };
+        Ok(input.x.zeros_like() * overflow)
+    }
+
+    fn in_channels(&self) -> usize {
+        4
+    }
+}
+
+#[test]
+fn what_is_no_number_in_half_precision_is_computed_again() {
+    let device = ComputeDevice::imitating_a_card();
+    let loads = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&loads);
+    let load = move |room: &Arc<Room>| -> Result<Arc<dyn Network>> {
+        count.fetch_add(1, Ordering::Relaxed);
+        let is_exact = room.is_exact();
+        Ok(Arc::new(Overflowing { is_exact }))
+    };
+    let network = Resident::new(device.residency(), "overflowing", |_| 0, load);
+    let model = Model {
+        network,
+        ..model(Overflowing { is_exact: true }, &device)
+    };
+    let texts = guided([vec![text(0.4, 1, 3)], vec![]]);
+    let sampler = find_sampler("euler").unwrap();
+    for loaded in [2, 2] {
+        let request = request(&model, &texts, sampler, vec![2.0, 0.0], [2, 2]);
+        run(request).unwrap();
+        // The second run begins exactly.
+        assert_eq!(loads.load(Ordering::Relaxed), loaded);
+    }
+    // What is no number in any case is an error, and not the network's fault.
+    let request = SampleRequest {
+        noise: Tensor::full([1, 4, 2, 2], f32::NAN, device.tensor_device()),
+        ..request(&model, &texts, sampler, vec![2.0, 0.0], [2, 2])
+    };
+    assert!(matches!(run(request), Err(Error::NotFinite { .. })));
+    assert_eq!(loads.load(Ordering::Relaxed), 2);
 }
 
 #[test]

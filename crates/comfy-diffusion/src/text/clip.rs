@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use super::embedding::EmbeddingFiles;
 use super::encode::EncodedText;
+use super::hooked::Hooked;
 use super::token::Chunk;
 use crate::error::Result;
+use crate::sampling::{Conditioning, ProgressRange};
+use crate::weight_hooks::{WeightChange, WeightHooks};
 use crate::weights::TensorSource;
 use crate::weights::patch::{Blend, PatchFile};
 
@@ -18,6 +21,10 @@ pub type Tokens = Vec<(&'static str, Vec<Chunk>)>;
 pub struct Clip {
     encoder: Arc<dyn TextEncoder>,
     options: TextOptions,
+    /// Further changes of its weights, made last.
+    hooked: Option<Arc<Hooked>>,
+    /// What conditions carry that are made with it.
+    for_conditions: WeightHooks,
 }
 
 /// What a user can change about a text encoder.
@@ -40,6 +47,12 @@ pub trait TextEncoder: fmt::Debug + Send + Sync {
     /// The same encoder with the changes of a file of `LoRA` or of one of its relatives.
     fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Arc<dyn TextEncoder>>;
 
+    /// The same encoder with several changes one after the other, each with its strength.
+    fn changed(&self, changes: &[(&WeightChange, f64)]) -> Result<Arc<dyn TextEncoder>>;
+
+    /// The same encoder with factors for the tensors whose names end so.
+    fn scaled(&self, factors: &[(String, f64)]) -> Arc<dyn TextEncoder>;
+
     /// The tensors of each of its networks, with their changes, by the network's name.
     fn sources(&self) -> Vec<(&'static str, TensorSource)>;
 
@@ -53,7 +66,57 @@ impl Clip {
         Self {
             encoder,
             options: TextOptions::default(),
+            hooked: None,
+            for_conditions: WeightHooks::default(),
         }
+    }
+
+    /// The same handle to another encoder, which the same hooks change.
+    fn with_encoder(&self, encoder: Arc<dyn TextEncoder>) -> Self {
+        Self {
+            encoder,
+            hooked: self
+                .hooked
+                .as_ref()
+                .map(|hooked| Arc::new(hooked.renewed())),
+            ..self.clone()
+        }
+    }
+
+    /// The same encoder, whose weights hooks change after all other changes, in the place of hooks that did so before. With `is_scheduled`
+    /// each prompt is encoded for every stretch of the way on which their keyframes say something else; without it keyframes do not count.
+    /// With `for_conditions` the hooks go along with what is encoded, and change the network too.
+    #[must_use]
+    pub fn with_hooks(
+        &self,
+        hooks: &WeightHooks,
+        is_scheduled: bool,
+        for_conditions: bool,
+    ) -> Self {
+        Self {
+            hooked: Some(Arc::new(Hooked::new(hooks, is_scheduled))),
+            for_conditions: if for_conditions {
+                hooks.clone()
+            } else {
+                self.for_conditions.clone()
+            },
+            ..self.clone()
+        }
+    }
+
+    /// The same encoder with its attention scaled: what asks, what is asked, what answers, and the result.
+    #[must_use]
+    pub fn with_attention(&self, [query, key, value, output]: [f64; 4]) -> Self {
+        let projections = [
+            ("q_proj", query),
+            ("k_proj", key),
+            ("v_proj", value),
+            ("out_proj", output),
+        ];
+        let endings = projections.iter().flat_map(|(name, factor)| {
+            ["weight", "bias"].map(|kind| (format!("self_attn.{name}.{kind}"), *factor))
+        });
+        self.with_encoder(self.encoder.scaled(&endings.collect::<Vec<_>>()))
     }
 
     /// The same encoder, stopping at a layer counted from the end: −1 is the last, −2 the one before it ("clip skip 2"). A layer
@@ -89,19 +152,13 @@ impl Clip {
     ///
     /// If the file cannot be read.
     pub fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Self> {
-        Ok(Self {
-            encoder: self.encoder.with_patches(file, strength)?,
-            options: self.options.clone(),
-        })
+        Ok(self.with_encoder(self.encoder.with_patches(file, strength)?))
     }
 
     /// The same encoder, each network blended with that of the same name of another one when its weights are loaded.
     #[must_use]
     pub fn merged(&self, other: &Self, blend: &Blend) -> Self {
-        Self {
-            encoder: self.encoder.merged(&*other.encoder, blend),
-            options: self.options.clone(),
-        }
+        self.with_encoder(self.encoder.merged(&*other.encoder, blend))
     }
 
     /// The tensors of each network, with their changes, by the network's name.
@@ -114,14 +171,45 @@ impl Clip {
         self.encoder.tokenize(prompt, &self.options)
     }
 
-    /// The vectors of a prompt. Loads the encoder if it is not loaded.
+    /// The vectors of a prompt, where hooks are as they are at the beginning. Loads the encoder if it is not loaded.
     pub fn encode(&self, prompt: &str) -> Result<EncodedText> {
-        self.encoder.encode(&self.tokenize(prompt)?, &self.options)
+        self.encode_tokens(&self.tokenize(prompt)?)
     }
 
-    /// The vectors of several prompts at once, each for the network of this name; a network that is not named reads nothing. Empty
-    /// chunks follow the shorter prompts, so that all are of the same length.
-    pub fn encode_each(&self, prompts: &[(&str, &str)]) -> Result<EncodedText> {
+    /// As [`Clip::encode`], for chunks of tokens.
+    pub fn encode_tokens(&self, tokens: &Tokens) -> Result<EncodedText> {
+        match &self.hooked {
+            None => self.encoder.encode(tokens, &self.options),
+            Some(hooked) => hooked
+                .at_first(&self.encoder)?
+                .encode(tokens, &self.options),
+        }
+    }
+
+    /// The conditions that chunks of tokens make: one, or one for each stretch of the way where hooks are scheduled.
+    pub fn conditions(&self, tokens: &Tokens) -> Result<Vec<Conditioning>> {
+        let encoders = match &self.hooked {
+            Some(hooked) if hooked.is_scheduled => Some(hooked.scheduled(&self.encoder)?),
+            _ => None,
+        };
+        let condition = |text: EncodedText, text_range| Conditioning {
+            text_range,
+            weight_hooks: self.for_conditions.clone(),
+            ..Conditioning::new(text.cond, text.pooled)
+        };
+        let Some(encoders) = encoders else {
+            let text = self.encode_tokens(tokens)?;
+            return Ok(vec![condition(text, ProgressRange::ALL)]);
+        };
+        encoders
+            .iter()
+            .map(|(range, encoder)| Ok(condition(encoder.encode(tokens, &self.options)?, *range)))
+            .collect()
+    }
+
+    /// The chunks of several prompts, each for the network of this name; a network that is not named reads nothing. Empty chunks follow
+    /// the shorter prompts, so that all are of the same length.
+    pub fn tokenize_each(&self, prompts: &[(&str, &str)]) -> Result<Tokens> {
         let empty = self.tokenize("")?;
         let mut tokens = empty.clone();
         for (network, prompt) in prompts {
@@ -138,7 +226,7 @@ impl Clip {
             let padding = padding.iter().cycle().take(missing);
             chunks.extend(padding.cloned());
         }
-        self.encoder.encode(&tokens, &self.options)
+        Ok(tokens)
     }
 }
 
@@ -148,6 +236,6 @@ impl fmt::Debug for Clip {
             .debug_struct("Clip")
             .field("encoder", &self.encoder)
             .field("options", &self.options)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@ use super::token::{CLIP_G, CLIP_H, CLIP_L, ChunkRules, chunks_of_prompt};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::residency::Resident;
+use crate::weight_hooks::WeightChange;
 use crate::weights::patch::{Blend, NameMap, PatchFile};
 use crate::weights::{Rounding, TensorSource, Weights};
 
@@ -168,14 +169,42 @@ impl TextEncoder for ClipEncoder {
 
     fn merged(&self, other: &dyn TextEncoder, blend: &Blend) -> Arc<dyn TextEncoder> {
         let others = other.sources();
+        self.with_networks(|key, model| {
+            let (_, source) = others.iter().find(|(name, _)| *name == key)?;
+            model.merged(source.clone(), blend.clone())
+        })
+    }
+
+    fn scaled(&self, factors: &[(String, f64)]) -> Arc<dyn TextEncoder> {
+        self.with_networks(|_, model| model.scaled(factors))
+    }
+
+    fn changed(&self, changes: &[(&WeightChange, f64)]) -> Result<Arc<dyn TextEncoder>> {
+        self.try_with_networks(|key, model| {
+            let changes: Vec<_> = changes
+                .iter()
+                .filter_map(|(change, strength)| Some((change.of_text(key)?, *strength)))
+                .collect();
+            model.changed(&changes).map(Some)
+        })
+    }
+
+    fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Arc<dyn TextEncoder>> {
+        self.try_with_networks(|_, model| model.patched(file, strength))
+    }
+}
+
+impl ClipEncoder {
+    /// The same encoder with other networks, by their names; those for which there is none stay.
+    fn with_networks(
+        &self,
+        change: impl Fn(&str, &Resident<ClipTextModel>) -> Option<Resident<ClipTextModel>>,
+    ) -> Arc<dyn TextEncoder> {
         let networks = self.networks.iter().map(|network| {
-            let key = network.kind.rules.embedding_key;
-            let other = others.iter().find(|(name, _)| *name == key);
-            let merged =
-                other.and_then(|(_, source)| network.model.merged(source.clone(), blend.clone()));
+            let changed = change(network.kind.rules.embedding_key, &network.model);
             Network {
                 kind: network.kind,
-                model: merged.unwrap_or_else(|| network.model.clone()),
+                model: changed.unwrap_or_else(|| network.model.clone()),
             }
         });
         Arc::new(Self {
@@ -184,17 +213,22 @@ impl TextEncoder for ClipEncoder {
         })
     }
 
-    fn with_patches(&self, file: &PatchFile, strength: f64) -> Result<Arc<dyn TextEncoder>> {
-        let networks = self.networks.iter().map(|network| {
-            let model = network.model.patched(file, strength)?;
-            Ok(Network {
-                kind: network.kind,
-                model: model.unwrap_or_else(|| network.model.clone()),
+    /// The same, where the change can fail.
+    fn try_with_networks(
+        &self,
+        change: impl Fn(&str, &Resident<ClipTextModel>) -> Result<Option<Resident<ClipTextModel>>>,
+    ) -> Result<Arc<dyn TextEncoder>> {
+        let changed = self
+            .networks
+            .iter()
+            .map(|network| {
+                let key = network.kind.rules.embedding_key;
+                Ok((key, change(key, &network.model)?))
             })
-        });
-        Ok(Arc::new(Self {
-            networks: networks.collect::<Result<_>>()?,
-            device: self.device.clone(),
+            .collect::<Result<Vec<_>>>()?;
+        Ok(self.with_networks(|key, _| {
+            let own = changed.iter().find(|(name, _)| *name == key);
+            own.and_then(|(_, model)| model.clone())
         }))
     }
 }

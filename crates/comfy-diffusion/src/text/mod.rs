@@ -10,6 +10,7 @@ pub mod clip_model;
 pub mod clip_tokenizer;
 pub mod embedding;
 mod encode;
+mod hooked;
 pub mod token;
 mod vocabulary;
 pub mod weighting;
@@ -23,3 +24,4 @@ pub use clip_encoder::{
 };
 pub use embedding::EmbeddingFiles;
 pub use encode::EncodedText;
+pub use token::CHUNK_LENGTH;

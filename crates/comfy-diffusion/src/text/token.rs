@@ -33,6 +33,8 @@ pub struct WeightedToken {
     pub token: Token,
     /// How much it counts; 1 is plain.
     pub weight: f64,
+    /// The part of the prompt that it comes from, from 1: what is weighted apart, or an embedding. 0 is for marks and padding.
+    pub part: usize,
 }
 
 impl WeightedToken {
@@ -40,6 +42,7 @@ impl WeightedToken {
         Self {
             token: Token::Id(id),
             weight: 1.0,
+            part: 0,
         }
     }
 }
@@ -89,7 +92,12 @@ pub fn chunks_of_prompt(
             if let (Some(reference), Some(files)) = (embedding::reference(piece), embeddings) {
                 let (vectors, following) =
                     embedding::resolve(reference, files, rules.embedding_key);
-                packer.add(vectors, segment.weight)?;
+                if !vectors.is_empty() {
+                    packer.add(vectors, segment.weight)?;
+                }
+                if following.is_empty() {
+                    continue;
+                }
                 text = following;
             }
             packer.add(
@@ -112,6 +120,8 @@ struct Packer {
     full: Vec<Chunk>,
     /// Starts with the start mark, and has room for the end mark.
     open: Chunk,
+    /// How many parts there were.
+    parts: usize,
 }
 
 impl Packer {
@@ -120,6 +130,7 @@ impl Packer {
             padding,
             full: Vec::new(),
             open: vec![WeightedToken::plain(START)],
+            parts: 0,
         }
     }
 
@@ -130,9 +141,13 @@ impl Packer {
     /// Adds the tokens of one piece of text or one embedding.
     fn add(&mut self, tokens: Vec<Token>, weight: f64) -> Result<()> {
         let is_cut = tokens.len() >= UNCUT_LENGTH;
-        let mut tokens = tokens
-            .into_iter()
-            .map(|token| WeightedToken { token, weight });
+        self.parts += 1;
+        let part = self.parts;
+        let mut tokens = tokens.into_iter().map(|token| WeightedToken {
+            token,
+            weight,
+            part,
+        });
         while tokens.len() > 0 {
             if tokens.len() <= self.room() {
                 self.open.extend(tokens);

@@ -65,6 +65,19 @@ pub(super) fn halves(element: Dtype, bytes: &[u8]) -> Option<Halves> {
     }
 }
 
+/// Values rounded to IEEE halves; nothing if one of them is too large.
+pub(super) fn narrowed(values: &[f32]) -> Option<Vec<f16>> {
+    let mut halves = vec![f16::ZERO; values.len()];
+    let chunks = halves.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
+    let fits = chunks
+        .map(|(to, from)| {
+            to.convert_from_f32_slice(from);
+            to.iter().all(|value| value.is_finite())
+        })
+        .reduce(|| true, |left, right| left && right);
+    fits.then_some(halves)
+}
+
 impl Halves {
     /// Whether a value is no number.
     pub(super) fn have_nan(&self) -> bool {

@@ -122,9 +122,18 @@ impl Weights {
                 tensors: Arc::new(parsed.tensors),
                 metadata: Arc::new(parsed.metadata),
             }),
-            Err(Fault::NotSafetensors(reason)) => Err(Error::NotSafetensors { path, reason }),
-            Err(Fault::Damaged(reason)) => Err(Error::DamagedWeights { path, reason }),
-            Err(Fault::Refused(name)) => Err(Error::RefusedPickle { path, name }),
+            Err(Fault::NotSafetensors(reason)) => Err(Error::NotSafetensors {
+                path,
+                reason: shortened(reason),
+            }),
+            Err(Fault::Damaged(reason)) => Err(Error::DamagedWeights {
+                path,
+                reason: shortened(reason),
+            }),
+            Err(Fault::Refused(name)) => Err(Error::RefusedPickle {
+                path,
+                name: shortened(name),
+            }),
         }
     }
 
@@ -434,6 +443,16 @@ impl Tracked {
         }
         Some(tensor)
     }
+}
+
+/// A text that quotes a file, which may have put anything there, as far as people would read it.
+fn shortened(mut text: String) -> String {
+    const MOST: usize = 1000;
+    if text.len() > MOST {
+        text.truncate(text.floor_char_boundary(MOST));
+        text.push('…');
+    }
+    text
 }
 
 /// `[rows, columns]` in C order, from what is stored as `[columns, rows]`.

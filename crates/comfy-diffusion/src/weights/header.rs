@@ -12,6 +12,15 @@ use serde::de::{Error as _, MapAccess, Visitor};
 /// The longest header that is read, in bytes. It is the format's own limit; the header of the largest models takes a few megabytes.
 pub(super) const MAX_HEADER_BYTES: u64 = 100_000_000;
 
+/// Dimensions that a tensor may have.
+const MAX_DIMENSIONS: usize = 16;
+
+/// The largest extent of a tensor that has no elements: such a shape is bounded by nothing in the file, and models are built to shapes.
+const MAX_EMPTY_EXTENT: usize = 1 << 16;
+
+/// The longest name of a tensor, in bytes.
+const MAX_NAME_BYTES: usize = 1024;
+
 /// Bytes before the JSON text.
 const LENGTH_BYTES: usize = 8;
 
@@ -167,6 +176,28 @@ fn check_layout(tensors: &BTreeMap<String, Declaration>, data: Range<usize>) -> 
     Ok(())
 }
 
+/// Refuses names and shapes that no model has, and that messages and models would not bear; `size` is 0 if there are no elements.
+pub(super) fn check_extents(name: &str, shape: &[usize], size: usize) -> Result<(), Fault> {
+    if name.len() > MAX_NAME_BYTES {
+        return Err(Fault::Damaged(format!(
+            "a tensor has a name of {} bytes, and at most {MAX_NAME_BYTES} are allowed",
+            name.len()
+        )));
+    }
+    if shape.len() > MAX_DIMENSIONS {
+        return Err(Fault::Damaged(format!(
+            "tensor `{name}` has {} dimensions, and at most {MAX_DIMENSIONS} are allowed",
+            shape.len()
+        )));
+    }
+    if size == 0 && shape.iter().any(|extent| *extent > MAX_EMPTY_EXTENT) {
+        return Err(Fault::Damaged(format!(
+            "tensor `{name}` of shape {shape:?} has no elements, and no extent above {MAX_EMPTY_EXTENT} is allowed then"
+        )));
+    }
+    Ok(())
+}
+
 fn quoted(name: &str) -> String {
     if name == "the header" {
         name.to_owned()
@@ -211,9 +242,11 @@ impl RawTensor {
                 "tensor `{name}` should end {end} bytes into the data, but the file has only {data_bytes} bytes of data; it is cut off"
             )));
         }
+        let shape: Vec<usize> = self.shape.into_iter().map(|size| size as usize).collect();
+        check_extents(name, &shape, (end - start) as usize)?;
         Ok(Declaration {
             element: self.dtype,
-            shape: self.shape.into_iter().map(|size| size as usize).collect(),
+            shape,
             bytes: data_start + start as usize..data_start + end as usize,
         })
     }

@@ -1,6 +1,6 @@
 //! Weights as they would be if they were stored in fewer bits.
 
-use half::f16;
+use half::{bf16, f16};
 use rayon::prelude::*;
 
 /// To which numbers weights are rounded as they are read.
@@ -11,6 +11,8 @@ pub enum Rounding {
     None,
     /// 16-bit floats (IEEE half).
     Half,
+    /// 16-bit floats with the exponent of 32-bit ones.
+    Brain,
     /// 8-bit floats of 4 exponent and 3 mantissa bits.
     E4m3,
     /// 8-bit floats of 5 exponent and 2 mantissa bits.
@@ -44,6 +46,9 @@ impl Rounding {
             Self::Half => values
                 .par_iter_mut()
                 .for_each(|value| *value = f16::from_f32(*value).to_f32()),
+            Self::Brain => values
+                .par_iter_mut()
+                .for_each(|value| *value = bf16::from_f32(*value).to_f32()),
             Self::E4m3 => values
                 .par_iter_mut()
                 .for_each(|value| *value = E4M3.round(*value)),

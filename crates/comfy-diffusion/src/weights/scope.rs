@@ -5,12 +5,12 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use burn::tensor::{DType, Tensor, TensorData};
-use half::f16;
+use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::Dtype;
 
 use super::Weights;
-use super::element::Halves;
+use super::element::{Halves, narrowed};
 use super::patch::Patches;
 use super::place::Place;
 use super::rounding::Rounding;
@@ -23,6 +23,8 @@ use crate::residency::Room;
 pub enum Width {
     /// 16 bits where the values have no more.
     Stored,
+    /// 16 bits, but for values that are too large for an IEEE half.
+    Half,
     /// 32 bits.
     #[default]
     Single,
@@ -149,6 +151,7 @@ impl<'a> Scope<'a> {
         // Scales and shifts are widened everywhere.
         let bytes = match width {
             Width::Stored if is_half && shape.len() > 1 => size_of::<f16>(),
+            Width::Half if shape.len() > 1 => size_of::<f16>(),
             _ => size_of::<f32>(),
         };
         (shape.iter().product::<usize>() * bytes) as u64
@@ -242,7 +245,8 @@ impl<'a> Scope<'a> {
         ))
     }
 
-    /// As [`Scope::tensor`], but in 16 bits where that is what the values have and the device's operators can read it.
+    /// As [`Scope::tensor`], but in 16 bits where the device computes in those, or where the values have no more and the device's operators
+    /// can read them.
     pub fn compact_tensor<const D: usize>(
         &self,
         name: &str,
@@ -251,6 +255,7 @@ impl<'a> Scope<'a> {
     ) -> Result<Tensor<D>> {
         let halves = match device.strategies().width_of_weights() {
             Width::Stored if self.shape(name)? == expected => self.halves(name)?,
+            Width::Half if self.shape(name)? == expected => self.narrowed(name)?,
             _ => None,
         };
         let (data, element) = match halves {
@@ -269,17 +274,46 @@ impl<'a> Scope<'a> {
         if self.patches.touch(&network, within) {
             return Ok(None);
         }
-        match (self.element(name)?, self.rounding) {
-            (Dtype::F16, Rounding::None | Rounding::Half) | (Dtype::BF16, Rounding::None) => {
-                self.weights.halves(&full)
+        let last = match self.patches.rounding() {
+            Rounding::None => self.rounding,
+            last => last,
+        };
+        let is_stored = match (self.element(name)?, self.rounding) {
+            (Dtype::F16, Rounding::None | Rounding::Half) => {
+                matches!(last, Rounding::None | Rounding::Half)
             }
-            (_, Rounding::Half) => {
+            (Dtype::BF16, Rounding::None) => matches!(last, Rounding::None | Rounding::Brain),
+            _ => false,
+        };
+        Ok(match last {
+            _ if is_stored => self.weights.halves(&full)?,
+            Rounding::Half => {
                 let values = self.values(name)?;
                 let halves = values.par_iter().map(|value| f16::from_f32(*value));
-                Ok(Some(Halves::Ieee(halves.collect())))
+                Some(Halves::Ieee(halves.collect()))
             }
-            _ => Ok(None),
+            Rounding::Brain => {
+                let values = self.values(name)?;
+                let halves = values.par_iter().map(|value| bf16::from_f32(*value));
+                Some(Halves::Brain(halves.collect()))
+            }
+            _ => None,
+        })
+    }
+
+    /// The values of a tensor in C order as IEEE halves, rounded if they have more bits; nothing where one is too large for that.
+    fn narrowed(&self, name: &str) -> Result<Option<Halves>> {
+        if self.element(name)? == Dtype::F16
+            && let Some(halves) = self.halves(name)?
+        {
+            return Ok(Some(halves));
         }
+        let halves = narrowed(&self.values(name)?);
+        if halves.is_none() {
+            let name = self.full_name(name);
+            tracing::info!(%name, "it has values that are too large for 16 bits, and is kept in 32");
+        }
+        Ok(halves.map(Halves::Ieee))
     }
 
     /// As [`Scope::tensor`], or `None` if there is no tensor of this name.
@@ -305,6 +339,7 @@ impl<'a> Scope<'a> {
             // What is changed is kept in the same precision.
             self.rounding.apply(&mut values);
         }
+        self.patches.rounding().apply(&mut values);
         Ok(values)
     }
 

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use std::path::Path;
+use std::sync::Arc;
 
+use burn::tensor::DType;
 use half::{bf16, f16};
 use proptest::prelude::*;
 use safetensors::Dtype;
@@ -11,6 +13,7 @@ use super::header::{Header, MAX_HEADER_BYTES};
 use super::{View, Weights};
 use crate::device::ComputeDevice;
 use crate::error::Error;
+use crate::residency::Room;
 
 /// A file of this header and data.
 fn file(header: &str, data: &[u8]) -> Vec<u8> {
@@ -198,6 +201,25 @@ fn tensors_of_a_terabyte_are_refused_unread() {
 }
 
 #[test]
+fn names_and_shapes_that_no_model_has_are_refused() {
+    let empty = |shape: &str| {
+        let header = format!(r#"{{"t":{{"dtype":"F32","shape":{shape},"data_offsets":[0,0]}}}}"#);
+        message(open(&header, b""))
+    };
+    let text = empty("[0,1099511627776]");
+    assert!(text.contains("has no elements"), "{text}");
+    let text = empty(&format!("[0{}]", ",1".repeat(16)));
+    assert!(text.contains("17 dimensions"), "{text}");
+    let name = "n".repeat(100_000);
+    let header = format!(r#"{{"{name}":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}}}"#);
+    let text = message(open(&header, &[0; 4]));
+    assert!(text.contains("name of 100000 bytes"), "{text}");
+    // What is wrong is told in few words, however long it is.
+    let text = message(open(&header, b""));
+    assert!(text.contains("cut off") || text.len() < 2000, "{text}");
+}
+
+#[test]
 fn offsets_must_be_true() {
     let tensor = |name: &str, shape: usize, start: usize, end: usize| {
         format!(r#""{name}":{{"dtype":"F32","shape":[{shape}],"data_offsets":[{start},{end}]}}"#)
@@ -264,6 +286,36 @@ fn files_are_read_through_the_map() {
         Weights::open(Path::new("/nowhere/at/all")),
         Err(Error::Io { .. })
     ));
+}
+
+#[test]
+fn half_a_networks_weights_take_half_the_memory() {
+    let device = ComputeDevice::imitating_a_card().for_networks();
+    let tensor = |element: &str, data: &[u8]| {
+        let weights = single(element, &[1, 2], data);
+        let room = Arc::new(Room::default());
+        let scope = weights.root().in_room(&room);
+        let tensor = scope.compact_tensor::<2>("t", [1, 2], &device).unwrap();
+        let estimate = scope.footprint(device.strategies().width_of_weights());
+        let values: Vec<f32> = tensor.clone().into_data().iter().collect();
+        (tensor.dtype(), room.used(), estimate, values)
+    };
+    let half = |values: [f32; 2]| (DType::F16, 4, 4, values.to_vec());
+    let bytes = |values: [f32; 2]| values.map(f32::to_le_bytes).concat();
+    assert_eq!(
+        tensor("F32", &bytes([0.5, -65504.0])),
+        half([0.5, -65504.0])
+    );
+    let brain = [1.5, 3e-5].map(|value| bf16::from_f32(value).to_le_bytes());
+    let rounded = f16::from_f32(bf16::from_f32(3e-5).to_f32()).to_f32();
+    assert_eq!(tensor("BF16", &brain.concat()), half([1.5, rounded]));
+    assert_eq!(tensor("F8_E4M3", &[0x7e, 0xb8]), half([448.0, -1.0]));
+    let stored = [0.1, 2.0].map(|value| f16::from_f32(value).to_le_bytes());
+    let tenth = f16::from_f32(0.1).to_f32();
+    assert_eq!(tensor("F16", &stored.concat()), half([tenth, 2.0]));
+    // What would be infinite keeps its bits.
+    let (element, used, _, values) = tensor("F32", &bytes([1.0, 1e6]));
+    assert_eq!((element, used, values), (DType::F32, 8, vec![1.0, 1e6]));
 }
 
 #[test]

@@ -33,8 +33,22 @@ fn tokens_survive_a_round_trip() {
 }
 
 #[test]
+fn numbers_are_read_to_the_last_digit() {
+    let text = r#"[5e+39, 0.30000000000000004, 1.7976931348623157e+308, 2.2250738585072014e-308, -0.0, 18446744073709551615, 0.1, "0.5e40"]"#;
+    assert_eq!(to_string(&from_str(text).unwrap()), text);
+    let huge = from_str("[1e400, -1e400]").unwrap();
+    assert_eq!(to_string(&huge), "[Infinity, -Infinity]");
+    assert_eq!(from_str("0.5e40").unwrap().as_f64(), Some(0.5e40));
+}
+
+#[test]
 fn refuses_what_python_refuses() {
     for text in [
+        "{1.5e3: 1}",
+        "[01.5e3]",
+        "[1.e3]",
+        "[1e]",
+        "[1.23456789012345678e5x]",
         "{NaN: 1}",
         "NaNNaN",
         "nan",

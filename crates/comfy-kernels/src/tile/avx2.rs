@@ -6,7 +6,7 @@ use std::arch::x86_64::{
 };
 
 use super::unrolled::unrolled;
-use super::{Tile, as_it_is};
+use super::{Layout, Tile, nothing};
 
 // Twelve registers of sums, two of the right side, one of the left.
 const ROWS: usize = 6;
@@ -18,10 +18,11 @@ pub(super) fn single() -> Option<Tile> {
     there.then_some(Tile {
         rows: ROWS,
         lanes: LANES,
-        depths_of_word: 1,
+        layout: Layout::Values,
         name: "AVX2",
         run,
-        join: as_it_is,
+        prepare: nothing,
+        release: nothing,
     })
 }
 

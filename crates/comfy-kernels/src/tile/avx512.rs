@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 };
 
 use super::unrolled::unrolled;
-use super::{Tile, as_it_is};
+use super::{Layout, Tile, nothing};
 
 // Twenty-eight registers of sums, two of the right side, one of the left.
 const ROWS: usize = 14;
@@ -18,10 +18,11 @@ pub(super) fn single() -> Option<Tile> {
     std::arch::is_x86_feature_detected!("avx512f").then_some(Tile {
         rows: ROWS,
         lanes: LANES,
-        depths_of_word: 1,
+        layout: Layout::Values,
         name: "AVX-512",
         run,
-        join: as_it_is,
+        prepare: nothing,
+        release: nothing,
     })
 }
 
@@ -34,11 +35,22 @@ pub(super) fn brain() -> Option<Tile> {
     there.then_some(Tile {
         rows: ROWS,
         lanes: LANES,
-        depths_of_word: 2,
+        layout: Layout::Words(join),
         name: "AVX512-BF16",
         run: run_brain,
-        join,
+        prepare: nothing,
+        release: nothing,
     })
+}
+
+/// [`brain`], if it is faster than [`single`]: on Intel's Sapphire Rapids it is slower (`examples/rate.rs`).
+pub(super) fn faster_brain() -> Option<Tile> {
+    let vendor = std::arch::x86_64::__cpuid(0);
+    let is_intel = [vendor.ebx, vendor.edx, vendor.ecx]
+        .map(u32::to_le_bytes)
+        .concat()
+        == b"GenuineIntel";
+    brain().filter(|_| !is_intel)
 }
 
 fn run(left: &[f32], right: &[f32], result: &mut [f32], row_stride: usize, add: bool) {

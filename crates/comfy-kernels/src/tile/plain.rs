@@ -1,6 +1,7 @@
 //! Without particular instructions: what the compiler makes of plain loops.
 
-use super::{Tile, as_it_is};
+use super::{Layout, Tile, nothing};
+use crate::function::{FUSED, multiply_add};
 
 const ROWS: usize = 4;
 const LANES: usize = 16;
@@ -9,10 +10,11 @@ pub(super) fn single() -> Tile {
     Tile {
         rows: ROWS,
         lanes: LANES,
-        depths_of_word: 1,
+        layout: Layout::Values,
         name: "plain",
         run,
-        join: as_it_is,
+        prepare: nothing,
+        release: nothing,
     }
 }
 
@@ -23,7 +25,7 @@ fn run(left: &[f32], right: &[f32], result: &mut [f32], row_stride: usize, add: 
     for (left, right) in left.iter().zip(right) {
         for (sums, left) in sums.iter_mut().zip(left) {
             for (sum, right) in sums.iter_mut().zip(right) {
-                *sum = multiply_add(*left, *right, *sum);
+                *sum = multiply_add::<FUSED>(*left, *right, *sum);
             }
         }
     }
@@ -32,14 +34,5 @@ fn run(left: &[f32], right: &[f32], result: &mut [f32], row_stride: usize, add: 
         for (result, sum) in result.iter_mut().zip(sums) {
             *result = if add { *result + sum } else { *sum };
         }
-    }
-}
-
-/// One rounding where that is one instruction, two elsewhere: without the instruction it would be a call.
-fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
-    if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
-        a.mul_add(b, c)
-    } else {
-        a * b + c
     }
 }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Images, PLACES, TILE};
+use super::{PLACES, TILE};
+use crate::patches::Images;
 
 /// What a transformed block of the images takes, at most if its rows are not longer: it stays in the caches.
 const VALUES: usize = 1 << 20;

@@ -12,8 +12,10 @@ use rayon::prelude::*;
 
 use self::blocks::Block;
 use crate::operand::Operand;
-use crate::product::pack;
-use crate::tile::Tile;
+use crate::patches::Images;
+use crate::product::{Side, pack};
+use crate::result::{Bias, Output, Place, written};
+use crate::tile::{Layout, Tile};
 
 /// Places of a transformed tile.
 const PLACES: usize = 36;
@@ -30,59 +32,85 @@ const CHANNELS: usize = 16;
 /// Panels of output channels that one task computes: so often a part of the transformed image is used while it is near.
 const PANELS: usize = 4;
 
-/// Images of several channels, `[count, channels, height, width]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Images<'a> {
-    /// The values in C order.
-    pub values: &'a [f32],
-    /// How many images there are.
-    pub count: usize,
-    /// Channels of each.
-    pub channels: usize,
-    /// Rows of pixels.
-    pub height: usize,
-    /// Pixels of a row.
-    pub width: usize,
-}
-
-/// Whether this is faster than a plain product on `tile`: not for images of so few tiles that most lanes of a panel are empty.
+/// Whether this is faster than a plain product on `tile`: not for images of so few tiles that most lanes of a panel are empty, and not
+/// where a product takes less time than the transforms.
 pub fn filtering_pays(tile: &Tile, images: &Images) -> bool {
     let tiles = images.count * images.height.div_ceil(TILE) * images.width.div_ceil(TILE);
-    // Rounded products take about half of the time.
-    let least = if tile.rounds() {
-        tile.lanes
-    } else {
-        tile.lanes / 2 + 1
+    let least = match tile.layout {
+        Layout::Values => tile.lanes / 2 + 1,
+        // Rounded products take about half of the time.
+        Layout::Words(_) => tile.lanes,
+        Layout::Blocks => return false,
     };
     tiles >= least && images.channels >= CHANNELS
 }
 
-/// Convolves images with kernels of 3×3 at stride 1, with one pixel of zeros around the image, and adds the result to `output`,
-/// `[count, output channels, height, width]`.
+/// Convolves images with kernels of 3×3 at stride 1, with one pixel of zeros around the image: the product of `weight` with the patches
+/// of the images, in a group for each image.
 ///
 /// `weight` has a lane for each output channel and a depth of `channels · 9`. Factors are not rounded: `tile` is one that does not.
 ///
 /// # Panics
 ///
-/// If a slice or the depth has another size, or the tile rounds.
-pub fn convolve_3x3(tile: &Tile, output: &mut [f32], weight: &dyn Operand, images: &Images) {
+/// If a slice, the depth or the residual has another size, there are no channels, other groups or a bias of columns, or the tile rounds.
+pub fn convolve_3x3(
+    tile: &Tile,
+    output: Output,
+    weight: &dyn Operand,
+    images: &Images,
+) -> Vec<f32> {
     let Images {
+        values,
         count,
         channels,
         height,
         width,
-        ..
     } = *images;
     let outputs = weight.lanes();
     assert!(!tile.rounds(), "transformed images are not to be rounded");
     assert_eq!(weight.depth(), channels * 9, "kernels are 3×3");
-    assert_eq!(images.values.len(), count * channels * height * width);
-    assert_eq!(output.len(), count * outputs * height * width);
-    if output.is_empty() || channels == 0 {
+    assert_eq!(values.len(), count * channels * height * width);
+    let Output {
+        groups,
+        bias,
+        residual,
+    } = output;
+    assert_eq!(groups, count, "there is a group for each image");
+    assert!(channels > 0 && !matches!(bias, Bias::OfColumns(_)));
+    let kernels = Kernels {
+        tile,
+        weight,
+        channels,
+    };
+    let size = count * outputs * height * width;
+    if let Some(mut values) = residual {
+        assert_eq!(values.len(), size, "a residual is as large as the result");
+        convolve(images, &kernels, bias, &mut values);
+        return values;
+    }
+    #[expect(
+        unsafe_code,
+        reason = "results are not cleared before they are written"
+    )]
+    // SAFETY: each pixel is part of a run of its block, and each run is put.
+    unsafe {
+        written(size, |places| convolve(images, &kernels, bias, places))
+    }
+}
+
+fn convolve<T: Place>(images: &Images, kernels: &Kernels, bias: Bias, places: &mut [T]) {
+    if places.is_empty() {
         return;
     }
+    let Images { height, width, .. } = *images;
+    let Kernels { tile, weight, .. } = *kernels;
+    let outputs = weight.lanes();
+    let bias_of = |image: usize, channel: usize| match bias {
+        Bias::OfRows(bias) => bias[image * outputs + channel],
+        Bias::None | Bias::OfColumns(_) => 0.0,
+    };
     let blocks = blocks::divide(images);
-    let mut planes: Vec<_> = output
+    let mut planes: Vec<_> = places
         .chunks_mut(height * width)
         .map(|plane| plane.chunks_mut(blocks.rows * TILE * width))
         .collect();
@@ -94,17 +122,14 @@ pub fn convolve_3x3(tile: &Tile, output: &mut [f32], weight: &dyn Operand, image
             for channel in 0..outputs {
                 for image in block.images.clone() {
                     let part = planes[image * outputs + channel].next();
-                    parts.push(part.expect("blocks cover each plane once, in order"));
+                    let places = part.expect("blocks cover each plane once, in order");
+                    let bias = bias_of(image, channel);
+                    parts.push(Part { places, bias });
                 }
             }
             (block, parts)
         })
         .collect();
-    let kernels = Kernels {
-        tile,
-        weight,
-        channels,
-    };
     // Transformed once where they are used more than once.
     let ready = (blocks.len() > 1).then(|| {
         let mut all = vec![0.0; outputs.div_ceil(tile.rows) * kernels.panel()];
@@ -117,17 +142,23 @@ pub fn convolve_3x3(tile: &Tile, output: &mut [f32], weight: &dyn Operand, image
         all
     });
     blocks.into_par_iter().for_each(|(block, parts)| {
-        convolve_block(images, &kernels, ready.as_deref(), &block, parts);
+        convolve_block(images, kernels, ready.as_deref(), &block, parts);
     });
 }
 
+/// Rows of pixels of one output channel.
+struct Part<'a, T> {
+    places: &'a mut [T],
+    bias: f32,
+}
+
 /// `parts` are the rows of the block in each output channel of each of its images, images of a channel together.
-fn convolve_block(
+fn convolve_block<T: Place>(
     images: &Images,
     kernels: &Kernels,
     ready: Option<&[f32]>,
     block: &Block,
-    mut parts: Vec<&mut [f32]>,
+    mut parts: Vec<Part<T>>,
 ) {
     let Kernels { tile, channels, .. } = *kernels;
     let (rows, lanes) = (tile.rows, tile.lanes);
@@ -168,6 +199,7 @@ fn convolve_block(
             };
             let tiles = panels * lanes;
             let mut products = vec![0.0; PLACES * count * rows * tiles];
+            let tile = tile.ready();
             for (place, products) in products.chunks_exact_mut(count * rows * tiles).enumerate() {
                 for (panel, products) in products.chunks_exact_mut(rows * tiles).enumerate() {
                     let left = (panel * PLACES + place) * channels * rows;
@@ -186,7 +218,7 @@ fn convolve_block(
                     result.transform(&products[start..], count * rows * tiles);
                     for run in runs {
                         let image = run.image - block.images.start;
-                        result.add(run, block.rows.start, images.width, parts[image]);
+                        result.put(run, block.rows.start, images.width, &mut parts[image]);
                     }
                 }
             }
@@ -215,7 +247,7 @@ impl Kernels<'_> {
         let first = index * rows;
         let lanes = first..self.weight.lanes().min(first + rows);
         let depth = 0..self.channels * 9;
-        pack(self.tile, self.weight, lanes, depth, rows, scratch);
+        pack(self.tile, self.weight, lanes, depth, Side::Left, scratch);
         transform::kernels(scratch, panel, rows, self.channels);
     }
 }

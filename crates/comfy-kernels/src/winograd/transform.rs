@@ -6,7 +6,10 @@
 )]
 
 use super::blocks::Run;
-use super::{Images, PIECE, PLACES, TILE};
+use super::{PIECE, PLACES, Part, TILE};
+use crate::function::multiply_add;
+use crate::patches::Images;
+use crate::result::{Addend, Place};
 use crate::vectorise::vectorised;
 
 /// The points of interpolation are 0, ±A, ±B and infinity.
@@ -22,12 +25,13 @@ type Group = [f32; GROUP];
 
 /// The six values of a transformed kernel of three.
 #[inline(always)]
-fn kernel([g0, g1, g2]: [f32; 3]) -> [f32; PIECE] {
+fn kernel<const FUSED: bool>([g0, g1, g2]: [f32; 3]) -> [f32; PIECE] {
     const ZERO: f32 = 1.0 / (A2 * B2);
     const NEAR: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
     const FAR: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
-    let (near, near_odd) = ((g0 + A2 * g2) * NEAR, g1 * (A * NEAR));
-    let (far, far_odd) = ((g0 + B2 * g2) * FAR, g1 * (B * FAR));
+    let fused = multiply_add::<FUSED>;
+    let (near, near_odd) = (fused(A2, g2, g0) * NEAR, g1 * (A * NEAR));
+    let (far, far_odd) = (fused(B2, g2, g0) * FAR, g1 * (B * FAR));
     [
         g0 * ZERO,
         near + near_odd,
@@ -40,29 +44,31 @@ fn kernel([g0, g1, g2]: [f32; 3]) -> [f32; PIECE] {
 
 /// The six values of a transformed piece of six pixels.
 #[inline(always)]
-fn piece([d0, d1, d2, d3, d4, d5]: [f32; PIECE]) -> [f32; PIECE] {
-    let (near, near_odd) = (d4 - B2 * d2, A * (d3 - B2 * d1));
-    let (far, far_odd) = (d4 - A2 * d2, B * (d3 - A2 * d1));
+fn piece<const FUSED: bool>([d0, d1, d2, d3, d4, d5]: [f32; PIECE]) -> [f32; PIECE] {
+    let fused = multiply_add::<FUSED>;
+    let (near, near_odd) = (fused(-B2, d2, d4), fused(-B2, d1, d3));
+    let (far, far_odd) = (fused(-A2, d2, d4), fused(-A2, d1, d3));
     [
-        (A2 * B2) * d0 - (A2 + B2) * d2 + d4,
-        near + near_odd,
-        near - near_odd,
-        far + far_odd,
-        far - far_odd,
-        (A2 * B2) * d1 - (A2 + B2) * d3 + d5,
+        fused(A2 * B2, d0, fused(-(A2 + B2), d2, d4)),
+        fused(A, near_odd, near),
+        fused(-A, near_odd, near),
+        fused(B, far_odd, far),
+        fused(-B, far_odd, far),
+        fused(A2 * B2, d1, fused(-(A2 + B2), d3, d5)),
     ]
 }
 
 /// The four pixels of six products.
 #[inline(always)]
-fn pixels([m0, m1, m2, m3, m4, m5]: [f32; PIECE]) -> [f32; TILE] {
+fn pixels<const FUSED: bool>([m0, m1, m2, m3, m4, m5]: [f32; PIECE]) -> [f32; TILE] {
+    let fused = multiply_add::<FUSED>;
     let (near, near_odd) = (m1 + m2, m1 - m2);
     let (far, far_odd) = (m3 + m4, m3 - m4);
     [
         m0 + near + far,
-        A * near_odd + B * far_odd,
-        A2 * near + B2 * far,
-        (A2 * A) * near_odd + (B2 * B) * far_odd + m5,
+        fused(A, near_odd, B * far_odd),
+        fused(A2, near, B2 * far),
+        fused(A2 * A, near_odd, fused(B2 * B, far_odd, m5)),
     ]
 }
 
@@ -92,13 +98,13 @@ vectorised! {
                 row[..width].copy_from_slice(values);
             }
             for column in 0..3 {
-                let all = each([&rows[column], &rows[3 + column], &rows[6 + column]], kernel);
+                let all = each([&rows[column], &rows[3 + column], &rows[6 + column]], kernel::<FUSED>);
                 for (columns, values) in columns.iter_mut().zip(all) {
                     columns[column] = values;
                 }
             }
             for (row, [one, two, three]) in columns.iter().enumerate() {
-                for (column, values) in each([one, two, three], kernel).iter().enumerate() {
+                for (column, values) in each([one, two, three], kernel::<FUSED>).iter().enumerate() {
                     let place = (row * PIECE + column) * channels + channel;
                     transformed[place * width..][..width].copy_from_slice(&values[..width]);
                 }
@@ -111,7 +117,7 @@ vectorised! {
         let (rows, _) = rows.as_chunks_mut::<GROUP>();
         let stride = stride / GROUP;
         for index in 0..stride {
-            let all = each(std::array::from_fn(|row| &rows[row * stride + index]), piece);
+            let all = each(std::array::from_fn(|row| &rows[row * stride + index]), piece::<FUSED>);
             for (row, values) in all.into_iter().enumerate() {
                 rows[row * stride + index] = values;
             }
@@ -141,7 +147,7 @@ vectorised! {
             let (groups, _) = apart.as_chunks::<GROUP>();
             let of_place = lanes / GROUP;
             for group in 0..of_place {
-                let all = each(std::array::from_fn(|place| &groups[place * of_place + group]), piece);
+                let all = each(std::array::from_fn(|place| &groups[place * of_place + group]), piece::<FUSED>);
                 for (column, values) in all.iter().enumerate() {
                     let start = (row * PIECE + column) * stride + group * GROUP;
                     transformed[start..start + GROUP].copy_from_slice(values);
@@ -159,25 +165,18 @@ vectorised! {
             };
             let mut columns = [[[0.0; GROUP]; PIECE]; TILE];
             for column in 0..PIECE {
-                let all = each(std::array::from_fn(|row| at(row * PIECE + column)), pixels);
+                let all = each(std::array::from_fn(|row| at(row * PIECE + column)), pixels::<FUSED>);
                 for (columns, values) in columns.iter_mut().zip(all) {
                     columns[column] = values;
                 }
             }
             for (columns, row) in columns.iter().zip(rows.chunks_exact_mut(TILE * lanes)) {
-                let all = each(std::array::from_fn(|column| &columns[column]), pixels);
+                let all = each(std::array::from_fn(|column| &columns[column]), pixels::<FUSED>);
                 let (tiles, _) = row[TILE * first..][..TILE * GROUP].as_chunks_mut::<TILE>();
                 for (index, tile) in tiles.iter_mut().enumerate() {
                     *tile = std::array::from_fn(|place| all[place][index]);
                 }
             }
-        }
-    }
-
-    /// Adds values one by one.
-    fn add(values: &mut [f32], addend: &[f32]) {
-        for (value, addend) in values.iter_mut().zip(addend) {
-            *value += addend;
         }
     }
 }
@@ -262,17 +261,22 @@ impl Finished {
         product_tiles(products, stride, &mut self.rows, self.lanes);
     }
 
-    /// Adds a run to rows of an output image that begin with a row of tiles.
-    pub(super) fn add(&self, run: &Run, first_row: usize, width: usize, output: &mut [f32]) {
+    /// Puts a run into rows of an output image that begin with a row of tiles.
+    pub(super) fn put<T: Place>(
+        &self,
+        run: &Run,
+        first_row: usize,
+        width: usize,
+        part: &mut Part<T>,
+    ) {
         let left = run.column * TILE;
         let count = (run.count * TILE).min(width - left);
-        let rows = output.chunks_exact_mut(width);
+        let rows = part.places.chunks_exact_mut(width);
         let rows = rows.skip((run.row - first_row) * TILE).take(TILE);
-        for (output, row) in rows.zip(self.rows.chunks_exact(TILE * self.lanes)) {
-            add(
-                &mut output[left..left + count],
-                &row[run.lane * TILE..][..count],
-            );
+        for (places, row) in rows.zip(self.rows.chunks_exact(TILE * self.lanes)) {
+            let sums = &row[run.lane * TILE..][..count];
+            let places = &mut places[left..left + count];
+            T::put(places, sums, Addend::Same(part.bias));
         }
     }
 }

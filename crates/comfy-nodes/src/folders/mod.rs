@@ -8,6 +8,7 @@ mod annotated;
 mod contain;
 mod extra_paths;
 mod listing;
+mod offered;
 mod saving;
 mod table;
 
@@ -19,6 +20,7 @@ use parking_lot::Mutex;
 
 pub use annotated::{AnnotatedName, DirectoryKind};
 pub use contain::{contained, normalise};
+pub use offered::OfferedModel;
 pub use saving::{SaveTarget, fill_in_patterns};
 pub use table::{ExtensionFilter, ModelFolder, is_model_file};
 
@@ -108,6 +110,8 @@ pub struct FoldersOptions {
     pub user: Option<PathBuf>,
     /// Files of extra model paths, read after `base/extra_model_paths.yaml`; each must exist.
     pub extra_model_paths: Vec<PathBuf>,
+    /// Models that the program brings along.
+    pub offered_models: Vec<OfferedModel>,
 }
 
 /// The directories and the table of model folders. Shared by the nodes and the server.
@@ -119,6 +123,7 @@ pub struct Folders {
     temp: PathBuf,
     user: PathBuf,
     models: IndexMap<String, ModelFolder>,
+    offered: Vec<OfferedModel>,
     listings: Mutex<IndexMap<String, Arc<Listing>>>,
 }
 
@@ -164,6 +169,7 @@ impl Folders {
             temp,
             user,
             models,
+            offered: options.offered_models,
             listings: Mutex::default(),
         })
     }
@@ -269,9 +275,21 @@ impl Folders {
     }
 
     /// The files of a model folder: paths relative to its directories, without doubles, sorted. Directories are walked
-    /// again only when one of them has changed.
+    /// again only when one of them has changed. A folder without files lists what is offered for it.
     pub fn list(&self, key: &str) -> Result<Vec<String>, FolderError> {
         let key = table::current_key(key);
+        let mut files = self.installed(key)?;
+        if files.is_empty() {
+            files = self
+                .offered(key)
+                .map(|model| model.name.to_owned())
+                .collect();
+        }
+        Ok(files)
+    }
+
+    /// The files that are really there, by the current key.
+    fn installed(&self, key: &str) -> Result<Vec<String>, FolderError> {
         let folder = self
             .models
             .get(key)
@@ -288,7 +306,24 @@ impl Folders {
         Ok(listing.files.clone())
     }
 
-    /// The file `name` of a model folder: the first of its directories that has it wins. `..` cannot leave the directory.
+    /// What is offered for a model folder that has no files.
+    fn offered(&self, key: &str) -> impl Iterator<Item = &OfferedModel> {
+        self.offered.iter().filter(move |model| model.folder == key)
+    }
+
+    /// Makes files of the models that are offered for this folder, if it has none.
+    pub fn place_offered(&self, key: &str) -> Result<(), FolderError> {
+        self.list(key)?
+            .iter()
+            .filter(|name| {
+                self.offered(table::current_key(key))
+                    .any(|model| model.name == **name)
+            })
+            .try_for_each(|name| self.find(key, name).map(drop))
+    }
+
+    /// The file `name` of a model folder: the first of its directories that has it wins. `..` cannot leave the directory. A model that is
+    /// offered is written to `base/models`.
     pub fn find(&self, key: &str, name: &str) -> Result<PathBuf, FolderError> {
         let key = table::current_key(key);
         let folder = self
@@ -304,6 +339,13 @@ impl Folders {
             if path.is_symlink() {
                 tracing::warn!(path = %path.display(), "this link does not lead to a file");
             }
+        }
+        if self.installed(key)?.is_empty()
+            && let Some(model) = self
+                .offered(key)
+                .find(|model| Path::new(model.name) == relative)
+        {
+            return model.place(&self.base.join("models").join(key));
         }
         Err(FolderError::ModelNotFound {
             folder: key.to_owned(),

@@ -247,3 +247,75 @@ fn pictures_of_the_input_directory_are_offered() {
     }
     assert_eq!(folders.input_images(), ["a.webp", "b.PNG"]);
 }
+
+#[test]
+fn what_is_offered_is_listed_while_there_is_nothing_else_and_made_when_it_is_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let folders = Folders::new(FoldersOptions {
+        base: directory.path().to_path_buf(),
+        offered_models: vec![OfferedModel {
+            folder: "checkpoints",
+            name: "small.safetensors",
+            write: |file| file.write_all(b"weights"),
+        }],
+        ..FoldersOptions::default()
+    })
+    .unwrap();
+    let checkpoints = directory.path().join("models/checkpoints");
+    let path = checkpoints.join("small.safetensors");
+
+    assert_eq!(folders.list("checkpoints").unwrap(), ["small.safetensors"]);
+    assert!(folders.list("loras").unwrap().is_empty());
+    assert!(folders.find("loras", "small.safetensors").is_err());
+    assert!(folders.find("checkpoints", "other.safetensors").is_err());
+    assert!(!path.exists(), "nobody has used it");
+
+    // Another model hides it.
+    touch(&checkpoints.join("own.safetensors"));
+    assert_eq!(folders.list("checkpoints").unwrap(), ["own.safetensors"]);
+    assert!(folders.find("checkpoints", "small.safetensors").is_err());
+    std::fs::remove_file(checkpoints.join("own.safetensors")).unwrap();
+
+    assert_eq!(
+        folders.find("checkpoints", "small.safetensors").unwrap(),
+        path
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), b"weights");
+    assert_eq!(folders.list("checkpoints").unwrap(), ["small.safetensors"]);
+    let entries = std::fs::read_dir(&checkpoints).unwrap().count();
+    assert_eq!(entries, 1, "nothing is left of the making");
+
+    // What the user puts in its place stays.
+    std::fs::write(&path, "the user's").unwrap();
+    folders.place_offered("checkpoints").unwrap();
+    folders.find("checkpoints", "small.safetensors").unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"the user's");
+
+    std::fs::remove_file(&path).unwrap();
+    folders.place_offered("checkpoints").unwrap();
+    assert!(path.is_file());
+}
+
+#[test]
+fn what_could_not_be_written_is_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let folders = Folders::new(FoldersOptions {
+        base: directory.path().to_path_buf(),
+        offered_models: vec![OfferedModel {
+            folder: "checkpoints",
+            name: "small.safetensors",
+            write: |file| {
+                file.write_all(b"half")?;
+                Err(std::io::Error::other("the disk is full"))
+            },
+        }],
+        ..FoldersOptions::default()
+    })
+    .unwrap();
+    let error = folders
+        .find("checkpoints", "small.safetensors")
+        .unwrap_err();
+    assert!(error.to_string().contains("the disk is full"), "{error}");
+    let checkpoints = directory.path().join("models/checkpoints");
+    assert_eq!(std::fs::read_dir(checkpoints).unwrap().count(), 0);
+}

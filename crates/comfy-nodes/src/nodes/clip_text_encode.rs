@@ -39,16 +39,10 @@ impl Node for ClipTextEncode {
     type Output = EncodedPrompt;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<EncodedPrompt, NodeError> {
-        let encoded = self
-            .clip
-            .get()?
-            .encode(&self.text)
-            .map_err(from_diffusion)?;
+        let clip = self.clip.get()?;
+        let tokens = clip.tokenize(&self.text).map_err(from_diffusion)?;
         Ok(EncodedPrompt {
-            conditioning: Conditioning(vec![comfy_diffusion::sampling::Conditioning::new(
-                encoded.cond,
-                encoded.pooled,
-            )]),
+            conditioning: Conditioning(clip.conditions(&tokens).map_err(from_diffusion)?),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use comfy_graph::Outputs;
 
-use crate::sockets::{Image, Mask};
+use crate::sockets::{Clip, Image, Mask};
 
 /// Pictures.
 #[derive(Debug, Outputs)]
@@ -29,6 +29,20 @@ pub struct ImageAndMask {
     /// The masks that belong to them.
     #[output(name = "MASK")]
     pub mask: Mask,
+}
+
+/// The result of a node that changes a text encoder.
+#[derive(Debug, Outputs)]
+pub struct ChangedClip {
+    /// The changed text encoder.
+    #[output(name = "CLIP")]
+    pub clip: Clip,
+}
+
+impl From<Clip> for ChangedClip {
+    fn from(clip: Clip) -> Self {
+        Self { clip }
+    }
 }
 
 impl OneImage {

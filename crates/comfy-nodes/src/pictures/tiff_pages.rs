@@ -49,6 +49,11 @@ pub(super) fn read(
 /// Reads the page that the header points to.
 fn read_page(bytes: &[u8], limits: &ReadLimits) -> Result<(Frame, Orientation), ReadError> {
     let layout = Layout::of(bytes);
+    if !layout.lists_fit() {
+        return Err(ReadError::Broken(
+            "a list of the TIFF page is longer than the file".to_owned(),
+        ));
+    }
     if let Some(entry) = layout.entry(PHOTOMETRIC)
         && layout.half(entry + 8) == Some(PALETTE)
     {
@@ -145,6 +150,44 @@ impl<'a> Layout<'a> {
         self.word(4).filter(|offset| *offset != 0)
     }
 
+    /// A number of so many bytes.
+    fn number(&self, at: usize, width: usize) -> Option<usize> {
+        let bytes = self.bytes.get(at..at.checked_add(width)?)?;
+        let append = |number: usize, byte: &u8| number << 8 | usize::from(*byte);
+        Some(if self.big_endian {
+            bytes.iter().fold(0, append)
+        } else {
+            bytes.iter().rev().fold(0, append)
+        })
+    }
+
+    /// Whether the file is long enough for every list of the first page, in either kind of TIFF. The decoder makes room for a list before
+    /// it looks, many times what the list takes.
+    fn lists_fit(&self) -> bool {
+        // Bytes of an offset, and of the number of entries.
+        let (offset, number) = match self.half(2) {
+            Some(42) => (4, 2),
+            Some(43) => (8, 8),
+            _ => return true,
+        };
+        let fits = |entry: usize| {
+            let kind = self.half(entry.checked_add(2)?)?;
+            let count = self.number(entry.checked_add(4)?, offset)?;
+            let bytes = count.checked_mul(bytes_of_kind(kind))?;
+            Some(bytes <= self.bytes.len())
+        };
+        let page = self.number(offset, offset).and_then(|start| {
+            let first = start.checked_add(number)?;
+            Some((first, self.number(start, number)?))
+        });
+        let Some((first, count)) = page else {
+            return true;
+        };
+        // What lies beyond the end is none of this function's business.
+        let present = self.bytes.len().saturating_sub(first) / (4 + 2 * offset);
+        (0..count.min(present)).all(|index| fits(first + index * (4 + 2 * offset)) == Some(true))
+    }
+
     /// Where a tag of the first page stands.
     fn entry(&self, tag: u16) -> Option<usize> {
         let start = self.first()?;
@@ -183,5 +226,15 @@ impl<'a> Layout<'a> {
                 .map(|count| start + 2 + usize::from(count) * 12);
         }
         pages
+    }
+}
+
+/// What one value of a list takes.
+fn bytes_of_kind(kind: u16) -> usize {
+    match kind {
+        3 | 8 => 2,
+        4 | 9 | 11 | 13 => 4,
+        5 | 10 | 12 | 16..=18 => 8,
+        _ => 1,
     }
 }

@@ -27,14 +27,15 @@ pub(super) fn read(
     let (width, height) = decoder.dimensions();
     limits.check(width.into(), height.into(), 1)?;
     decoder.set_limits(limits.for_decoder())?;
-    let exif = decoder.exif_metadata().ok().flatten();
+    // The decoder would believe what a chunk says of its length, and make room for it.
+    let exif = metadata(bytes, *b"EXIF");
     // Some programs, PIL with animations, write the mark that JPEG wants before EXIF.
     let exif = exif.and_then(|chunk| {
-        let chunk = chunk.strip_prefix(b"Exif\0\0").unwrap_or(&chunk);
+        let chunk = chunk.strip_prefix(b"Exif\0\0").unwrap_or(chunk);
         Orientation::from_exif_chunk(chunk)
     });
-    let xmp = decoder.xmp_metadata().ok().flatten();
-    let orientation = orientation::of(exif.map(Orientation::to_exif), xmp.as_deref());
+    let xmp = metadata(bytes, *b"XMP ");
+    let orientation = orientation::of(exif.map(Orientation::to_exif), xmp);
     let frames = match animation_of(bytes) {
         Some(flags) => read_frames(bytes, (width, height), flags & HAS_ALPHA != 0, limits)?,
         None => vec![read_still(decoder, limits, cut_off)?],
@@ -42,11 +43,23 @@ pub(super) fn read(
     Ok((frames, orientation))
 }
 
-/// The flags of an animation's header.
-fn animation_of(bytes: &[u8]) -> Option<u8> {
+/// The flags of the header that files have in which there is more than a picture.
+fn flags_of(bytes: &[u8]) -> Option<u8> {
     let (name, header) = chunks(bytes.get(12..)?).next()?;
     let flags = *header.first()?;
-    (name == *b"VP8X" && flags & IS_ANIMATED != 0).then_some(flags)
+    (name == *b"VP8X").then_some(flags)
+}
+
+/// The flags of an animation's header.
+fn animation_of(bytes: &[u8]) -> Option<u8> {
+    flags_of(bytes).filter(|flags| flags & IS_ANIMATED != 0)
+}
+
+/// The chunk of that name beside the picture.
+fn metadata(bytes: &[u8], wanted: [u8; 4]) -> Option<&[u8]> {
+    flags_of(bytes)?;
+    let (_, contents) = chunks(&bytes[12..]).find(|(name, _)| *name == wanted)?;
+    Some(contents)
 }
 
 /// The chunks one after the other, name and contents, as far as they are whole.

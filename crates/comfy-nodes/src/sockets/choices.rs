@@ -53,6 +53,10 @@ choice!(
     StyleModelName, "style_models"
 );
 choice!(
+    /// The name of a file in the model folder `photomaker`.
+    PhotoMakerName, "photomaker"
+);
+choice!(
     /// The name of a folder in the model folder `diffusers`.
     PipelineName, "diffusers"
 );

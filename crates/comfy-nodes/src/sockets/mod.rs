@@ -6,6 +6,7 @@
 mod choices;
 mod conditioning;
 mod control;
+mod hooks;
 mod image;
 mod latent;
 mod mask;
@@ -20,11 +21,12 @@ mod vision;
 pub use choices::{
     CheckpointName, ClipVisionName, ConfigurationName, ControlNetName, DiffusionModelName,
     GligenName, HypernetworkName, InputFile, InputImage, InputLatent, LoraName, OutputImage,
-    PipelineName, SamplerName, SchedulerName, StyleModelName, TextEncoderName, UpscaleModelName,
-    VaeName,
+    PhotoMakerName, PipelineName, SamplerName, SchedulerName, StyleModelName, TextEncoderName,
+    UpscaleModelName, VaeName,
 };
 pub use conditioning::Conditioning;
 pub use control::{ControlNet, Gligen};
+pub use hooks::{Floats, HookKeyframes, Hooks};
 pub use image::Image;
 pub use latent::Latent;
 pub use mask::Mask;
@@ -34,4 +36,4 @@ pub use sampling::{Guider, Noise, Sampler, Sigmas};
 pub use svg::Svg;
 pub use transfer::{host_device, on_device, on_host, values_of};
 pub use upscale_model::UpscaleModel;
-pub use vision::{ClipVision, StyleModel, WhatPicturesShow};
+pub use vision::{ClipVision, PhotoMaker, StyleModel, WhatPicturesShow};

@@ -63,3 +63,11 @@ pub struct StyleModel(pub comfy_diffusion::StyleModel);
 impl Socket for StyleModel {
     const TYPE: &'static str = "STYLE_MODEL";
 }
+
+/// A network that puts the person of a picture into a prompt.
+#[derive(Debug, Clone)]
+pub struct PhotoMaker(pub comfy_diffusion::PhotoMaker);
+
+impl Socket for PhotoMaker {
+    const TYPE: &'static str = "PHOTOMAKER";
+}

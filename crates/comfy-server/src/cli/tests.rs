@@ -149,7 +149,7 @@ fn flags_of_pytorch_are_accepted_and_named() {
     assert_eq!(options.config.port, 1);
     let help = command().render_long_help().to_string();
     assert!(
-        !help.contains("--force-fp16"),
+        !help.contains("--fp16-text-enc"),
         "ignored flags have no line of their own"
     );
     for heading in [
@@ -164,6 +164,23 @@ fn flags_of_pytorch_are_accepted_and_named() {
     ] {
         assert!(help.contains(heading), "{heading} is missing in\n{help}");
     }
+}
+
+#[test]
+fn networks_are_computed_as_exactly_as_the_flags_say() {
+    let precision = |flags: &[&str]| options(flags).config.network_precision;
+    for (flags, expected) in [
+        (&[][..], None),
+        (&["--bf16-unet"], Some(Precision::Brain)),
+        (&["--fp16-unet"], Some(Precision::Half)),
+        (&["--fp32-unet"], Some(Precision::Single)),
+        (&["--force-fp16"], Some(Precision::Half)),
+        (&["--force-fp32"], Some(Precision::Single)),
+        (&["--force-fp32", "--bf16-unet"], Some(Precision::Brain)),
+    ] {
+        assert_eq!(precision(flags), expected, "{flags:?}");
+    }
+    assert!(refusal(&["--fp16-unet", "--fp32-unet"]).contains("cannot be used with"));
 }
 
 #[test]

@@ -58,7 +58,13 @@ pub(super) async fn get_model_files(
     if !folders.model_folders().any(|known| known == folder) {
         return Err(ApiError::Status(StatusCode::NOT_FOUND));
     }
-    let files = on_thread(move || files(&directories(&folders, &folder))).await?;
+    let files = on_thread(move || {
+        if let Err(error) = folders.place_offered(&folder) {
+            tracing::warn!(%error, "a model that is offered cannot be shown");
+        }
+        files(&directories(&folders, &folder))
+    })
+    .await?;
     Ok(reply::json(StatusCode::OK, &files))
 }
 

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::ops::{LayerNorm, Linear, Mask, Strategies, attention, geglu};
+use crate::ops::{LayerNorm, Linear, Mask, Strategies, attention};
 use crate::weights::Scope;
 
 /// Added to variances.
@@ -106,8 +106,10 @@ impl Fuser {
         );
         let seen = self.output.forward(seen).narrow(1, 0, tokens);
         let x = x + seen.mul_scalar(self.attention_gate);
-        let hidden = self.feed_in.forward(self.feed_norm.forward(x.clone()));
-        let fed = self.feed_out.forward(geglu(&self.strategies, hidden));
+        let hidden = self
+            .feed_in
+            .forward_geglu(self.feed_norm.forward(x.clone()));
+        let fed = self.feed_out.forward(hidden);
         Ok(x + fed.mul_scalar(self.feed_gate))
     }
 }

@@ -1,6 +1,6 @@
 //! The way down of a UNet to its lowest resolution. Networks that steer a UNet have one of their own.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::layer::Stage;
 use super::perceptron::Perceptron;
@@ -8,7 +8,7 @@ use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::models::timestep::timestep_embedding;
 use crate::models::{Activation, NetworkInput, Observer};
-use crate::ops::silu;
+use crate::ops::{InElement, silu};
 use crate::weights::Scope;
 
 /// The embeddings of time and label, the stages down, and the middle.
@@ -106,15 +106,33 @@ impl Descent {
             self.time_embedding.inputs(),
             &self.device,
         )?;
-        let mut embedding = self.time_embedding.forward(times);
+        let mut embedding = self
+            .time_embedding
+            .forward(times.in_element(self.element()));
         observe("time_embed", Activation::Rows(&embedding));
         if let Some(further) = further {
-            embedding = embedding + further;
+            embedding = embedding + further.in_element(self.element());
         }
         if let (Some(perceptron), Some(label)) = (&self.label_embedding, &input.label) {
             embedding = embedding + perceptron.forward(label.clone());
         }
         Ok(silu(self.device.strategies(), embedding))
+    }
+
+    /// An input in the element type that the network computes in.
+    pub(super) fn enter(&self, input: NetworkInput) -> NetworkInput {
+        let element = self.element();
+        NetworkInput {
+            x: input.x.in_element(element),
+            context: input.context.map(|context| context.in_element(element)),
+            label: input.label.map(|label| label.in_element(element)),
+            ..input
+        }
+    }
+
+    /// The element type that the network computes in.
+    pub(super) fn element(&self) -> DType {
+        self.device.strategies().element()
     }
 
     /// Whether an input fits, and a text of `context_width`.

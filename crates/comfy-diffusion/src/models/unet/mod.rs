@@ -7,7 +7,7 @@ mod perceptron;
 mod residual;
 mod transformer;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 pub use self::control::ControlUNet;
 use self::descent::{Descent, only_width};
@@ -16,7 +16,7 @@ use super::hooks::{NetworkCall, NetworkHook, Part, Place, Site};
 use super::{Activation, Network, NetworkInput, Observer};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::ops::{Conv2d, Geometry, GroupNorm};
+use crate::ops::{Conv2d, Geometry, GroupNorm, InElement};
 use crate::weights::Scope;
 
 /// Groups of every group norm of this family.
@@ -94,6 +94,7 @@ impl UNet {
     /// If the input does not fit the network.
     pub fn forward_observed(&self, input: NetworkInput, observe: Observer) -> Result<Tensor<4>> {
         self.descent.check_input(&input, self.context_width)?;
+        let input = self.descent.enter(input);
         let embedding = self.descent.embed(&input, None, &mut *observe)?;
         let NetworkInput {
             x, context, hooks, ..
@@ -135,6 +136,8 @@ impl UNet {
             x = stage.forward(x, &mut call, &at, size)?;
         }
         let x = self.output.forward(self.norm.forward_silu(x));
+        // What comes after the network is done in f32.
+        let x = x.in_element(DType::F32);
         (call.observe)("out", Activation::Image(&x));
         Ok(x)
     }
@@ -177,15 +180,24 @@ impl<'a> Hooking<'a> {
         })
     }
 
-    fn ask<T>(
+    /// The site for hooks that change attention, if there are any.
+    fn attention(&self) -> Option<Site<'a>> {
+        self.site()
+            .filter(|site| site.call.hooks.changes_attention())
+    }
+
+    /// Hooks compute in f32, whatever the network does.
+    fn ask<T: InElement>(
         &self,
         value: T,
         ask: impl FnOnce(&dyn NetworkHook, &Site<'_>, T) -> Result<T>,
     ) -> Result<T> {
-        match self.site() {
-            Some(site) => ask(&site.call.hooks, &site, value),
-            None => Ok(value),
-        }
+        let Some(site) = self.site() else {
+            return Ok(value);
+        };
+        let element = value.element();
+        let changed = ask(&site.call.hooks, &site, value.in_element(DType::F32))?;
+        Ok(changed.in_element(element))
     }
 }
 
@@ -201,5 +213,7 @@ fn joinable((x, skip): (Tensor<4>, Tensor<4>)) -> Result<(Tensor<4>, Tensor<4>)>
     )))
 }
 
+#[cfg(test)]
+mod half_tests;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,13 @@
 //! Transformers over the pixels of an image, reading the text.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::super::hooks::{AttentionInput, AttentionKind, AttentionSite, NetworkHook};
 use super::super::{Activation, Observer};
 use super::{GROUPS, Hooking};
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::ops::{GroupNorm, LayerNorm, Linear, Mask, Strategies, attention, geglu};
+use crate::ops::{GroupNorm, InElement, LayerNorm, Linear, Mask, Strategies, attention};
 use crate::residency::Part;
 use crate::weights::Scope;
 
@@ -130,7 +130,6 @@ struct Block {
     feed_norm: LayerNorm,
     feed_in: Linear,
     feed_out: Linear,
-    strategies: Strategies,
 }
 
 impl Block {
@@ -162,7 +161,6 @@ impl Block {
             feed_norm,
             feed_in,
             feed_out,
-            strategies: *device.strategies(),
         })
     }
 
@@ -175,7 +173,7 @@ impl Block {
         index: usize,
     ) -> Result<Tensor<3>> {
         let site = |kind| {
-            at.site().map(|site| AttentionSite {
+            at.attention().map(|site| AttentionSite {
                 site,
                 kind,
                 block: index,
@@ -184,17 +182,20 @@ impl Block {
         let own = site(AttentionKind::ToItself);
         let mut x = self.self_attention.forward(x, None, own.as_ref())?;
         if let Some(site) = &own {
-            let hooks = &site.site.call.hooks;
-            x = hooks.between_attentions(site, self.self_attention.heads, x)?;
+            let (hooks, element) = (&site.site.call.hooks, x.element());
+            let heads = self.self_attention.heads;
+            x = hooks
+                .between_attentions(site, heads, x.in_element(DType::F32))?
+                .in_element(element);
         }
         if let Some(layer) = &self.cross_attention {
             let text = site(AttentionKind::ToText);
             x = layer.forward(x, context, text.as_ref())?;
         }
-        let hidden = self.feed_in.forward(self.feed_norm.forward(x.clone()));
-        Ok(self
-            .feed_out
-            .forward_add(geglu(&self.strategies, hidden), x))
+        let hidden = self
+            .feed_in
+            .forward_geglu(self.feed_norm.forward(x.clone()));
+        Ok(self.feed_out.forward_add(hidden, x))
     }
 }
 
@@ -289,20 +290,21 @@ impl AttentionLayer {
         Ok(output.forward_add(result, x))
     }
 
-    /// What is to be added to the input, with every hook asked.
+    /// What is to be added to the input, with every hook asked. Hooks compute in f32, whatever the network does.
     fn forward_hooked(
         &self,
         query: Tensor<3>,
         read: Tensor<3>,
         site: &AttentionSite<'_>,
     ) -> Result<Tensor<3>> {
-        let hooks = &site.site.call.hooks;
+        let (hooks, element) = (&site.site.call.hooks, query.element());
         let input = AttentionInput {
             query,
             key: read.clone(),
             value: read,
         };
-        let AttentionInput { query, key, value } = hooks.before_attention(site, input)?;
+        let changed = hooks.before_attention(site, input.in_element(DType::F32))?;
+        let AttentionInput { query, key, value } = changed.in_element(element);
         let projections = &self.attention;
         let projected = AttentionInput {
             query: projections.query.forward(query),
@@ -310,12 +312,16 @@ impl AttentionLayer {
             value: projections.value.forward(value),
         };
         let result = if let Some(function) = hooks.attention(site) {
-            function.attend(site, projected, self.heads, &self.strategies)?
+            let projected = projected.in_element(DType::F32);
+            let result = function.attend(site, projected, self.heads, &self.strategies)?;
+            result.in_element(element)
         } else {
             let AttentionInput { query, key, value } = projected;
             attention(&self.strategies, query, key, value, self.heads, Mask::None)
         };
-        hooks.after_attention(site, projections.output.forward(result))
+        let output = projections.output.forward(result);
+        let output = hooks.after_attention(site, output.in_element(DType::F32))?;
+        Ok(output.in_element(element))
     }
 }
 

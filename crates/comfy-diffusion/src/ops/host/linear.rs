@@ -2,10 +2,11 @@
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
-use comfy_kernels::{Matrix, Output, Tile, elementwise, product};
-use rayon::prelude::*;
+use comfy_kernels::{
+    Bias, Images, Matrix, Operand, Output, Patches, Tile, Window, gated_product, product,
+};
 
-use super::{GRAIN, by_output, contiguous, into_values, stored, strided, tensor, values};
+use super::{by_output, contiguous, into_values, stored, strided, tensor, values};
 
 /// `[batch, tokens, inputs]` to `[batch, tokens, outputs]`, plus `residual`.
 pub(in crate::ops) fn linear(
@@ -18,40 +19,32 @@ pub(in crate::ops) fn linear(
     let [batch, tokens, inputs] = x.dims();
     let [outputs, _] = weight.dims();
     let (weight, bias) = (stored(weight), bias.cloned().map(contiguous));
-    let weight = by_output(&weight, outputs, inputs);
-    let accumulate = bias.is_some() || residual.is_some();
-    let mut all = match residual {
-        Some(residual) => into_values(residual),
-        None => vec![0.0; batch * tokens * outputs],
+    let output = Output {
+        groups: 1,
+        bias: bias
+            .as_ref()
+            .map_or(Bias::None, |bias| Bias::OfColumns(values(bias))),
+        residual: residual.map(into_values),
     };
-    if let Some(bias) = &bias {
-        let bias = values(bias);
-        all.par_chunks_exact_mut(outputs.max(1))
-            .with_min_len(GRAIN / outputs.max(1) + 1)
-            .for_each(|row| elementwise::add(row, bias));
-    }
     let x = Tokens::of(x);
-    // Tokens of consecutive images are consecutive rows unless the images are transposed.
-    if let Some(rows) = x.as_one(batch, tokens, inputs) {
-        let output = Output {
-            values: &mut all,
-            row_stride: outputs,
-            accumulate,
-        };
-        product(tile, output, &rows, &*weight);
-    } else {
-        let images = all.chunks_exact_mut((tokens * outputs).max(1));
-        for (index, image) in images.enumerate() {
-            let output = Output {
-                values: image,
-                row_stride: outputs,
-                accumulate,
-            };
-            let rows = x.image(index, tokens, inputs);
-            product(tile, output, &rows, &*weight);
-        }
-    }
+    let weight = by_output(&weight, outputs, inputs);
+    let all = product(tile, output, &*x.operand(), &*weight);
     tensor(all, [batch, tokens, outputs])
+}
+
+/// `[batch, tokens, inputs]` to `[batch, tokens, outputs]`, the first half of which is kept as the second lets it.
+pub(in crate::ops) fn linear_geglu(
+    tile: &Tile,
+    x: Tensor<3>,
+    weight: &Tensor<2>,
+    bias: Option<&Tensor<1>>,
+) -> Tensor<3> {
+    let [batch, tokens, inputs] = x.dims();
+    let [outputs, _] = weight.dims();
+    let (x, weight, bias) = (contiguous(x), stored(weight), bias.cloned().map(contiguous));
+    let weight = by_output(&weight, outputs, inputs);
+    let all = gated_product(tile, bias.as_ref().map(values), values(&x), &*weight);
+    tensor(all, [batch, tokens, outputs / 2])
 }
 
 /// `[batch, tokens, inputs]` to `[batch, outputs, tokens]`, plus `residual`.
@@ -65,82 +58,55 @@ pub(in crate::ops) fn linear_to_channels(
     let [batch, tokens, inputs] = x.dims();
     let [outputs, _] = weight.dims();
     let (weight, bias) = (stored(weight), bias.cloned().map(contiguous));
-    let weight = by_output(&weight, outputs, inputs);
-    let accumulate = bias.is_some() || residual.is_some();
-    let mut all = match residual {
-        Some(residual) => into_values(residual),
-        None => vec![0.0; batch * tokens * outputs],
+    let bias = bias.as_ref().map(|bias| values(bias).repeat(batch));
+    let output = Output {
+        groups: batch,
+        bias: bias.as_deref().map_or(Bias::None, Bias::OfRows),
+        residual: residual.map(into_values),
     };
-    if let Some(bias) = &bias {
-        let bias = values(bias);
-        all.par_chunks_exact_mut(tokens.max(1))
-            .enumerate()
-            .for_each(|(index, row)| {
-                elementwise::add_number(row, bias[index % outputs]);
-            });
-    }
     let x = Tokens::of(x);
-    let images = all.chunks_exact_mut((tokens * outputs).max(1));
-    for (index, image) in images.enumerate() {
-        let output = Output {
-            values: image,
-            row_stride: tokens,
-            accumulate,
-        };
-        product(tile, output, &*weight, &x.image(index, tokens, inputs));
-    }
+    let weight = by_output(&weight, outputs, inputs);
+    let all = product(tile, output, &*weight, &*x.operand());
     tensor(all, [batch, outputs, tokens])
 }
 
 /// `[batch, tokens, features]` as it lies in memory.
-struct Tokens {
-    tensor: FlexTensor,
-    offset: usize,
-    strides: [usize; 3],
+enum Tokens {
+    /// Features of a token are consecutive.
+    Rows(FlexTensor, [usize; 3]),
+    /// Tokens are the pixels of an image, `[batch, features, tokens]`.
+    Image(FlexTensor, [usize; 3]),
 }
 
 impl Tokens {
     fn of(x: Tensor<3>) -> Self {
+        let sizes = x.dims();
+        // An image that is read as tokens is contiguous once it is turned back.
+        let image = strided(x.clone().swap_dims(1, 2));
         let x = strided(x);
-        let strides: Vec<usize> = x
-            .layout()
-            .strides()
-            .iter()
-            .filter_map(|&stride| usize::try_from(stride).ok())
-            .collect();
-        if let Ok(strides) = <[usize; 3]>::try_from(strides) {
-            let offset = x.layout().start_offset();
-            return Self {
-                tensor: x,
-                offset,
-                strides,
-            };
-        }
-        // Reversed views have negative strides.
-        let x = x.to_contiguous();
-        let shape = x.layout().shape();
-        let strides = [shape[1] * shape[2], shape[2], 1];
-        Self {
-            tensor: x,
-            offset: 0,
-            strides,
+        if image.is_contiguous() && !x.is_contiguous() {
+            Self::Image(image, sizes)
+        } else {
+            Self::Rows(x.to_contiguous(), sizes)
         }
     }
 
-    fn matrix(&self, start: usize, tokens: usize, features: usize) -> Matrix<'_, f32> {
-        let values = self.tensor.storage::<f32>().get(start..).unwrap_or(&[]);
-        let [_, of_token, of_feature] = self.strides;
-        Matrix::new(values, [tokens, features], [of_token, of_feature])
-    }
-
-    /// The tokens of one image.
-    fn image(&self, index: usize, tokens: usize, features: usize) -> Matrix<'_, f32> {
-        self.matrix(self.offset + index * self.strides[0], tokens, features)
-    }
-
-    /// The tokens of all images, if they are rows of one matrix.
-    fn as_one(&self, batch: usize, tokens: usize, features: usize) -> Option<Matrix<'_, f32>> {
-        (batch == 1 || self.strides[0] == tokens * self.strides[1])
-            .then(|| self.matrix(self.offset, batch * tokens, features))
+    /// A lane for each token of all images.
+    fn operand(&self) -> Box<dyn Operand + '_> {
+        match self {
+            Self::Rows(x, [batch, tokens, features]) => {
+                Box::new(Matrix::dense(values(x), batch * tokens, *features))
+            }
+            Self::Image(x, [batch, tokens, features]) => {
+                let images = Images {
+                    values: values(x),
+                    count: *batch,
+                    channels: *features,
+                    height: 1,
+                    width: *tokens,
+                };
+                Box::new(Patches::new(images, Window::pixels(&images)))
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ use half::{bf16, f16};
 pub(super) use attention::attention;
 pub(super) use convolution::convolve;
 pub(super) use elementwise::{geglu, gelu, quick_gelu, silu, upsample_nearest_2x};
-pub(super) use linear::{linear, linear_to_channels};
+pub(super) use linear::{linear, linear_geglu, linear_to_channels};
 pub(super) use norm::{Affine, group_norm, layer_norm};
 
 /// How many values one task of an elementwise loop handles.
@@ -78,12 +78,17 @@ fn by_output(weight: &FlexTensor, outputs: usize, depth: usize) -> Box<dyn Opera
 fn into_values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     let x = contiguous(x);
     if x.is_unique() {
-        x.into_data()
-            .try_into_vec()
-            .expect("the tensor holds f32 values")
+        owned(x)
     } else {
         values(&x).to_vec()
     }
+}
+
+/// The values of a contiguous tensor that nobody else holds.
+fn owned(x: FlexTensor) -> Vec<f32> {
+    x.into_data()
+        .try_into_vec()
+        .expect("the tensor holds f32 values")
 }
 
 /// A tensor of values in C order.

@@ -96,6 +96,15 @@ pub struct Control {
 }
 
 impl Control {
+    /// The networks of this control and of those before it, for steering a model.
+    pub(super) fn networks(&self, model: &Model) -> Result<Vec<Resident<dyn ControlNetwork>>> {
+        let mut networks = vec![self.net.network(model)?];
+        if let Some(previous) = &self.previous {
+            networks.extend(previous.networks(model)?);
+        }
+        Ok(networks)
+    }
+
     /// A network that is shown pictures `[pictures, channels, height, width]` with values from 0 to 1, of any size.
     pub fn new(net: ControlNet, pictures: Tensor<4>, strength: f64) -> Self {
         Self {

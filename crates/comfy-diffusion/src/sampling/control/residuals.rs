@@ -67,6 +67,10 @@ pub(in crate::sampling) struct Steered {
 }
 
 impl NetworkHook for Steered {
+    fn changes_attention(&self) -> bool {
+        false
+    }
+
     fn after_stage(&self, site: &Site<'_>, x: Tensor<4>) -> Result<Tensor<4>> {
         let list = match site.place.part {
             Part::Input => &self.residuals.input,

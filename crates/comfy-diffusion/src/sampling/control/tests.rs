@@ -18,6 +18,7 @@ use crate::sampling::beside::Sampled;
 use crate::sampling::condition::Fit;
 use crate::sampling::guidance::GuidedModel;
 use crate::sampling::host::values;
+use crate::sampling::networks::Networks;
 use crate::sampling::{
     Area, Cells, ClassifierFree, Conditioning, Denoise, GroundedThings, Memory, ProgressRange,
 };
@@ -328,7 +329,8 @@ fn check_lists(
         },
         seed: 0,
     };
-    let mut model = GuidedModel::new(&*network, &guidance, memory, fit).unwrap();
+    let networks = Networks::new(&bench.model, network, &[SIGMA]);
+    let mut model = GuidedModel::new(networks, &guidance, memory, fit).unwrap();
     let found = model
         .denoise_both(&x.clone().mul_scalar(3.0), SIGMA)
         .unwrap();

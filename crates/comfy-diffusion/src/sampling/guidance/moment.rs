@@ -6,15 +6,15 @@ use burn::tensor::Tensor;
 
 use super::{Guidance, Role, is_one};
 use crate::Result;
-use crate::models::Network;
 use crate::models::hooks::NetworkHooks;
 use crate::sampling::batching::Caller;
 use crate::sampling::condition::{Condition, Fit, match_areas, share_with_negative};
+use crate::sampling::networks::Networks;
 use crate::sampling::{Conditioning, Denoise, Guided, Hooks, Memory, ModelSampling};
 
 /// A network under guidance, as samplers see it.
 pub(in crate::sampling) struct GuidedModel<'a> {
-    network: &'a dyn Network,
+    networks: Networks<'a>,
     guidance: &'a dyn Guidance,
     memory: Arc<Memory>,
     fit: Fit<'a>,
@@ -25,7 +25,7 @@ pub(in crate::sampling) struct GuidedModel<'a> {
 impl<'a> GuidedModel<'a> {
     /// Conditions are fitted to what is sampled and moved to the model's device.
     pub(in crate::sampling) fn new(
-        network: &'a dyn Network,
+        networks: Networks<'a>,
         guidance: &'a dyn Guidance,
         memory: Arc<Memory>,
         fit: Fit<'a>,
@@ -38,8 +38,14 @@ impl<'a> GuidedModel<'a> {
         match_areas(&mut lists);
         let roles: Vec<Role> = guidance.lists().iter().map(|(role, _)| *role).collect();
         share_with_negative(&mut lists, &roles);
+        let mut conditions = lists.iter().flatten();
+        let networks = if conditions.any(|condition| condition.weight_hooks.is_empty()) {
+            networks
+        } else {
+            networks.without_own()
+        };
         Ok(Self {
-            network,
+            networks,
             guidance,
             memory,
             fit,
@@ -53,10 +59,9 @@ impl<'a> GuidedModel<'a> {
             x,
             sigma,
         };
-        self.guidance.guide(
-            &moment,
-            needs_negative || self.fit.model.hooks.always_negative,
-        )
+        let hooks = &self.fit.model.hooks;
+        let needs_negative = needs_negative || hooks.always_negative;
+        hooks.around(&moment, &|| self.guidance.guide(&moment, needs_negative))
     }
 }
 
@@ -181,7 +186,7 @@ impl Moment<'_> {
 
     fn caller(&self) -> Caller<'_> {
         Caller {
-            network: self.model.network,
+            networks: &self.model.networks,
             sampling: self.sampling(),
             memory: &self.model.memory,
         }

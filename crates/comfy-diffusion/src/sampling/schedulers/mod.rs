@@ -95,7 +95,7 @@ pub fn find_scheduler(name: &str) -> Option<&'static Scheduler> {
 
 /// `count` numbers from `start` to `end` in f32. The second half is counted from the end, as PyTorch does, so that both
 /// ends are exact.
-pub(super) fn linspace(start: f32, end: f32, count: usize) -> Vec<f32> {
+pub fn linspace(start: f32, end: f32, count: usize) -> Vec<f32> {
     if count == 1 {
         return vec![start];
     }

@@ -2,7 +2,7 @@
 //! al. 2023) and BOFT (Liu et al. 2024), each with or without the decomposition of `DoRA` (Liu et al. 2024); and plain differences.
 
 use super::butterfly;
-use super::matrix::{Array, Misfit};
+use super::matrix::{Array, Misfit, on_the_way};
 use crate::error::Result;
 use crate::weights::Weights;
 
@@ -45,7 +45,7 @@ pub(super) const ENDINGS: [&str; 34] = [
 ];
 
 /// Names of the two factors of a plain `LoRA`: those of its outputs and of its inputs.
-const FACTORS: [[&str; 2]; 7] = [
+pub(super) const FACTORS: [[&str; 2]; 7] = [
     [".lora_up.weight", ".lora_down.weight"],
     ["_lora.up.weight", "_lora.down.weight"],
     [".lora_B.weight", ".lora_A.weight"],
@@ -74,7 +74,7 @@ pub(super) struct Adapter {
 #[derive(Debug, Clone)]
 enum Kind {
     /// A difference that does not depend on what is changed.
-    Difference(Difference),
+    Difference(Box<Difference>),
     /// What takes the tensor's place.
     Replacement(Array),
     /// Products with the tensor itself, and a difference: a₁, a₂, b₁, b₂.
@@ -91,9 +91,35 @@ enum Kind {
 #[derive(Debug, Clone)]
 enum Difference {
     Whole(Array),
-    Factors(Array, Array),
-    Hadamard([Array; 2], [Array; 2]),
-    Kronecker(Array, Array),
+    Product(Product),
+    Hadamard(Product, Product),
+    Kronecker(Factor, Factor),
+}
+
+/// One of two parts of a Kronecker product.
+#[derive(Debug, Clone)]
+enum Factor {
+    Whole(Array),
+    Product(Product),
+}
+
+/// A product of low rank. It is worked out when it is known how large it must become: a few kilobytes of factors may have a product of
+/// any size.
+#[derive(Debug, Clone)]
+struct Product {
+    first: Array,
+    second: Array,
+    core: Core,
+}
+
+/// What stands between the two factors.
+#[derive(Debug, Clone)]
+enum Core {
+    Nothing,
+    /// [rank, rank, …] between [outputs, rank] and [rank, inputs].
+    Between(Array),
+    /// [i, j, …], whose first two dimensions the factors [i, outputs] and [j, inputs] replace (Tucker).
+    Replaced(Array),
 }
 
 impl Adapter {
@@ -120,35 +146,23 @@ impl Adapter {
                 continue;
             };
             let scale = by_rank(down.dimension(0));
-            let down = match array(".lora_mid.weight")? {
-                // [rank, rank, …] and [rank, inputs, 1, 1]
-                Some(middle) => match inner(&middle, &down) {
-                    Ok(down) => down,
-                    Err(reason) => {
-                        tracing::warn!(name = base, "a change is left out: {reason}");
-                        break;
-                    }
-                },
-                None => down,
+            let product = Product {
+                first: up,
+                second: down,
+                core: array(".lora_mid.weight")?.map_or(Core::Nothing, Core::Between),
             };
-            add(
-                "weight",
-                Kind::Difference(Difference::Factors(up, down)),
-                scale,
-            );
+            let difference = Difference::Product(product);
+            add("weight", Kind::Difference(difference.into()), scale);
             break;
         }
         if let Some((difference, rank)) = hadamard(&array)? {
-            match difference {
-                Ok(difference) => add("weight", Kind::Difference(difference), by_rank(rank)),
-                Err(reason) => tracing::warn!(name = base, "a change is left out: {reason}"),
-            }
+            add("weight", Kind::Difference(difference.into()), by_rank(rank));
         }
         if let Some((first, second, rank)) = kronecker(&array)? {
             let scale = rank.map_or(1.0, by_rank);
             add(
                 "weight",
-                Kind::Difference(Difference::Kronecker(first, second)),
+                Kind::Difference(Difference::Kronecker(first, second).into()),
                 scale,
             );
         }
@@ -180,7 +194,11 @@ impl Adapter {
             (".diff_b", "bias"),
         ] {
             if let Some(whole) = array(name)? {
-                add(ending, Kind::Difference(Difference::Whole(whole)), 1.0);
+                add(
+                    ending,
+                    Kind::Difference(Difference::Whole(whole).into()),
+                    1.0,
+                );
             }
         }
         if let Some(whole) = array(".set_weight")? {
@@ -198,8 +216,9 @@ impl Adapter {
         let (Some(up), Some(down)) = (array(file, base, up)?, array(file, base, down)?) else {
             return Ok(None);
         };
+        let product = Product::of(up, down);
         Ok(Some(Self {
-            kind: Kind::Difference(Difference::Factors(up, down)),
+            kind: Kind::Difference(Difference::Product(product).into()),
             scale: 1.0,
             lengths: None,
         }))
@@ -221,7 +240,7 @@ impl Adapter {
                 values.copy_from_slice(&whole.values);
                 return Ok(());
             }
-            Kind::Difference(difference) => difference.whole()?,
+            Kind::Difference(difference) => difference.whole(values.len())?,
             Kind::Products(parts) => {
                 let weight = Array {
                     shape: shape.to_vec(),
@@ -275,25 +294,60 @@ fn array(file: &Weights, base: &str, ending: &str) -> Result<Option<Array>> {
 }
 
 impl Difference {
-    fn whole(&self) -> std::result::Result<Array, Misfit> {
+    /// All of it, which must have so many values.
+    fn whole(&self, count: usize) -> std::result::Result<Array, Misfit> {
         match self {
             Self::Whole(whole) => Ok(whole.clone()),
-            Self::Factors(up, down) => up.times(down),
-            Self::Hadamard([a1, b1], [a2, b2]) => a1.times(b1)?.multiplied(&a2.times(b2)?),
-            Self::Kronecker(first, second) => Ok(first.kronecker(second)),
+            Self::Product(product) => product.whole(count),
+            Self::Hadamard(first, second) => first.whole(count)?.multiplied(&second.whole(count)?),
+            Self::Kronecker(first, second) => {
+                first.whole(count)?.kronecker(&second.whole(count)?, count)
+            }
         }
     }
 }
 
-/// The inputs' factor of a convolution with a core between: Σₙ core[m, n, …] · down[n, i] as [m, i, …].
-fn inner(core: &Array, down: &Array) -> std::result::Result<Array, Misfit> {
-    Ok(down.exchanged().times(&core.exchanged())?.exchanged())
+impl Factor {
+    fn whole(&self, count: usize) -> std::result::Result<Array, Misfit> {
+        match self {
+            Self::Whole(whole) => Ok(whole.clone()),
+            Self::Product(product) => product.whole(count),
+        }
+    }
+}
+
+impl Product {
+    fn of(first: Array, second: Array) -> Self {
+        Self {
+            first,
+            second,
+            core: Core::Nothing,
+        }
+    }
+
+    /// The product, which has at most so many values.
+    fn whole(&self, count: usize) -> std::result::Result<Array, Misfit> {
+        let Self {
+            first,
+            second,
+            core,
+        } = self;
+        match core {
+            Core::Nothing => first.times(second, count),
+            Core::Between(core) => {
+                // Σₙ core[m, n, …] · second[n, i] as [m, i, …].
+                let inner = second
+                    .exchanged()
+                    .times(&core.exchanged(), on_the_way(count))?;
+                first.times(&inner.exchanged(), count)
+            }
+            Core::Replaced(core) => core.expanded(first, second, count),
+        }
+    }
 }
 
 /// The two low-rank products that `LoHa` multiplies place by place, and their rank.
-fn hadamard(
-    array: &dyn Fn(&str) -> Result<Option<Array>>,
-) -> Result<Option<(std::result::Result<Difference, Misfit>, usize)>> {
+fn hadamard(array: &dyn Fn(&str) -> Result<Option<Array>>) -> Result<Option<(Difference, usize)>> {
     let (Some(a1), Some(b1), Some(a2), Some(b2)) = (
         array(".hada_w1_a")?,
         array(".hada_w1_b")?,
@@ -303,24 +357,22 @@ fn hadamard(
         return Ok(None);
     };
     let rank = b1.dimension(0);
-    let difference = if let (Some(t1), Some(t2)) = (array(".hada_t1")?, array(".hada_t2")?) {
-        t1.expanded(&a1, &b1)
-            .and_then(|first| first.multiplied(&t2.expanded(&a2, &b2)?))
-            .map(Difference::Whole)
-    } else {
-        Ok(Difference::Hadamard([a1, b1], [a2, b2]))
-    };
-    Ok(Some((difference, rank)))
+    let (mut first, mut second) = (Product::of(a1, b1), Product::of(a2, b2));
+    if let (Some(t1), Some(t2)) = (array(".hada_t1")?, array(".hada_t2")?) {
+        first.core = Core::Replaced(t1);
+        second.core = Core::Replaced(t2);
+    }
+    Ok(Some((Difference::Hadamard(first, second), rank)))
 }
 
 /// The two factors of a Kronecker product, and the rank if one of them is itself a product.
 fn kronecker(
     array: &dyn Fn(&str) -> Result<Option<Array>>,
-) -> Result<Option<(Array, Array, Option<usize>)>> {
+) -> Result<Option<(Factor, Factor, Option<usize>)>> {
     let mut rank = None;
-    let mut factor = |number: u8| -> Result<Option<Array>> {
+    let mut factor = |number: u8| -> Result<Option<Factor>> {
         if let Some(whole) = array(&format!(".lokr_w{number}"))? {
-            return Ok(Some(whole));
+            return Ok(Some(Factor::Whole(whole)));
         }
         let (Some(a), Some(b)) = (
             array(&format!(".lokr_w{number}_a"))?,
@@ -329,15 +381,13 @@ fn kronecker(
             return Ok(None);
         };
         rank = Some(b.dimension(0));
-        let core = if number == 2 {
-            array(".lokr_t2")?
-        } else {
-            None
-        };
-        Ok(match core {
-            Some(core) => core.expanded(&a, &b).ok(),
-            None => a.times(&b).ok(),
-        })
+        let mut product = Product::of(a, b);
+        if number == 2
+            && let Some(core) = array(".lokr_t2")?
+        {
+            product.core = Core::Replaced(core);
+        }
+        Ok(Some(Factor::Product(product)))
     };
     let (first, second) = (factor(1)?, factor(2)?);
     Ok(first
@@ -363,12 +413,13 @@ fn products(
         a1.dimension(1),
         a2.dimension(0),
     ]);
+    let count = weight.values.len();
     let is_square =
         weight.dimension(0) == weight.dimension(1) && a2.dimension(0) == weight.dimension(0);
     let (product, own) = if is_old && (!is_new || is_square) {
-        (b2.times(b1)?, weight_times(weight, a2, a1, true)?)
+        (b2.times(b1, count)?, weight_times(weight, a2, a1, true)?)
     } else if is_new {
-        (b1.times(b2)?, weight_times(weight, a1, a2, false)?)
+        (b1.times(b2, count)?, weight_times(weight, a1, a2, false)?)
     } else {
         return Err("its four parts do not agree on a rank".to_owned());
     };
@@ -400,19 +451,19 @@ fn weight_times(
     second: &Array,
     over_all: bool,
 ) -> std::result::Result<Array, Misfit> {
+    let most = on_the_way(weight.values.len());
     if over_all || weight.shape.len() <= 2 {
         let [rows, columns] = weight.flat();
         let flat = Array {
             shape: vec![rows, columns],
             values: weight.values.clone(),
         };
-        return flat.times(first)?.times(second);
+        return flat.times(first, most)?.times(second, most);
     }
     // Channels first, then all else as columns.
     let channels = weight.exchanged();
-    let changed = second
-        .exchanged()
-        .times(&first.exchanged().times(&channels)?)?;
+    let inner = first.exchanged().times(&channels, most)?;
+    let changed = second.exchanged().times(&inner, most)?;
     Ok(changed.exchanged())
 }
 

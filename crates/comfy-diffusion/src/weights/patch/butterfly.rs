@@ -20,7 +20,7 @@ pub(super) fn difference(
         ref shape => return Err(format!("{shape:?} is no list of square blocks")),
     };
     let [rows, columns] = weight.flat();
-    if count * size != rows || size == 0 {
+    if count * size != rows || size == 0 || columns == 0 {
         return Err(format!(
             "{count} blocks of {size} rows do not make {rows} rows"
         ));

@@ -12,6 +12,13 @@ pub(super) struct Array {
 /// Why arrays do not go together.
 pub(super) type Misfit = String;
 
+/// The most values on the way to a product of so many: the rank may exceed what the product has on that side, as with the four channels
+/// of a latent.
+pub(super) fn on_the_way(count: usize) -> usize {
+    const ALWAYS: usize = 1 << 22;
+    count.saturating_mul(4).max(ALWAYS)
+}
+
 impl Array {
     /// The first dimension, and the product of the others.
     pub(super) fn flat(&self) -> [usize; 2] {
@@ -23,8 +30,8 @@ impl Array {
         self.shape.get(index).copied().unwrap_or(1)
     }
 
-    /// The product of two matrices; further dimensions are taken as columns.
-    pub(super) fn times(&self, other: &Self) -> Result<Self, Misfit> {
+    /// The product of two matrices, if it has at most so many values; further dimensions are taken as columns.
+    pub(super) fn times(&self, other: &Self, most: usize) -> Result<Self, Misfit> {
         let ([rows, inner], [other_rows, columns]) = (self.flat(), other.flat());
         if inner != other_rows {
             return Err(format!(
@@ -32,8 +39,11 @@ impl Array {
                 self.shape, other.shape
             ));
         }
-        if rows * columns * inner == 0 {
+        if rows == 0 || columns == 0 || inner == 0 {
             return Err("one of its parts is empty".to_owned());
+        }
+        if rows.checked_mul(columns).is_none_or(|count| count > most) {
+            return Err(self.too_large(other));
         }
         let device = Device::flex();
         let tensor = |array: &Self, shape: [usize; 2]| -> Tensor<2> {
@@ -48,13 +58,22 @@ impl Array {
         })
     }
 
+    fn too_large(&self, other: &Self) -> Misfit {
+        format!(
+            "the product of {:?} and {:?} is larger than what is changed",
+            self.shape, other.shape
+        )
+    }
+
     /// Rows and columns exchanged; further dimensions stay.
     pub(super) fn exchanged(&self) -> Self {
         let (rows, columns) = (self.dimension(0), self.dimension(1));
         let rest = self.values.len() / (rows * columns).max(1);
         let mut values = Vec::with_capacity(self.values.len());
-        for column in 0..columns {
-            for row in 0..rows {
+        // Of nothing there may be any number of rows and columns.
+        let [to, from] = if rest == 0 { [0, 0] } else { [columns, rows] };
+        for column in 0..to {
+            for row in 0..from {
                 let start = (row * columns + column) * rest;
                 values.extend_from_slice(&self.values[start..start + rest]);
             }
@@ -66,10 +85,16 @@ impl Array {
     }
 
     /// A core tensor [i, j, …] with its first two dimensions replaced: Σ core[i, j, …] · first[i, p] · second[j, r] as [p, r, …].
-    pub(super) fn expanded(&self, first: &Self, second: &Self) -> Result<Self, Misfit> {
+    /// At most so many values.
+    pub(super) fn expanded(
+        &self,
+        first: &Self,
+        second: &Self,
+        most: usize,
+    ) -> Result<Self, Misfit> {
         // [p, i] · [i, j, …], then the same for the other dimension.
-        let rows = first.exchanged().times(self)?;
-        let columns = second.exchanged().times(&rows.exchanged())?;
+        let rows = first.exchanged().times(self, on_the_way(most))?;
+        let columns = second.exchanged().times(&rows.exchanged(), most)?;
         Ok(columns.exchanged())
     }
 
@@ -85,8 +110,15 @@ impl Array {
         })
     }
 
-    /// The Kronecker product of a matrix with a matrix of blocks, whose further dimensions stay.
-    pub(super) fn kronecker(&self, other: &Self) -> Self {
+    /// The Kronecker product of a matrix with a matrix of blocks, whose further dimensions stay, if it has at most so many values.
+    pub(super) fn kronecker(&self, other: &Self, most: usize) -> Result<Self, Misfit> {
+        let count = self.values.len().checked_mul(other.values.len());
+        if count.is_none_or(|count| count > most) {
+            return Err(self.too_large(other));
+        }
+        if count == Some(0) {
+            return Err("one of its parts is empty".to_owned());
+        }
         let [outer_rows, outer_columns] = [self.dimension(0), self.dimension(1)];
         let [rows, columns] = [other.dimension(0), other.dimension(1)];
         let rest = other.values.len() / (rows * columns).max(1);
@@ -102,7 +134,7 @@ impl Array {
         }
         let mut shape = vec![outer_rows * rows, outer_columns * columns];
         shape.extend(other.shape.get(2..).unwrap_or_default());
-        Self { shape, values }
+        Ok(Self { shape, values })
     }
 }
 
@@ -122,13 +154,17 @@ mod tests {
     fn products_are_those_of_numpy() {
         let a = array(&[2, 2], &[1.0, 2.0, 3.0, 4.0]);
         let b = array(&[2, 1, 1, 2], &[5.0, 6.0, 7.0, 8.0]);
-        let product = a.times(&b).unwrap();
+        let product = a.times(&b, 4).unwrap();
         assert_eq!(product, array(&[2, 1, 1, 2], &[19.0, 22.0, 43.0, 50.0]));
-        assert!(a.times(&array(&[3, 1], &[1.0; 3])).is_err());
+        assert!(a.times(&array(&[3, 1], &[1.0; 3]), 100).is_err());
         assert_eq!(
-            a.kronecker(&array(&[1, 2], &[1.0, 10.0])),
+            a.kronecker(&array(&[1, 2], &[1.0, 10.0]), 8).unwrap(),
             array(&[2, 4], &[1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0])
         );
+        // Larger than what is changed, and nothing at all.
+        assert!(a.times(&b, 3).is_err());
+        assert!(a.kronecker(&b, 15).is_err());
+        assert!(a.kronecker(&array(&[2, 2, 0], &[]), 8).is_err());
         assert_eq!(a.exchanged(), array(&[2, 2], &[1.0, 3.0, 2.0, 4.0]));
     }
 
@@ -137,7 +173,7 @@ mod tests {
         let core = array(&[1, 2, 1, 1], &[1.0, 10.0]);
         let first = array(&[1, 2], &[1.0, 2.0]);
         let second = array(&[2, 1], &[3.0, 4.0]);
-        let expanded = core.expanded(&first, &second).unwrap();
+        let expanded = core.expanded(&first, &second, 2).unwrap();
         assert_eq!(expanded, array(&[2, 1, 1, 1], &[43.0, 86.0]));
     }
 }

@@ -19,7 +19,7 @@ pub use blend::Blend;
 pub(crate) use control::is_factor;
 pub use names::NameMap;
 
-use super::{Scope, TensorSource, Weights};
+use super::{Rounding, Scope, TensorSource, Weights};
 use crate::error::Result;
 
 /// Changes in the order in which they are made, each with its strength. Cheap to clone.
@@ -28,6 +28,8 @@ pub struct Patches {
     applied: Arc<[Applied]>,
     /// Full names of tensors that stay as they are, sorted.
     spared: Arc<[String]>,
+    /// What the values of a network are rounded to after all changes.
+    rounding: Rounding,
 }
 
 #[derive(Clone)]
@@ -44,6 +46,24 @@ enum Applied {
         source: Arc<TensorSource>,
         blend: Arc<Blend>,
     },
+    Towards {
+        /// The tensors of the other model.
+        source: Arc<TensorSource>,
+        strength: f32,
+    },
+    Scaled {
+        /// Ends of names, and the factors of tensors called so.
+        factors: Arc<[(String, f32)]>,
+    },
+}
+
+/// A change that is made with some strength.
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'a> {
+    /// That of a file.
+    File(&'a PatchFile),
+    /// The way from the tensors as they are without changes to those of the same names of another model.
+    Towards(&'a TensorSource),
 }
 
 /// A file, in the state in which it was read.
@@ -145,21 +165,57 @@ impl Patches {
         })
     }
 
+    /// These changes, and then a part of the way from what the tensors were without changes to those of the same names of another model.
+    /// Tensors that it lacks stay.
+    #[must_use]
+    pub fn towards(&self, source: &TensorSource, strength: f64) -> Self {
+        self.then(Applied::Towards {
+            source: Arc::new(source.clone()),
+            strength: strength as f32,
+        })
+    }
+
+    /// These changes, and then factors for the tensors whose names end so; of several that fit the first counts.
+    #[must_use]
+    pub fn scaled(&self, factors: &[(String, f64)]) -> Self {
+        let factors = factors.iter();
+        self.then(Applied::Scaled {
+            factors: factors
+                .map(|(ending, factor)| (ending.clone(), *factor as f32))
+                .collect(),
+        })
+    }
+
+    /// These changes, after all of which the values of a network are rounded, in the place of another rounding.
+    #[must_use]
+    pub fn rounded(&self, rounding: Rounding) -> Self {
+        Self {
+            rounding,
+            ..self.clone()
+        }
+    }
+
+    /// What the values of a network are rounded to after all changes.
+    pub(super) fn rounding(&self) -> Rounding {
+        self.rounding
+    }
+
     fn then(&self, added: Applied) -> Self {
         Self {
             applied: self.applied.iter().cloned().chain([added]).collect(),
-            spared: Arc::clone(&self.spared),
+            ..self.clone()
         }
     }
 
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
-        self.applied.is_empty()
+        self.applied.is_empty() && self.rounding == Rounding::None
     }
 
     /// Whether these are the same changes of the same files, in the same order and strength.
     pub fn are(&self, others: &Self) -> bool {
         self.spared == others.spared
+            && self.rounding == others.rounding
             && self.applied.len() == others.applied.len()
             && self
                 .applied
@@ -173,7 +229,8 @@ impl Patches {
         !self.spares(place, name)
             && self.applied.iter().any(|applied| match applied {
                 Applied::File { adapters, .. } => adapters.contains_key(&place.full_name(name)),
-                Applied::Model { .. } => true,
+                Applied::Model { .. } | Applied::Towards { .. } => true,
+                Applied::Scaled { factors } => factor_of(factors, name).is_some(),
             })
     }
 
@@ -194,8 +251,14 @@ impl Patches {
         if self.spares(place, name) {
             return Ok(false);
         }
+        let is_compared = |applied: &Applied| matches!(applied, Applied::Towards { .. });
+        let original = if self.applied.iter().any(is_compared) {
+            values.to_vec()
+        } else {
+            Vec::new()
+        };
         for applied in self.applied.iter() {
-            changed |= applied.apply(place, name, shape, values)?;
+            changed |= applied.apply(place, name, shape, values, &original)?;
         }
         Ok(changed)
     }
@@ -221,16 +284,26 @@ impl Applied {
                     blend: other_blend,
                 },
             ) => source.is(other) && blend == other_blend,
+            (
+                Self::Towards { source, strength },
+                Self::Towards {
+                    source: other,
+                    strength: other_strength,
+                },
+            ) => source.is(other) && strength.to_bits() == other_strength.to_bits(),
+            (Self::Scaled { factors }, Self::Scaled { factors: others }) => factors == others,
             _ => false,
         }
     }
 
+    /// `original` are the values without any change, where a change needs them.
     fn apply(
         &self,
         place: &Scope,
         name: &str,
         shape: &[usize],
         values: &mut [f32],
+        original: &[f32],
     ) -> Result<bool> {
         match self {
             Self::File {
@@ -264,16 +337,48 @@ impl Applied {
                         *value += strength * other;
                     }
                 } else {
-                    tracing::warn!(
-                        file = %source.weights().path().display(),
-                        tensor = name,
-                        "not merged: it has the shape {other_shape:?}, expected {shape:?}"
-                    );
+                    warn_of_shape(source, name, &other_shape, shape);
                 }
                 Ok(true)
             }
+            Self::Towards { source, strength } => {
+                let Some((other_shape, other)) = source.exact(name)? else {
+                    return Ok(false);
+                };
+                if other_shape != shape {
+                    warn_of_shape(source, name, &other_shape, shape);
+                    return Ok(false);
+                }
+                for ((value, other), original) in values.iter_mut().zip(other).zip(original) {
+                    *value += strength * (other - original);
+                }
+                Ok(true)
+            }
+            Self::Scaled { factors } => {
+                let factor = factor_of(factors, name);
+                if let Some(factor) = factor {
+                    for value in values {
+                        *value *= factor;
+                    }
+                }
+                Ok(factor.is_some())
+            }
         }
     }
+}
+
+/// The factor of a tensor, if it has one.
+fn factor_of(factors: &[(String, f32)], name: &str) -> Option<f32> {
+    let fitting = |(ending, _): &&(String, f32)| name.ends_with(ending.as_str());
+    factors.iter().find(fitting).map(|(_, factor)| *factor)
+}
+
+fn warn_of_shape(source: &TensorSource, name: &str, found: &[usize], expected: &[usize]) {
+    tracing::warn!(
+        file = %source.weights().path().display(),
+        tensor = name,
+        "not merged: it has the shape {found:?}, expected {expected:?}"
+    );
 }
 
 impl fmt::Debug for Patches {
@@ -286,6 +391,11 @@ impl fmt::Debug for Patches {
                 source.weights().path(),
                 format!("{:?} {:?}", blend.others, source.patches()),
             ),
+            Applied::Towards { source, strength } => (
+                source.weights().path(),
+                format!("towards by {strength} {:?}", source.patches()),
+            ),
+            Applied::Scaled { factors } => (Path::new(""), format!("{factors:?}")),
         });
         formatter.debug_list().entries(files).finish()
     }

@@ -87,13 +87,7 @@ pub(super) fn read(file: &[u8]) -> Result<Contents, Fault> {
                     bytes: entry.packed.clone(),
                 }
             } else {
-                let unpacked = unpacker.whole(entry)?;
-                let bytes = 0..unpacked.len();
-                contents.buffers.push(unpacked);
-                Storage {
-                    buffer: Some(contents.buffers.len() - 1),
-                    bytes,
-                }
+                contents.keep(unpacker.whole(entry)?)
             };
             storages.insert(key.clone(), storage);
         }

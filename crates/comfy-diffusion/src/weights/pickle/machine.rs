@@ -15,7 +15,11 @@ pub(super) enum Value {
     Nothing,
     Integer(i64),
     Text(Rc<str>),
-    Tuple(Rc<[Value]>),
+    Tuple {
+        items: Rc<[Value]>,
+        /// Tuples within tuples, this one included.
+        depth: u8,
+    },
     List(usize),
     Dictionary(usize),
     Name(Known),
@@ -23,8 +27,18 @@ pub(super) enum Value {
     Tensor(Rc<TensorView>),
 }
 
-/// Steps that a pickle may take; one of a large checkpoint takes a hundred thousand.
-const MAX_STEPS: usize = 50_000_000;
+/// Steps that the pickles of a file may take together; those of a large checkpoint take a hundred thousand. This also bounds memory: a
+/// step makes one value at most.
+const MAX_STEPS: usize = 5_000_000;
+
+/// What an entry counts that is copied from a list into a dictionary. The file has no byte for it.
+const STEPS_OF_A_COPY: usize = 16;
+
+/// Tuples that may lie within each other. They are dropped by calls within calls, for which a thread has so much room.
+const MAX_DEPTH: u8 = 64;
+
+/// Texts of more bytes than this are no names, and are passed over.
+const MAX_TEXT_BYTES: usize = 1 << 16;
 
 /// Numbers of more bytes than this are nothing that weights need.
 const MAX_NUMBER_BYTES: usize = 1024;
@@ -39,6 +53,7 @@ pub(super) struct Machine<'a> {
     lists: Vec<Vec<Value>>,
     dictionaries: Vec<Vec<(Value, Value)>>,
     storages: HashMap<Rc<str>, Element>,
+    steps_left: usize,
 }
 
 type Step<T = ()> = Result<T, Fault>;
@@ -53,6 +68,7 @@ impl<'a> Machine<'a> {
             lists: Vec::new(),
             dictionaries: Vec::new(),
             storages: HashMap::new(),
+            steps_left: MAX_STEPS,
         }
     }
 
@@ -79,14 +95,22 @@ impl<'a> Machine<'a> {
         self.stack.clear();
         self.marks.clear();
         self.memory.clear();
-        for _ in 0..MAX_STEPS {
+        loop {
             let [operation] = *self.take_array::<1>()?;
             if operation == b'.' {
                 return self.pop();
             }
+            self.pay(1)?;
             self.step(operation)?;
         }
-        Err(damaged(format!("takes more than {MAX_STEPS} steps")))
+    }
+
+    /// Takes steps off those that are left.
+    fn pay(&mut self, steps: usize) -> Step {
+        let left = self.steps_left.checked_sub(steps);
+        self.steps_left =
+            left.ok_or_else(|| damaged(format!("takes more than {MAX_STEPS} steps")))?;
+        Ok(())
     }
 
     #[expect(
@@ -146,21 +170,20 @@ impl<'a> Machine<'a> {
             }
             b'S' | b'V' => {
                 let line = self.line()?;
-                let text = line.trim_matches(['\'', '"']).into();
-                self.stack.push(Value::Text(text));
+                self.push_text(line.trim_matches(['\'', '"']));
             }
             b'U' | 0x8c | b'C' => self.text::<1>()?,
             b'X' | b'T' | b'B' => self.text::<4>()?,
             0x8d | 0x8e | 0x96 => self.text::<8>()?,
-            b')' => self.stack.push(Value::Tuple(Rc::from([]))),
+            b')' => self.tuple(self.stack.len())?,
             0x85..=0x87 => {
                 let count = usize::from(operation - 0x84);
                 let start = self.stack.len().checked_sub(count).ok_or_else(empty)?;
-                self.tuple(start);
+                self.tuple(start)?;
             }
             b't' => {
                 let start = self.pop_mark()?;
-                self.tuple(start);
+                self.tuple(start)?;
             }
             b']' | 0x8f => self.push_list(Vec::new()),
             b'l' | 0x91 => {
@@ -253,7 +276,10 @@ impl<'a> Machine<'a> {
             // Values that were passed over may be called with anything.
             return Ok(Value::Nothing);
         };
-        let Value::Tuple(arguments) = arguments else {
+        let Value::Tuple {
+            items: arguments, ..
+        } = arguments
+        else {
             return Err(damaged("calls something without a tuple of arguments"));
         };
         Ok(match known {
@@ -268,6 +294,7 @@ impl<'a> Machine<'a> {
             Known::Dictionary => {
                 let entries = match arguments.first() {
                     Some(Value::List(list)) => {
+                        self.pay(self.list(*list).len().saturating_mul(STEPS_OF_A_COPY))?;
                         let items = self.list(*list).iter();
                         items.filter_map(pair).collect()
                     }
@@ -303,14 +330,30 @@ impl<'a> Machine<'a> {
 
     fn text<const N: usize>(&mut self) -> Step {
         let length = self.length::<N>()?;
-        let text = String::from_utf8_lossy(self.take(length)?);
-        self.stack.push(Value::Text(text.as_ref().into()));
+        let bytes = self.take(length)?;
+        let bytes = bytes.get(..MAX_TEXT_BYTES + 1).unwrap_or(bytes);
+        self.push_text(&String::from_utf8_lossy(bytes));
         Ok(())
     }
 
-    fn tuple(&mut self, start: usize) {
-        let items: Vec<Value> = self.stack.drain(start..).collect();
-        self.stack.push(Value::Tuple(items.into()));
+    fn push_text(&mut self, text: &str) {
+        self.stack.push(if text.len() > MAX_TEXT_BYTES {
+            Value::Nothing
+        } else {
+            Value::Text(text.into())
+        });
+    }
+
+    fn tuple(&mut self, start: usize) -> Step {
+        let items: Rc<[Value]> = self.stack.drain(start..).collect();
+        let depth = items.iter().map(Value::depth).max().unwrap_or_default() + 1;
+        if depth > MAX_DEPTH {
+            return Err(damaged(format!(
+                "has more than {MAX_DEPTH} tuples within each other"
+            )));
+        }
+        self.stack.push(Value::Tuple { items, depth });
+        Ok(())
     }
 
     fn push_list(&mut self, items: Vec<Value>) {
@@ -405,6 +448,15 @@ impl<'a> Machine<'a> {
     }
 }
 
+impl Value {
+    fn depth(&self) -> u8 {
+        match self {
+            Self::Tuple { depth, .. } => *depth,
+            _ => 0,
+        }
+    }
+}
+
 /// Keys and values that stand one after the other.
 fn pairs(items: Vec<Value>) -> Step<Vec<(Value, Value)>> {
     if !items.len().is_multiple_of(2) {
@@ -417,7 +469,7 @@ fn pairs(items: Vec<Value>) -> Step<Vec<(Value, Value)>> {
 /// A key and a value in a tuple.
 fn pair(item: &Value) -> Option<(Value, Value)> {
     match item {
-        Value::Tuple(items) => match &**items {
+        Value::Tuple { items, .. } => match &**items {
             [key, value] => Some((key.clone(), value.clone())),
             _ => None,
         },

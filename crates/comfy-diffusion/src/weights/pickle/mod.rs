@@ -10,7 +10,7 @@ mod legacy;
 mod machine;
 mod state;
 
-use super::header::{Declaration, Fault};
+use super::header::{self, Declaration, Fault};
 use machine::{Machine, Value};
 use state::TensorView;
 
@@ -28,7 +28,17 @@ pub(super) struct Contents {
     pub(super) buffers: Vec<Vec<u8>>,
     /// What the file says besides: texts and numbers by name.
     pub(super) facts: Vec<(String, String)>,
+    /// Bytes that were unpacked, and those that were put in order.
+    unpacked_bytes: usize,
+    ordered_bytes: usize,
 }
+
+/// Bytes of tensors that are put in order, for each byte of storages. Two views of one storage are met with; many of them are made to
+/// fill memory.
+const MAX_ORDERED_RATIO: usize = 2;
+
+/// Bytes that may be put in order whatever the size of the file.
+const FREE_ORDERED_BYTES: usize = 16 << 20;
 
 /// Whether a file is a zip archive or begins with a pickle.
 pub(super) fn is_pickled(file: &[u8]) -> bool {
@@ -71,6 +81,7 @@ impl Contents {
                     view.shape
                 ))
             })?;
+        header::check_extents(&name, &view.shape, count)?;
         let available = storage.bytes.len() / size;
         let last = view
             .last_index()
@@ -93,6 +104,14 @@ impl Contents {
                     view.shape
                 )));
             }
+            self.ordered_bytes = self.ordered_bytes.saturating_add(count * size);
+            let stored = file.len().saturating_add(self.unpacked_bytes);
+            let limit = stored.saturating_mul(MAX_ORDERED_RATIO);
+            if self.ordered_bytes > limit.saturating_add(FREE_ORDERED_BYTES) {
+                return Err(fault(format!(
+                    "and others are views of the same storages, more than {MAX_ORDERED_RATIO} times what the file has"
+                )));
+            }
             let source = self.bytes(file, storage);
             let ordered = view.ordered(source, size);
             self.buffers.push(ordered);
@@ -108,6 +127,17 @@ impl Contents {
             buffer,
         });
         Ok(())
+    }
+
+    /// Keeps what was unpacked, and says where it lies.
+    fn keep(&mut self, unpacked: Vec<u8>) -> Storage {
+        let bytes = 0..unpacked.len();
+        self.unpacked_bytes = self.unpacked_bytes.saturating_add(unpacked.len());
+        self.buffers.push(unpacked);
+        Storage {
+            buffer: Some(self.buffers.len() - 1),
+            bytes,
+        }
     }
 
     fn bytes<'a>(&'a self, file: &'a [u8], storage: &Storage) -> &'a [u8] {

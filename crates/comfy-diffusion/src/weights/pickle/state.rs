@@ -35,10 +35,17 @@ const MAX_DEPTH: usize = 4;
 /// Entries of dictionaries that are looked at; the largest models have some thousands.
 const MAX_ENTRIES: usize = 1_000_000;
 
+/// Bytes of all names together. Dictionaries that are within many others have a name for each of them.
+const MAX_NAME_BYTES: usize = 64 << 20;
+
+/// What is told beside the tensors: so many texts and numbers, of so many bytes.
+const MAX_FACTS: usize = 1000;
+const MAX_FACT_BYTES: usize = 4096;
+
 impl StorageReference {
     /// The storage that a persistent identity stands for: the word "storage", its type, its key, and more that is not needed.
     pub(super) fn of(identity: &Value) -> Result<Self, Fault> {
-        let Value::Tuple(parts) = identity else {
+        let Value::Tuple { items: parts, .. } = identity else {
             return Err(damaged("names a storage by what is no tuple"));
         };
         match &**parts {
@@ -66,8 +73,8 @@ impl TensorView {
         let [
             Value::Storage(storage),
             Value::Integer(offset),
-            Value::Tuple(shape),
-            Value::Tuple(strides),
+            Value::Tuple { items: shape, .. },
+            Value::Tuple { items: strides, .. },
             ..,
         ] = arguments
         else {
@@ -80,13 +87,12 @@ impl TensorView {
             _ => None,
         };
         let extents = |values: &[Value]| values.iter().map(extent).collect::<Option<Vec<_>>>();
+        let is_possible = shape.len() == strides.len() && shape.len() <= MAX_DIMENSIONS;
         let view = usize::try_from(*offset)
             .ok()
-            .zip(extents(shape).zip(extents(strides)))
-            .filter(|(_, (shape, strides))| {
-                shape.len() == strides.len() && shape.len() <= MAX_DIMENSIONS
-            });
-        let (offset, (shape, strides)) =
+            .filter(|_| is_possible)
+            .and_then(|offset| Some((offset, extents(shape)?, extents(strides)?)));
+        let (offset, shape, strides) =
             view.ok_or_else(|| damaged("makes a tensor of an impossible shape"))?;
         Ok(Self {
             storage: (**storage).clone(),
@@ -171,6 +177,7 @@ pub(super) fn tensors(
     let mut list = List {
         machine,
         seen: 0,
+        name_bytes: 0,
         found: Vec::new(),
     };
     list.add(entries, "", 0)?;
@@ -187,19 +194,26 @@ pub(super) fn facts(machine: &Machine<'_>, value: &Value) -> Vec<(String, String
     let Value::Dictionary(top) = value else {
         return Vec::new();
     };
-    let entries = machine.entries(*top).iter().take(MAX_ENTRIES);
-    let facts = entries.filter_map(|(key, value)| match (key, value) {
-        (Value::Text(key), Value::Text(text)) => Some((key.to_string(), text.to_string())),
-        (Value::Text(key), Value::Integer(number)) => Some((key.to_string(), number.to_string())),
-        _ => None,
+    let short = |text: &str| (text.len() <= MAX_FACT_BYTES).then(|| text.to_owned());
+    let facts = machine.entries(*top).iter().filter_map(|(key, value)| {
+        let Value::Text(key) = key else {
+            return None;
+        };
+        let value = match value {
+            Value::Text(text) => short(text)?,
+            Value::Integer(number) => number.to_string(),
+            _ => return None,
+        };
+        Some((short(key)?, value))
     });
-    facts.collect()
+    facts.take(MAX_FACTS).collect()
 }
 
 /// Tensors by name, while they are collected.
 struct List<'a> {
     machine: &'a Machine<'a>,
     seen: usize,
+    name_bytes: usize,
     found: Vec<(String, Rc<TensorView>)>,
 }
 
@@ -230,12 +244,20 @@ impl List<'_> {
         if self.seen > MAX_ENTRIES {
             return Err(damaged(format!("has more than {MAX_ENTRIES} entries")));
         }
+        self.name_bytes += name.len();
+        if self.name_bytes > MAX_NAME_BYTES {
+            return Err(damaged(format!(
+                "has names of more than {MAX_NAME_BYTES} bytes together"
+            )));
+        }
         match value {
             Value::Tensor(view) => self.found.push((name, Rc::clone(view))),
             Value::Dictionary(index) if depth < MAX_DEPTH => {
                 self.add(machine.entries(*index), &format!("{name}."), depth + 1)?;
             }
-            Value::Tuple(row) if depth < MAX_DEPTH => self.add_row(row, &name, depth + 1)?,
+            Value::Tuple { items, .. } if depth < MAX_DEPTH => {
+                self.add_row(items, &name, depth + 1)?;
+            }
             Value::List(index) if depth < MAX_DEPTH => {
                 self.add_row(machine.list(*index), &name, depth + 1)?;
             }

@@ -163,6 +163,135 @@ fn an_archive_that_fills_memory_is_refused() {
     assert!(matches!(error, Error::DamagedWeights { .. }), "{error}");
 }
 
+/// What makes a tensor of this shape, a view of the eight floats of storage `0`.
+fn tensor(shape: &[u8], strides: &[u8]) -> Vec<u8> {
+    let storage: &[u8] =
+        b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x08NtQ";
+    let parts: [&[u8]; 6] = [
+        b"ctorch._utils\n_rebuild_tensor\n(",
+        storage,
+        b"K\0",
+        shape,
+        strides,
+        b"tR",
+    ];
+    parts.concat()
+}
+
+/// A file of PyTorch's old kind whose tensors are what this pickle makes of storage `0`, which has so many floats.
+fn old_file_of(pickle: &[u8], floats: usize) -> Vec<u8> {
+    let mut file = old_file(pickle);
+    file.truncate(file.len() - b"\x80\x02].".len());
+    file.extend(b"\x80\x02]X\x01\0\0\x000a.");
+    file.extend((floats as u64).to_le_bytes());
+    file.resize(file.len() + floats * 4, 0);
+    file
+}
+
+/// The complaint about such a file of eight floats.
+fn complaint(pickle: &[u8]) -> String {
+    open(old_file_of(pickle, 8)).unwrap_err().to_string()
+}
+
+/// A text in a pickle.
+fn text(bytes: &[u8]) -> Vec<u8> {
+    [b"X", &(bytes.len() as u32).to_le_bytes()[..], bytes].concat()
+}
+
+#[test]
+fn tuples_without_end_are_refused() {
+    // Two hundred thousand tuples, each around the one before.
+    let pickle = [b"\x80\x02)", &vec![0x85; 200_000][..], b"."].concat();
+    let text = complaint(&pickle);
+    assert!(text.contains("tuples within each other"), "{text}");
+}
+
+#[test]
+fn dictionaries_that_are_copied_without_end_are_refused() {
+    // A list of a thousand pairs, and a hundred thousand dictionaries made of it.
+    let mut pickle = b"\x80\x02ccollections\nOrderedDict\nq\x01]q\x02(".to_vec();
+    pickle.extend(b"NN\x86".repeat(1000));
+    pickle.extend(b"e0");
+    pickle.extend(b"h\x01h\x02\x85R0".repeat(100_000));
+    pickle.extend(b"}.");
+    let text = complaint(&pickle);
+    assert!(text.contains("steps"), "{text}");
+}
+
+#[test]
+fn names_that_fill_memory_are_refused() {
+    // Sixty thousand characters, below which stand ten thousand tensors.
+    let mut pickle = b"\x80\x02".to_vec();
+    pickle.extend(tensor(b"K\x08\x85", b"K\x01\x85"));
+    pickle.extend(b"q\x010}");
+    pickle.extend(text(&vec![b'a'; 60_000]));
+    pickle.extend(b"}(");
+    for number in 0..10_000 {
+        pickle.extend(text(number.to_string().as_bytes()));
+        pickle.extend(b"h\x01");
+    }
+    pickle.extend(b"usX\x01\0\0\0bNs.");
+    let words = complaint(&pickle);
+    assert!(words.contains("names of more than"), "{words}");
+    let mut pickle = b"\x80\x02}".to_vec();
+    pickle.extend(text(&[b'a'; 2000]));
+    pickle.extend(tensor(b"K\x08\x85", b"K\x01\x85"));
+    pickle.extend(b"s.");
+    let words = complaint(&pickle);
+    assert!(words.contains("a name of 2000 bytes"), "{words}");
+}
+
+#[test]
+fn views_that_fill_memory_are_refused() {
+    // A million floats, and a hundred tensors that are the same of them transposed.
+    let storage: &[u8] =
+        b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuJ\0\0\x10\0NtQ";
+    let mut pickle = b"\x80\x02}(".to_vec();
+    for number in 0..100 {
+        pickle.extend([b'X', 2, 0, 0, 0]);
+        pickle.extend(format!("{number:02}").bytes());
+        pickle.extend(b"ctorch._utils\n_rebuild_tensor\n(");
+        pickle.extend(storage);
+        pickle.extend(b"K\0M\0\x04M\0\x04\x86K\x01M\0\x04\x86tR");
+    }
+    pickle.extend(b"u.");
+    let file = old_file_of(&pickle, 1 << 20);
+    let text = open(file).unwrap_err().to_string();
+    assert!(text.contains("views of the same storages"), "{text}");
+}
+
+#[test]
+fn long_texts_are_passed_over_and_facts_are_few() {
+    let mut pickle = b"\x80\x02}(X\x01\0\0\0t".to_vec();
+    pickle.extend(tensor(b"K\x08\x85", b"K\x01\x85"));
+    pickle.extend(text(b"note"));
+    pickle.extend(text(&vec![0xff; 100_000]));
+    pickle.extend(b"q\x02");
+    pickle.extend(text(b"short"));
+    pickle.extend(text(b"text"));
+    for number in 0..2000 {
+        pickle.extend(text(number.to_string().as_bytes()));
+        pickle.extend(b"K\x01");
+    }
+    pickle.extend(b"u.");
+    let weights = open(old_file_of(&pickle, 8)).unwrap();
+    assert_eq!(weights.names("").collect::<Vec<_>>(), ["t"]);
+    assert_eq!(weights.metadata()["short"], "text");
+    assert!(!weights.metadata().contains_key("note"));
+    assert_eq!(weights.metadata().len(), 1000);
+}
+
+#[test]
+fn a_name_without_end_is_refused_in_few_words() {
+    let pickle = [b"\x80\x02cos\n", &vec![b'x'; 100_000][..], b"\n."].concat();
+    let text = complaint(&pickle);
+    assert!(
+        text.contains("os.xxx") && text.len() < 2000,
+        "{}",
+        text.len()
+    );
+}
+
 #[test]
 fn files_that_are_cut_off_are_errors() {
     for name in ["zipped.ckpt", "packed.ckpt", "legacy.pt"] {

@@ -1,6 +1,7 @@
 //! `CLIPTextEncodeSDXL` and `CLIPTextEncodeSDXLRefiner`.
 
-use comfy_diffusion::sampling::{Conditioning as Condition, LabelHints};
+use comfy_diffusion::sampling::LabelHints;
+use comfy_diffusion::text::{Clip as Encoder, Tokens};
 use comfy_graph::{Node, NodeContext, NodeError, NodeSpec};
 
 use crate::errors::from_diffusion;
@@ -49,10 +50,9 @@ impl Node for ClipTextEncodeSdxl {
     type Output = EncodedPrompt;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<EncodedPrompt, NodeError> {
-        let encoded = self
-            .clip
-            .get()?
-            .encode_each(&[("clip_l", &self.text_l), ("clip_g", &self.text_g)])
+        let clip = self.clip.get()?;
+        let tokens = clip
+            .tokenize_each(&[("clip_l", &self.text_l), ("clip_g", &self.text_g)])
             .map_err(from_diffusion)?;
         let hints = LabelHints {
             width: Some(self.width as f64),
@@ -63,11 +63,15 @@ impl Node for ClipTextEncodeSdxl {
             target_height: Some(self.target_height as f64),
             ..LabelHints::default()
         };
-        Ok(EncodedPrompt::from(Conditioning(vec![Condition {
-            hints,
-            ..Condition::new(encoded.cond, encoded.pooled)
-        }])))
+        told(clip, &tokens, &hints)
     }
+}
+
+/// The conditions of a text, with what the model is told besides.
+fn told(clip: &Encoder, tokens: &Tokens, hints: &LabelHints) -> Result<EncodedPrompt, NodeError> {
+    let conditions = clip.conditions(tokens).map_err(from_diffusion)?;
+    let told = Conditioning(conditions).map(|condition| condition.hints = hints.clone());
+    Ok(told.into())
 }
 
 /// Turns a prompt into conditioning for the refiner of Stable Diffusion XL, and tells it how well the picture should please.
@@ -99,20 +103,14 @@ impl Node for ClipTextEncodeSdxlRefiner {
     type Output = EncodedPrompt;
 
     fn run(self, _: &mut NodeContext<'_>) -> Result<EncodedPrompt, NodeError> {
-        let encoded = self
-            .clip
-            .get()?
-            .encode(&self.text)
-            .map_err(from_diffusion)?;
+        let clip = self.clip.get()?;
+        let tokens = clip.tokenize(&self.text).map_err(from_diffusion)?;
         let hints = LabelHints {
             width: Some(self.width as f64),
             height: Some(self.height as f64),
             aesthetic_score: Some(self.ascore),
             ..LabelHints::default()
         };
-        Ok(EncodedPrompt::from(Conditioning(vec![Condition {
-            hints,
-            ..Condition::new(encoded.cond, encoded.pooled)
-        }])))
+        told(clip, &tokens, &hints)
     }
 }

@@ -97,7 +97,11 @@ impl Node for LoraLoaderModelOnly {
     }
 }
 
-fn open(context: &mut NodeContext<'_>, name: &LoraName) -> Result<PatchFile, NodeError> {
+/// Opens a file of the folder `loras`.
+pub(in crate::nodes) fn open(
+    context: &mut NodeContext<'_>,
+    name: &LoraName,
+) -> Result<PatchFile, NodeError> {
     let runtime = context.service::<Runtime>()?;
     let path = runtime
         .folders()

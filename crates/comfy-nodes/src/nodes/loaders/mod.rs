@@ -14,6 +14,7 @@ pub use configured::CheckpointLoader;
 pub(crate) use configured::known_configurations;
 pub use diffusion_model::{LoadedModel, UnetLoader, WeightType};
 pub use hypernetwork::HypernetworkLoader;
+pub(super) use lora::open as open_lora;
 pub use lora::{ChangedModelAndClip, LoraLoader, LoraLoaderModelOnly};
 pub use pipeline::DiffusersLoader;
 pub use text_encoder::{ClipLoader, DualClipLoader, LoadedClip, TextDevice};

@@ -1,12 +1,14 @@
 //! Nodes that merge models and save them.
 
 mod blocks;
+mod extract;
 mod save;
 mod whole;
 
 use comfy_graph::{NodeRegistry, RegistryError};
 
 pub use blocks::ModelMergeBlocks;
+pub use extract::{LoraSave, LoraType};
 pub use save::{CheckpointSave, ClipSave, ModelSave, VaeSave};
 pub use whole::{
     ClipMergeAdd, ClipMergeSimple, ClipMergeSubtract, MergedClip, ModelMergeAdd, ModelMergeSimple,
@@ -26,6 +28,7 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<ClipMergeAdd>()?
         .register::<ClipSave>()?
         .register::<VaeSave>()?
-        .register::<ModelSave>()?;
+        .register::<ModelSave>()?
+        .register::<LoraSave>()?;
     blocks::register(registry)
 }

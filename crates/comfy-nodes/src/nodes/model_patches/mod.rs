@@ -1,6 +1,8 @@
 //! Nodes that change a model but for its weights.
 
-mod easy_cache;
+mod attention;
+mod caches;
+mod compute_type;
 mod guidance;
 mod host;
 mod network;
@@ -8,7 +10,9 @@ mod sampling;
 
 use comfy_graph::{NodeRegistry, Outputs, RegistryError};
 
-pub use easy_cache::EasyCache;
+pub use attention::*;
+pub use caches::*;
+pub use compute_type::*;
 pub use guidance::*;
 pub use host::*;
 pub use network::*;
@@ -68,9 +72,13 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<TomePatchModel>()?
         .register::<UnetSelfAttentionMultiply>()?
         .register::<UnetCrossAttentionMultiply>()?
+        .register::<ClipAttentionMultiply>()?
+        .register::<UnetTemporalAttentionMultiply>()?
         .register::<DifferentialDiffusion>()?
         .register::<PatchModelAddDownscale>()?
         .register::<LatentApplyOperationCfg>()?
-        .register::<EasyCache>()?;
+        .register::<EasyCache>()?
+        .register::<LazyCache>()?
+        .register::<ModelComputeDtype>()?;
     Ok(())
 }

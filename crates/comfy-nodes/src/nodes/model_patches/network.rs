@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use comfy_diffusion::models::hooks::AttentionKind;
 use comfy_diffusion::patches::{
-    AttentionScale, Differential, FreeU as FreeUHook, FreeUVersion, HyperTile as TileHook,
-    TokenMerging,
+    Differential, FreeU as FreeUHook, FreeUVersion, HyperTile as TileHook, TokenMerging,
 };
 use comfy_diffusion::sampling::Hooks;
 use comfy_graph::{Node, NodeContext, NodeError, NodeSpec};
@@ -14,7 +12,7 @@ use super::ChangedModel;
 use crate::sockets::Model;
 
 /// The hooks with one more inside of the network.
-fn inside(
+pub(super) fn inside(
     mut hooks: Hooks,
     hook: impl comfy_diffusion::models::hooks::NetworkHook + 'static,
 ) -> Hooks {
@@ -161,88 +159,6 @@ impl Node for TomePatchModel {
             .model
             .with_hooks(|hooks| inside(hooks, TokenMerging::new(self.ratio)))?
             .into())
-    }
-}
-
-/// Scales the attention of the picture to itself.
-#[derive(Debug, NodeSpec)]
-#[node(
-    id = "UNetSelfAttentionMultiply",
-    category = "_for_testing/attention_experiments",
-    module = "comfy_extras.nodes_attention_multiply",
-    v3,
-    experimental
-)]
-pub struct UnetSelfAttentionMultiply {
-    /// The model.
-    model: Model,
-    /// The factor of what asks.
-    #[input(default = 1.0, min = 0.0, max = 10.0, step = 0.01)]
-    q: f64,
-    /// The factor of what is asked.
-    #[input(default = 1.0, min = 0.0, max = 10.0, step = 0.01)]
-    k: f64,
-    /// The factor of what answers.
-    #[input(default = 1.0, min = 0.0, max = 10.0, step = 0.01)]
-    v: f64,
-    /// The factor of the result.
-    #[input(default = 1.0, min = 0.0, max = 10.0, step = 0.01)]
-    out: f64,
-}
-
-impl Node for UnetSelfAttentionMultiply {
-    type Output = ChangedModel;
-
-    fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
-        let hook = AttentionScale {
-            kind: AttentionKind::ToItself,
-            query: self.q,
-            key: self.k,
-            value: self.v,
-            output: self.out,
-        };
-        Ok(self.model.with_hooks(|hooks| inside(hooks, hook))?.into())
-    }
-}
-
-/// Scales the attention of the picture to the prompt.
-#[derive(Debug, NodeSpec)]
-#[node(
-    id = "UNetCrossAttentionMultiply",
-    category = "_for_testing/attention_experiments",
-    module = "comfy_extras.nodes_attention_multiply",
-    v3,
-    experimental
-)]
-pub struct UnetCrossAttentionMultiply {
-    /// The model.
-    model: Model,
-    /// The factor of what asks.
-    #[input(default = 1.0, min = 0.0, max = 10.0, step = 0.01)]
-    q: f64,
-    /// The factor of what is asked.
-    #[input(default = 1.0, min = 0.0, max = 10.0, step = 0.01)]
-    k: f64,
-    /// The factor of what answers.
-    #[input(default = 1.0, min = 0.0, max = 10.0, step = 0.01)]
-    v: f64,
-    /// The factor of the result.
-    #[input(default = 1.0, min = 0.0, max = 10.0, step = 0.01)]
-    out: f64,
-}
-
-impl Node for UnetCrossAttentionMultiply {
-    type Output = ChangedModel;
-
-    fn run(self, _: &mut NodeContext<'_>) -> Result<ChangedModel, NodeError> {
-        let hook = AttentionScale {
-            kind: AttentionKind::ToText,
-            query: self.q,
-            key: self.k,
-            value: self.v,
-            output: self.out,
-        };
-        Ok(self.model.with_hooks(|hooks| inside(hooks, hook))?.into())
     }
 }
 

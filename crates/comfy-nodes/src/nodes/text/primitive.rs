@@ -15,7 +15,6 @@ use super::SomeText;
 )]
 pub struct PrimitiveString {
     /// The text.
-    #[input(multiline = false)]
     value: String,
 }
 

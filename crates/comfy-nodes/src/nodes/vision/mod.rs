@@ -1,12 +1,14 @@
 //! Nodes that look at pictures: image encoders, and what models make of their results.
 
 mod encode;
+mod photo_maker;
 mod style;
 mod unclip;
 
 use comfy_graph::{NodeRegistry, RegistryError};
 
 pub use encode::{ClipVisionEncode, ClipVisionLoader, EncodedPictures, LoadedClipVision};
+pub use photo_maker::{LoadedPhotoMaker, PhotoMakerEncode, PhotoMakerLoader};
 pub use style::{LoadedStyleModel, StyleModelApply, StyleModelLoader};
 pub use unclip::{LoadedUnclip, UnclipCheckpointLoader, UnclipConditioning};
 
@@ -18,6 +20,8 @@ pub(super) fn register(registry: &mut NodeRegistry) -> Result<(), RegistryError>
         .register::<UnclipCheckpointLoader>()?
         .register::<UnclipConditioning>()?
         .register::<StyleModelLoader>()?
-        .register::<StyleModelApply>()?;
+        .register::<StyleModelApply>()?
+        .register::<PhotoMakerLoader>()?
+        .register::<PhotoMakerEncode>()?;
     Ok(())
 }

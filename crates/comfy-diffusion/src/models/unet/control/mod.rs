@@ -4,7 +4,7 @@
 mod picture;
 mod union;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use self::picture::PictureEncoder;
 use self::union::Union;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::models::control::{ControlNetwork, Residuals};
 use crate::models::hooks::{Part, Place};
 use crate::models::{Activation, NetworkInput, Observer};
-use crate::ops::{Conv2d, Geometry};
+use crate::ops::{Conv2d, Geometry, InElement};
 use crate::weights::Scope;
 
 /// The network, in the layout of its original files.
@@ -98,6 +98,8 @@ impl ControlUNet {
         observe: Observer,
     ) -> Result<Residuals> {
         self.descent.check_input(&input, self.context_width)?;
+        let (input, element) = (self.descent.enter(input), self.descent.element());
+        let leave = |residual: Tensor<4>| Some(residual.in_element(DType::F32));
         let rows = input.x.dims()[0];
         let told = match &self.union {
             None => None,
@@ -120,16 +122,16 @@ impl ControlUNet {
         for (index, (stage, exit)) in self.descent.stages.iter().zip(&self.exits).enumerate() {
             x = stage.forward(x, &mut call, &at(Part::Input, index), None)?;
             if let Some(picture) = read.pop() {
-                x = x + picture;
+                x = x + picture.in_element(element);
             }
-            residuals.output.push(Some(exit.forward(x.clone())));
+            residuals.output.push(leave(exit.forward(x.clone())));
         }
         x = self
             .descent
             .middle
             .forward(x, &mut call, &at(Part::Middle, 0), None)?;
         (call.observe)("middle_block", Activation::Image(&x));
-        residuals.middle.push(Some(self.middle_exit.forward(x)));
+        residuals.middle.push(leave(self.middle_exit.forward(x)));
         Ok(residuals)
     }
 }
@@ -140,7 +142,10 @@ impl ControlNetwork for ControlUNet {
     }
 
     fn read(&self, pictures: Tensor<4>, task: Option<usize>) -> Result<Vec<Tensor<4>>> {
-        let features = self.picture.forward(pictures)?;
+        let features = self
+            .picture
+            .forward(pictures.in_element(self.descent.element()))?;
+        let features = features.in_element(DType::F32);
         Ok(vec![match &self.union {
             None => features,
             Some(union) => union.told(features, task)?,

@@ -1,11 +1,11 @@
 //! Control nets for several kinds of pictures, which are told the kind (xinsir6, "`ControlNetPlus`", 2024).
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use super::super::perceptron::Perceptron;
 use crate::device::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::models::timestep::timestep_embedding;
+use crate::models::timestep::embed_times;
 use crate::ops::{LayerNorm, Linear, Strategies, quick_gelu};
 use crate::weights::Scope;
 
@@ -134,11 +134,10 @@ impl Union {
         let marks: Vec<f32> = (0..kinds)
             .map(|kind| if Some(kind) == task { 1.0 } else { 0.0 })
             .collect();
-        let device = self.device.tensor_device();
         let inputs = self.embedding.inputs();
-        let marks = Tensor::<1>::from_data(marks.as_slice(), device);
-        let marks = timestep_embedding(marks, inputs / kinds, &self.device)?;
-        let row = self.embedding.forward(marks.reshape([1, inputs]));
+        let marks = TensorData::new(embed_times(&marks, inputs / kinds), [1, inputs]);
+        let device = self.device.tensor_device();
+        let row = self.embedding.forward(Tensor::from_data(marks, device));
         Ok(row.repeat_dim(0, rows))
     }
 

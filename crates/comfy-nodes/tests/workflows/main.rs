@@ -8,163 +8,25 @@
     reason = "a failing test may panic, and figures are worth seeing"
 )]
 
-use std::any::Any;
+mod extraction;
+mod hooks;
+mod photo_maker;
+mod workshop;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use comfy_diffusion::device::{DevicePlan, DeviceRequest};
-use comfy_graph::{
-    Call, Host, Inputs, Json, NodeContext, NodeError, NodeRegistry, Preview, Services, Slot, Value,
-};
-use comfy_nodes::folders::{Folders, FoldersOptions};
+use comfy_diffusion::weights::Weights;
+use comfy_graph::{Json, NodeError, Value};
 use comfy_nodes::pictures::{ReadLimits, read};
-use comfy_nodes::runtime::{PreviewMethod, Runtime, RuntimeOptions};
+use comfy_nodes::runtime::PreviewMethod;
 use comfy_nodes::sockets::{Image, Latent};
-use serde_json::{Number, json};
-
-/// Writes down progress; stops after some steps when told to.
-#[derive(Default)]
-struct Watcher {
-    progress: Mutex<Vec<(u64, u64, Option<Preview>)>>,
-    /// 0 means never.
-    stop_after: AtomicUsize,
-    preview_method: Option<Json>,
-}
-
-impl Host for Watcher {
-    fn progress(&self, value: Number, max: Number, preview: Option<Preview>) {
-        let steps = |number: Number| number.as_u64().unwrap();
-        let step = (steps(value), steps(max), preview);
-        self.progress.lock().unwrap().push(step);
-    }
-
-    fn interrupted(&self) -> bool {
-        let steps = self.stop_after.load(Ordering::Relaxed);
-        steps > 0 && self.progress.lock().unwrap().len() >= steps
-    }
-
-    fn instance(
-        &self,
-        make: &mut dyn FnMut() -> Arc<dyn Any + Send + Sync>,
-    ) -> Arc<dyn Any + Send + Sync> {
-        make()
-    }
-
-    fn extra_data(&self, key: &str) -> Option<&Json> {
-        self.preview_method
-            .as_ref()
-            .filter(|_| key == "preview_method")
-    }
-}
-
-struct Workshop {
-    base: tempfile::TempDir,
-    registry: NodeRegistry,
-    runtime: Arc<Runtime>,
-    services: Services,
-    watcher: Arc<Watcher>,
-}
-
-impl Workshop {
-    fn new(preview: PreviewMethod) -> Self {
-        let base = tempfile::tempdir().unwrap();
-        let checkpoint = comfy_fixtures::checkpoint("sd15_tiny");
-        let folder = checkpoint.parent().unwrap();
-        let paths = json!({"fixtures": {
-            "checkpoints": folder, "vae_approx": folder, "upscale_models": folder, "loras": comfy_fixtures::path("loras"),
-            "controlnet": folder, "gligen": folder, "hypernetworks": comfy_fixtures::path("control"),
-        }});
-        std::fs::write(
-            base.path().join("extra_model_paths.yaml"),
-            paths.to_string(),
-        )
-        .unwrap();
-        let options = FoldersOptions {
-            base: base.path().to_path_buf(),
-            ..FoldersOptions::default()
-        };
-        let folders = Folders::new(options).unwrap();
-        folders.create_all().unwrap();
-        for name in ["ref_img.png", "ref_img2.png"] {
-            std::fs::copy(
-                comfy_fixtures::path(&format!("input/{name}")),
-                folders.input_dir().join(name),
-            )
-            .unwrap();
-        }
-        let runtime = Arc::new(Runtime::new(RuntimeOptions {
-            folders: Arc::new(folders),
-            device: DevicePlan::survey(DeviceRequest::Cpu).unwrap(),
-            preview,
-            preview_size: 512,
-            metadata: true,
-        }));
-        let mut services = Services::new();
-        services.insert(Arc::clone(&runtime));
-        let mut registry = NodeRegistry::new();
-        comfy_nodes::register(&mut registry).unwrap();
-        Self {
-            base,
-            registry,
-            runtime,
-            services,
-            watcher: Arc::default(),
-        }
-    }
-
-    /// Runs the node `id` and all that it needs.
-    fn run(
-        &self,
-        prompt: &Json,
-        id: &str,
-        done: &mut HashMap<String, Vec<Value>>,
-    ) -> Result<Vec<Json>, NodeError> {
-        if done.contains_key(id) {
-            return Ok(Vec::new());
-        }
-        let node = &prompt[id];
-        let class = self
-            .registry
-            .get(node["class_type"].as_str().unwrap())
-            .unwrap();
-        let mut inputs = Inputs::new();
-        for (name, value) in node["inputs"].as_object().unwrap() {
-            let slot = match value.as_array() {
-                Some(link) => {
-                    let source = link[0].as_str().unwrap();
-                    self.run(prompt, source, done)?;
-                    Slot::Wire(done[source][link[1].as_u64().unwrap() as usize].clone())
-                }
-                None => Slot::Literal(value.clone()),
-            };
-            inputs.insert(name.clone(), slot);
-        }
-        let extra = json!({"workflow": {"version": 0.4}});
-        inputs.insert("prompt", Slot::Hidden(Arc::new(prompt.clone())));
-        inputs.insert("extra_pnginfo", Slot::Hidden(Arc::new(extra.clone())));
-        let mut context = NodeContext::new(Call {
-            unique_id: id.into(),
-            index: 0,
-            prompt: Arc::new(prompt.clone()),
-            extra_pnginfo: Arc::new(extra),
-            services: self.services.clone(),
-            host: self.watcher.clone(),
-        });
-        let values = class.run(&mut inputs, &mut context)?.into_values()?;
-        done.insert(id.to_owned(), values);
-        Ok(context.take_ui().swap_remove("images").unwrap_or_default())
-    }
-
-    fn path_of(&self, item: &Json) -> PathBuf {
-        let text = |key: &str| item[key].as_str().unwrap();
-        self.runtime
-            .folders()
-            .resolve(text("type"), text("subfolder"), text("filename"))
-            .unwrap()
-    }
-}
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, serialize};
+use serde_json::json;
+use workshop::Workshop;
 
 fn pixels(path: &Path) -> Vec<u8> {
     read(path, &ReadLimits::default())
@@ -242,6 +104,54 @@ fn every_family_makes_its_picture() {
     check_with("sd2_vpred_karras_dpmpp2m", &["sd2_v_tiny"]);
     check_with("sdxl_txt2img", &["sdxl_tiny"]);
     check_with("sdxl_textencode_sdxl", &["sdxl_tiny"]);
+}
+
+/// The parts of the checkpoint as files of a folder, opened by `DiffusersLoader`.
+#[test]
+fn a_pipeline_folder_makes_the_recorded_picture() {
+    let workshop = Workshop::new(PreviewMethod::None);
+    let folder = workshop.base.path().join("models/diffusers/pipeline");
+    let checkpoint = Weights::open(&comfy_fixtures::checkpoint("sd15_tiny")).unwrap();
+    for (prefix, file) in [
+        (
+            "model.diffusion_model.",
+            "unet/diffusion_pytorch_model.safetensors",
+        ),
+        (
+            "first_stage_model.",
+            "vae/diffusion_pytorch_model.safetensors",
+        ),
+        (
+            "cond_stage_model.transformer.",
+            "text_encoder/model.safetensors",
+        ),
+    ] {
+        let names = checkpoint.names(prefix).map(str::to_owned);
+        let tensors = names.map(|name| {
+            let shape = checkpoint.shape(&name).unwrap().to_vec();
+            let values = checkpoint.values(&name).unwrap();
+            let bytes: Vec<u8> = values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
+            (name[prefix.len()..].to_owned(), shape, bytes)
+        });
+        let tensors: Vec<_> = tensors.collect();
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
+            (name.as_str(), view)
+        });
+        let path = folder.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, serialize(views, None).unwrap()).unwrap();
+    }
+    std::fs::write(folder.join("model_index.json"), "{}").unwrap();
+    let mut prompt = comfy_fixtures::json("workflows/txt2img/prompt.json");
+    prompt["4"] = json!({"class_type": "DiffusersLoader", "inputs": {"model_path": "pipeline"}});
+    let images = workshop.run(&prompt, "9", &mut HashMap::new()).unwrap();
+    let recorded = pixels(&comfy_fixtures::path("workflows/txt2img/out0.png"));
+    let made = pixels(&workshop.path_of(&images[0]));
+    comfy_fixtures::assert_same_picture("a folder", &made, &recorded);
 }
 
 #[test]
