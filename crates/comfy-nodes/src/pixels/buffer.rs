@@ -10,12 +10,12 @@ const BLOCK: usize = 1 << 14;
 /// Bytes from which the machine is asked whether it has them.
 const LARGE: usize = 1 << 30;
 
-/// Zeros for a shape. Fails when this machine cannot hold them.
+/// How many values a shape has. Fails when this machine cannot hold them.
 ///
 /// The pages come from the operating system as they are touched: it promises more than it has, and ends the program when they run
 /// out, so a large wish is compared with what is there.
-pub fn zeroed(shape: &[usize]) -> Result<Vec<f32>, NodeError> {
-    let failed = || NodeError::OutOfMemory(format!("cannot hold values of shape {shape:?}"));
+fn length_of(shape: &[usize]) -> Result<usize, NodeError> {
+    let failed = || cannot_hold(shape);
     let length = shape
         .iter()
         .try_fold(1_usize, |product, &size| product.checked_mul(size))
@@ -25,39 +25,46 @@ pub fn zeroed(shape: &[usize]) -> Result<Vec<f32>, NodeError> {
     if bytes >= LARGE && bytes as u64 > MachineMemory::measure().available {
         return Err(failed());
     }
-    bytemuck::allocation::try_zeroed_vec(length).map_err(|()| failed())
+    Ok(length)
+}
+
+fn cannot_hold(shape: &[usize]) -> NodeError {
+    NodeError::OutOfMemory(format!("cannot hold values of shape {shape:?}"))
+}
+
+/// Zeros for a shape. Fails when this machine cannot hold them.
+pub fn zeroed(shape: &[usize]) -> Result<Vec<f32>, NodeError> {
+    bytemuck::allocation::try_zeroed_vec(length_of(shape)?).map_err(|()| cannot_hold(shape))
+}
+
+/// The values that an iterator gives, one after the other. Their memory is not cleared before, which would take as long as simple
+/// functions do. Fails when this machine cannot hold them.
+pub fn collect(values: impl IndexedParallelIterator<Item = f32>) -> Result<Vec<f32>, NodeError> {
+    let shape = [values.len()];
+    let mut result = Vec::new();
+    result
+        .try_reserve_exact(length_of(&shape)?)
+        .map_err(|_| cannot_hold(&shape))?;
+    values.with_min_len(BLOCK).collect_into_vec(&mut result);
+    Ok(result)
 }
 
 /// A function of each value.
-pub fn map(values: &[f32], change: impl Fn(f32) -> f32 + Sync) -> Result<Vec<f32>, NodeError> {
-    let mut result = zeroed(&[values.len()])?;
-    result
-        .par_chunks_mut(BLOCK)
-        .zip(values.par_chunks(BLOCK))
-        .for_each(|(result, values)| {
-            for (result, &value) in result.iter_mut().zip(values) {
-                *result = change(value);
-            }
-        });
-    Ok(result)
+pub fn map(
+    values: &[f32],
+    change: impl Fn(f32) -> f32 + Sync + Send,
+) -> Result<Vec<f32>, NodeError> {
+    collect(values.par_iter().map(|&value| change(value)))
 }
 
 /// A function of each pair of values of two slices of one length.
 pub fn zip(
     first: &[f32],
     second: &[f32],
-    combine: impl Fn(f32, f32) -> f32 + Sync,
+    combine: impl Fn(f32, f32) -> f32 + Sync + Send,
 ) -> Result<Vec<f32>, NodeError> {
-    let mut result = zeroed(&[first.len().min(second.len())])?;
-    result
-        .par_chunks_mut(BLOCK)
-        .zip(first.par_chunks(BLOCK).zip(second.par_chunks(BLOCK)))
-        .for_each(|(result, (first, second))| {
-            for ((result, &first), &second) in result.iter_mut().zip(first).zip(second) {
-                *result = combine(first, second);
-            }
-        });
-    Ok(result)
+    let pairs = first.par_iter().zip(second);
+    collect(pairs.map(|(&first, &second)| combine(first, second)))
 }
 
 #[cfg(test)]

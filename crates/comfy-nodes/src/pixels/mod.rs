@@ -20,7 +20,7 @@ mod scale;
 
 pub use blend::{BlendMode, blend};
 pub use blur::{blur, sharpen};
-pub use buffer::{map, zeroed, zip};
+pub use buffer::{collect, map, zeroed, zip};
 pub use canny::{Thresholds, canny};
 pub use colour::{from_ycbcr, to_ycbcr};
 pub use composite::{Placement, composite, with_channels};

@@ -4,7 +4,7 @@ use comfy_graph::{Choice, Node, NodeContext, NodeError, NodeSpec};
 use rayon::prelude::*;
 
 use crate::nodes::outputs::{OneImage, OneMask};
-use crate::pixels::zeroed;
+use crate::pixels::{collect, zeroed};
 use crate::sockets::{Image, Mask};
 
 /// Pixels that one task converts.
@@ -26,24 +26,33 @@ pub(super) fn grey(mask: &Mask) -> Result<Image, NodeError> {
     Image::from_values(values, shape)
 }
 
-/// A mask of each picture: `write` gets values and the pixels they are of, a block at a time.
-fn mask_of(image: &Image, write: impl Fn(&mut [f32], &[f32]) + Sync) -> Result<OneMask, NodeError> {
+/// A mask of each picture: a function of each pixel, which has at least one channel.
+fn mask_of(
+    image: &Image,
+    value: impl Fn(&[f32]) -> f32 + Sync + Send,
+) -> Result<OneMask, NodeError> {
     let [batch, height, width, channels] = image.shape();
-    let shape = [batch, height, width];
-    let mut values = zeroed(&shape)?;
-    values
-        .par_chunks_mut(BLOCK)
-        .zip(image.pixels().par_chunks((channels * BLOCK).max(1)))
-        .for_each(|(values, pixels)| write(values, pixels));
-    OneMask::of(values, shape)
-}
-
-/// One channel of pixels that have `C`.
-fn take<const C: usize>(values: &mut [f32], pixels: &[f32], channel: usize) {
-    let (pixels, _) = pixels.as_chunks::<C>();
-    for (value, pixel) in values.iter_mut().zip(pixels) {
-        *value = pixel[channel];
-    }
+    // The usual numbers of channels are known to the compiler.
+    let values = match channels {
+        3 => collect(
+            image
+                .pixels()
+                .as_chunks::<3>()
+                .0
+                .par_iter()
+                .map(|pixel| value(pixel)),
+        ),
+        4 => collect(
+            image
+                .pixels()
+                .as_chunks::<4>()
+                .0
+                .par_iter()
+                .map(|pixel| value(pixel)),
+        ),
+        _ => collect(image.pixels().par_chunks_exact(channels).map(value)),
+    }?;
+    OneMask::of(values, [batch, height, width])
 }
 
 /// Turns masks into grey pictures.
@@ -112,16 +121,7 @@ impl Node for ImageToMask {
             Channel::Alpha => 3,
         };
         needs_channels(&self.image, index + 1)?;
-        let channels = self.image.shape()[3];
-        mask_of(&self.image, |values, pixels| match channels {
-            3 => take::<3>(values, pixels, index),
-            4 => take::<4>(values, pixels, index),
-            _ => {
-                for (value, pixel) in values.iter_mut().zip(pixels.chunks_exact(channels)) {
-                    *value = pixel[index];
-                }
-            }
-        })
+        mask_of(&self.image, |pixel| pixel[index])
     }
 }
 
@@ -164,12 +164,9 @@ impl Node for ImageColorToMask {
     fn run(self, _: &mut NodeContext<'_>) -> Result<OneMask, NodeError> {
         needs_channels(&self.image, 3)?;
         let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8;
-        let channels = self.image.shape()[3];
-        mask_of(&self.image, |values, pixels| {
-            for (value, pixel) in values.iter_mut().zip(pixels.chunks_exact(channels)) {
-                let bytes = [0, byte(pixel[0]), byte(pixel[1]), byte(pixel[2])];
-                *value = f32::from(u8::from(u32::from_be_bytes(bytes) == self.color));
-            }
+        mask_of(&self.image, |pixel| {
+            let bytes = [0, byte(pixel[0]), byte(pixel[1]), byte(pixel[2])];
+            f32::from(u8::from(u32::from_be_bytes(bytes) == self.color))
         })
     }
 }
