@@ -60,6 +60,22 @@ impl PartialSchema for FileNameHeader {
     }
 }
 
+/// How a node class declares what the server fills in: its kind, in brackets where the class is of the third node API.
+#[derive(Debug)]
+pub enum HiddenDeclaration {}
+
+impl ToSchema for HiddenDeclaration {}
+
+impl PartialSchema for HiddenDeclaration {
+    fn schema() -> RefOr<Schema> {
+        let list = ArrayBuilder::new().min_items(Some(1)).max_items(Some(2));
+        RefOr::T(Schema::OneOf(one_of([
+            of(Type::String).into(),
+            list.into(),
+        ])))
+    }
+}
+
 /// How a node class declares an input: `[type]` or `[type, settings]`, where the type of a combo is its list of choices.
 #[derive(Debug)]
 pub enum InputDeclaration {}

@@ -63,8 +63,8 @@ pub struct InputSections {
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schema(value_type = std::collections::BTreeMap<String, crate::document::InputDeclaration>)]
     pub optional: IndexMap<String, Json>,
-    /// Inputs that the server fills in, such as `"prompt": "PROMPT"`.
+    /// Inputs that the server fills in, such as `"prompt": "PROMPT"`, or `"prompt": ["PROMPT"]` in classes of the third node API.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    #[schema(value_type = std::collections::BTreeMap<String, crate::document::HiddenDeclaration>)]
     pub hidden: IndexMap<String, Json>,
 }

@@ -94,10 +94,11 @@ impl InputSpec {
         self.settings.get("rawLink") == Some(&Json::Bool(true))
     }
 
-    /// Only older classes give what the engine fills in without brackets.
+    /// What the engine fills in has no settings, and brackets only in classes of the third node API.
     fn to_object_info(&self, v3: bool) -> Json {
         match self.section {
-            Section::Hidden if self.is_filled_in() && !v3 => self.socket.to_json(),
+            Section::Hidden if self.is_filled_in() && v3 => json!([self.socket.to_json()]),
+            Section::Hidden if self.is_filled_in() => self.socket.to_json(),
             _ if self.settings.is_empty() && !self.shows_settings => {
                 json!([self.socket.to_json()])
             }
