@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 /// The name of its file.
 pub const NAME: &str = "emoji-demo.safetensors";
 
-/// What `pack.py` of the recipe made of the file: see [`unpack`].
+/// What `packing.py` of the recipe made of the file: see [`unpack`].
 static PACKED: &[u8] = include_bytes!("../model/emoji-demo.safetensors.packed");
 
 /// Bytes that are put together at a time.

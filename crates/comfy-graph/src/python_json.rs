@@ -91,7 +91,7 @@ fn settle_numbers(json: &mut Json) {
         Json::Object(members) => members.values_mut().for_each(settle_numbers),
         Json::String(text) => {
             let number = text.strip_prefix(MARK);
-            let number = number.filter(|number| number_length(number.as_bytes()).is_some());
+            let number = number.filter(|number| is_number(number.as_bytes()));
             if let Some(value) = number.and_then(|number| number.parse().ok()) {
                 *json = from_f64(value);
             }
@@ -119,14 +119,14 @@ fn with_marked_tokens(bytes: &[u8]) -> Cow<'_, [u8]> {
         let tokens = ["NaN", "Infinity", "-Infinity"];
         let mut tokens = tokens.into_iter().map(str::as_bytes);
         let token = tokens.find(|token| rest.starts_with(token));
-        let number = || number_length(rest).map(|length| &rest[..length]);
-        let Some(token) = token.or_else(number) else {
+        let token = token.unwrap_or_else(|| number_like(rest));
+        if token.is_empty() {
             position += 1;
             continue;
-        };
+        }
         let end = position + token.len();
         let next = bytes[end..].iter().find(|byte| !byte.is_ascii_whitespace());
-        if next != Some(&b':') && !is_exact(token) {
+        if next != Some(&b':') && is_to_be_marked(token) {
             marked.extend_from_slice(&bytes[copied..position]);
             marked.push(b'"');
             marked.extend_from_slice(MARK.encode_utf8(&mut [0; 4]).as_bytes());
@@ -143,36 +143,50 @@ fn with_marked_tokens(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(marked)
 }
 
-/// Whether `serde_json` reads a token as the number that it stands for: short ones, and whole ones.
-fn is_exact(token: &[u8]) -> bool {
-    let digits = token.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let has = |wanted: &[u8]| token.iter().any(|byte| wanted.contains(byte));
-    digits > 0 && !has(b"eE") && (digits <= 15 || !has(b"."))
+/// What stands at the start of `bytes` of the characters that numbers consist of, if it begins as one.
+fn number_like(bytes: &[u8]) -> &[u8] {
+    if !matches!(bytes.first(), Some(b'-' | b'0'..=b'9')) {
+        return &[];
+    }
+    let belongs = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    &bytes[..bytes.iter().take_while(belongs).count()]
 }
 
-/// The length of the number at the start of `bytes`, if there is one as JSON writes it.
-fn number_length(bytes: &[u8]) -> Option<usize> {
-    let digits = |from: usize| {
-        let rest = bytes.get(from..).unwrap_or_default();
-        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        (count > 0).then_some(from + count)
-    };
-    let begin = usize::from(bytes.first() == Some(&b'-'));
-    let whole = digits(begin)?;
-    if bytes[begin] == b'0' && whole > begin + 1 {
-        return None;
+/// Whether a token is Python's, or a number that `serde_json` does not read as what it stands for: of those with a fraction or an exponent
+/// it only rounds short ones well. What is neither is left to the parser to complain of.
+fn is_to_be_marked(token: &[u8]) -> bool {
+    if token.ends_with(b"NaN") || token.ends_with(b"Infinity") {
+        return true;
     }
-    let fraction = match bytes.get(whole) {
-        Some(b'.') => digits(whole + 1)?,
-        _ => whole,
-    };
-    match bytes.get(fraction) {
-        Some(b'e' | b'E') => {
-            let signed = matches!(bytes.get(fraction + 1), Some(b'+' | b'-'));
-            digits(fraction + 1 + usize::from(signed))
+    let digits = token.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let has = |wanted: &[u8]| token.iter().any(|byte| wanted.contains(byte));
+    (has(b"eE") || digits > 15 && has(b".")) && is_number(token)
+}
+
+/// Whether a text is a number as JSON writes it.
+fn is_number(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits(text);
+    if whole == 0 || whole > 1 && text[0] == b'0' {
+        return false;
+    }
+    let mut rest = &text[whole..];
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let count = digits(fraction);
+        if count == 0 {
+            return false;
         }
-        _ => Some(fraction),
+        rest = &fraction[count..];
     }
+    let Some(exponent) = rest.strip_prefix(b"e").or_else(|| rest.strip_prefix(b"E")) else {
+        return rest.is_empty();
+    };
+    let signless = exponent
+        .strip_prefix(b"+")
+        .or_else(|| exponent.strip_prefix(b"-"));
+    let exponent = signless.unwrap_or(exponent);
+    !exponent.is_empty() && digits(exponent) == exponent.len()
 }
 
 /// The length of the string literal at the start of `bytes`, quotes included.

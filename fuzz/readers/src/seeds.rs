@@ -267,6 +267,13 @@ pub(crate) fn webp() -> Vec<Vec<u8>> {
         let file = encode_webp(&animation(&pixels)[..count], &metadata(), options(lossless));
         all.push(file.unwrap_or_else(|error| panic!("{error}")));
     }
+    // A chunk that claims to be far longer than its file, for which a decoder once made room.
+    let mut long = all[2].clone();
+    let exif = long.windows(4).position(|name| name == b"EXIF");
+    let length = exif.map(|place| place + 4);
+    let length = length.unwrap_or_else(|| panic!("the workflow is written as EXIF"));
+    long[length..length + 4].copy_from_slice(&0x5f73_734a_u32.to_le_bytes());
+    all.push(long);
     all
 }
 
@@ -309,7 +316,10 @@ fn pages() -> Vec<u8> {
 }
 
 pub(crate) fn tiff() -> Vec<Vec<u8>> {
-    vec![encoded(ImageFormat::Tiff), pages()]
+    // A list that claims to be far longer than its file, for which the decoder once made room.
+    let mut long = pages();
+    long[18..22].copy_from_slice(&6_225_921_u32.to_le_bytes());
+    vec![encoded(ImageFormat::Tiff), pages(), long]
 }
 
 pub(crate) fn jxl() -> Vec<Vec<u8>> {

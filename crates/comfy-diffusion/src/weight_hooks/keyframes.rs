@@ -34,12 +34,12 @@ pub struct Keyframes {
 }
 
 impl Keyframes {
-    /// These and one more, behind those with the same start.
+    /// These and more, each behind those with the same start.
     #[must_use]
-    pub fn with(&self, frame: Keyframe) -> Self {
+    pub fn with(&self, more: impl IntoIterator<Item = Keyframe>) -> Self {
         let mut frames = self.frames.to_vec();
-        let place = frames.partition_point(|known| known.start <= frame.start);
-        frames.insert(place, frame);
+        frames.extend(more);
+        frames.sort_by(|one, other| one.start.total_cmp(&other.start));
         Self {
             frames: Arc::new(frames),
         }
@@ -138,7 +138,7 @@ mod tests {
         let keyframes = frames.iter().fold(
             Keyframes::default(),
             |keyframes, (strength, start, owed)| {
-                keyframes.with(Keyframe::new(*strength, *start, *owed))
+                keyframes.with([Keyframe::new(*strength, *start, *owed)])
             },
         );
         let mut progress = Progress::default();
@@ -180,9 +180,9 @@ mod tests {
     #[test]
     fn later_ones_come_behind_those_of_the_same_start() {
         let keyframes = Keyframes::default()
-            .with(Keyframe::new(1.0, 0.5, 0))
-            .with(Keyframe::new(2.0, 0.0, 0))
-            .with(Keyframe::new(3.0, 0.5, 0));
+            .with([Keyframe::new(1.0, 0.5, 0)])
+            .with([Keyframe::new(2.0, 0.0, 0)])
+            .with([Keyframe::new(3.0, 0.5, 0)]);
         let order: Vec<_> = keyframes
             .frames()
             .iter()

@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn each_hook_is_there_once_and_the_first_counts() {
         let (first, second) = (hook(1.0), hook(2.0));
-        let keyframes = Keyframes::default().with(Keyframe::new(0.5, 0.0, 0));
+        let keyframes = Keyframes::default().with([Keyframe::new(0.5, 0.0, 0)]);
         let again = first.with_keyframes(&keyframes);
         let joined = first.and(&second).and(&again);
         let strengths: Vec<_> = joined

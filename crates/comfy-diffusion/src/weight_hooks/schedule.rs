@@ -98,7 +98,7 @@ mod tests {
         let keyframes = frames
             .iter()
             .fold(Keyframes::default(), |keyframes, (strength, start)| {
-                keyframes.with(Keyframe::new(*strength, *start, 0))
+                keyframes.with([Keyframe::new(*strength, *start, 0)])
             });
         hooks.with_keyframes(&keyframes)
     }

@@ -43,6 +43,10 @@ fn numbers_are_read_to_the_last_digit() {
 
 #[test]
 fn refuses_what_python_refuses() {
+    // Looked at once, not from each of its digits on.
+    for long in ["0", "1e", "1.", "-", "1e+400.e"] {
+        assert!(from_str(&long.repeat(1 << 20)).is_err(), "{long}");
+    }
     for text in [
         "{1.5e3: 1}",
         "[01.5e3]",

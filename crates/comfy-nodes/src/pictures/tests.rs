@@ -253,6 +253,21 @@ fn animated_webp_clears_to_transparent() {
     assert_eq!((frames[0].width, frames[0].height), (24, 20));
 }
 
+#[test]
+fn a_list_longer_than_its_tiff_file_is_refused() {
+    // One page whose width claims to be a list of values.
+    let with_width = |count: u32| {
+        let mut file = b"II*\0\x08\0\0\0\x01\0\0\x01\x03\0".to_vec();
+        file.extend(count.to_le_bytes());
+        file.extend([0; 8]);
+        let read = read_bytes(&file, &ReadLimits::default());
+        read.err().unwrap().to_string()
+    };
+    assert!(with_width(6_225_921).contains("longer than the file"));
+    assert!(with_width(u32::MAX).contains("longer than the file"));
+    assert!(!with_width(1).contains("longer than the file"));
+}
+
 /// EXIF with nothing but an orientation.
 fn exif(orientation: u8) -> Vec<u8> {
     let mut chunk = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();

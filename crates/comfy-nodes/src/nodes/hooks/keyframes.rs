@@ -69,7 +69,7 @@ impl Node for CreateHookKeyframe {
         let before = self.prev_hook_kf.unwrap_or_default().0;
         let frame = Keyframe::new(self.strength_mult, self.start_percent, 1);
         Ok(MadeKeyframes {
-            keyframes: HookKeyframes(before.with(frame)),
+            keyframes: HookKeyframes(before.with([frame])),
         })
     }
 }
@@ -207,15 +207,16 @@ fn spread(
     [start, end]: [f64; 2],
     is_told: bool,
 ) -> MadeKeyframes {
-    let mut keyframes = before.unwrap_or_default().0;
     let starts = linspace(start as f32, end as f32, strengths.len());
-    for (index, (strength, start)) in strengths.iter().zip(starts).enumerate() {
+    let frames = strengths.iter().zip(starts).enumerate();
+    let frames = frames.map(|(index, (strength, start))| {
         if is_told {
             tracing::info!(start, strength, "hook keyframe");
         }
         let guaranteed = usize::from(index == 0);
-        keyframes = keyframes.with(Keyframe::new(*strength, f64::from(start), guaranteed));
-    }
+        Keyframe::new(*strength, f64::from(start), guaranteed)
+    });
+    let keyframes = before.unwrap_or_default().0.with(frames);
     MadeKeyframes {
         keyframes: HookKeyframes(keyframes),
     }
