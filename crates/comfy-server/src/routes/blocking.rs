@@ -148,23 +148,25 @@ async fn run(state: AppState, request: Request) -> ApiResult {
     let request = PromptRequest::receive(&state, request).await?;
     let digest = request.digest();
     let submitting = state.clone();
-    let submitted = on_thread(move || {
+    let is_awaited = request.answer != Answer::Later;
+    let (prompt_id, mut abandonment) = on_thread(move || {
         let mut converted = Converted::from_either(&submitting, request.prompt)?;
         let mut submission = Submission::default();
         converted.describe(&mut submission.extra_data);
         submission.prompt = converted.prompt;
-        Ok::<_, ApiError>(submitting.engine().submit(submission)?)
+        let prompt_id = submitting.engine().submit(submission)?.prompt_id;
+        // Made here, because the client may go away before this result is taken.
+        let abandonment = Abandonment {
+            engine: submitting.engine().clone(),
+            prompt_id: is_awaited.then(|| prompt_id.clone()),
+        };
+        Ok::<_, ApiError>((prompt_id, abandonment))
     })
     .await??;
-    let prompt_id = submitted.prompt_id;
-    if request.answer == Answer::Later {
+    if !is_awaited {
         return Ok(accepted(prompt_id));
     }
 
-    let mut abandonment = Abandonment {
-        engine: state.engine().clone(),
-        prompt_id: Some(prompt_id.clone()),
-    };
     let completion = state.engine().completion(&prompt_id);
     let entry = match completion {
         Some(completion) => completion.await.ok(),

@@ -276,13 +276,18 @@ fn a_client_that_goes_away_leaves_the_queue() {
     let running = toy.submit(&work(100_000));
     toy.wait_until_running();
     let body = save("abandoned", 1).to_string();
-    let mut stream = connect(toy.address());
-    begin(&mut stream, "POST", PATH, &[], Some(body.len()));
-    stream.write_all(body.as_bytes()).unwrap();
     let pending = || toy.server.engine().queue().queue_pending.len();
-    wait(|| pending() == 1);
-    drop(stream);
-    wait(|| pending() == 0);
+    // At once, so that some go away before the server knows that the prompt has been queued.
+    for _ in 0..50 {
+        let mut stream = connect(toy.address());
+        begin(&mut stream, "POST", PATH, &[], Some(body.len()));
+        stream.write_all(body.as_bytes()).unwrap();
+        while pending() == 0 {
+            std::hint::spin_loop();
+        }
+        drop(stream);
+        wait(|| pending() == 0);
+    }
 
     // Taken out by somebody else: the one who waits is told.
     let mut stream = connect(toy.address());
