@@ -1,4 +1,4 @@
-//! Programs that answer requests: ours, and PyTorch.
+//! Programs that answer requests: ours, PyTorch, and stable-diffusion.cpp.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
@@ -13,16 +13,29 @@ use super::work::Work;
 /// PyTorch's side, from the top of the clone.
 pub(super) const PEER: &str = "xtask/src/bench/peer.py";
 
+/// What the other C++ engine is called.
+pub(super) const SD_CPP: &str = "stable-diffusion.cpp";
+
 /// A program that is running.
 pub(super) struct Engine {
     pub(super) name: String,
     /// What it says of itself.
     pub(super) description: String,
-    /// Whether it computes in `f32`.
-    pub(super) is_exact: bool,
+    pub(super) results: Results,
     process: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
+}
+
+/// What an engine gives beside the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Results {
+    /// The numbers, computed in `f32`.
+    Exact,
+    /// The numbers, computed in fewer bits.
+    Rounded,
+    /// None: it makes whole pictures of its own, and tells the times of calls of the UNet and of decoding.
+    TimesOnly,
 }
 
 /// What one call took.
@@ -43,9 +56,9 @@ pub(super) fn all(options: &Options, checkpoint: &Path) -> anyhow::Result<Vec<En
             .args(more);
         command
     };
-    let mut list = vec![Engine::start("comfy-server", true, ours(&[]))?];
+    let mut list = vec![Engine::start("comfy-server", Results::Exact, ours(&[]))?];
     for (name, flag) in options.ways() {
-        list.push(Engine::start(name, false, ours(&[flag]))?);
+        list.push(Engine::start(name, Results::Rounded, ours(&[flag]))?);
     }
     if let Some(python) = &options.pytorch {
         let mut command = Command::new(python);
@@ -54,13 +67,21 @@ pub(super) fn all(options: &Options, checkpoint: &Path) -> anyhow::Result<Vec<En
             .arg("serve")
             .arg(checkpoint);
         command.args(["--device", &options.torch_device, "--dtype", &options.dtype]);
-        list.push(Engine::start("PyTorch", true, command)?);
+        list.push(Engine::start("PyTorch", Results::Exact, command)?);
+    }
+    // It reads whole checkpoints alone.
+    if let Some(program) = &options.sd_cpp
+        && checkpoint == options.checkpoint
+    {
+        let mut command = Command::new(program);
+        command.arg("serve").arg(checkpoint);
+        list.push(Engine::start(SD_CPP, Results::TimesOnly, command)?);
     }
     Ok(list)
 }
 
 impl Engine {
-    fn start(name: &str, is_exact: bool, mut command: Command) -> anyhow::Result<Self> {
+    fn start(name: &str, results: Results, mut command: Command) -> anyhow::Result<Self> {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -71,7 +92,7 @@ impl Engine {
         let mut engine = Self {
             name: name.to_owned(),
             description: String::new(),
-            is_exact,
+            results,
             process,
             input,
             output: BufReader::new(output).lines(),
@@ -80,6 +101,14 @@ impl Engine {
         let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
         engine.description = format!("{}, {}", text("api"), text("device"));
         Ok(engine)
+    }
+
+    /// Whether it can do the work.
+    pub(super) fn does(&self, work: &Work) -> bool {
+        self.results != Results::TimesOnly
+            || work.request["work"]
+                .as_str()
+                .is_some_and(|work| ["unet", "decode"].contains(&work))
     }
 
     /// One call.

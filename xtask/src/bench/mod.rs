@@ -18,7 +18,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use engine::Engine;
+use engine::{Engine, Results};
 pub(crate) use options::HELP;
 use options::Options;
 use report::{Row, Table};
@@ -63,7 +63,8 @@ fn measure(options: &Options, scratch: &Path) -> anyhow::Result<Table> {
             println!("{row}");
             table.rows.push(row);
             if options.profile {
-                for engine in &mut engines {
+                let told = |engine: &&mut Engine| engine.results != Results::TimesOnly;
+                for engine in engines.iter_mut().filter(told) {
                     println!("{}", report::operators(engine, &work)?);
                 }
             }
@@ -84,14 +85,21 @@ fn time(
     work: &Work,
     scratch: &Path,
 ) -> anyhow::Result<Row> {
+    let mut engines: Vec<_> = engines
+        .iter_mut()
+        .filter(|engine| engine.does(work))
+        .collect();
     let mut row = Row::new(
         &work.title,
         engines.iter().map(|engine| engine.name.clone()),
     );
     let mut first: Option<Vec<f32>> = None;
-    for engine in &mut *engines {
+    for engine in &mut engines {
         let file = scratch.join("result.f32");
         engine.compute(work, Some(&file), false)?;
+        if engine.results == Results::TimesOnly {
+            continue;
+        }
         let result = work::read(&file)?;
         let Some(first) = &first else {
             first = Some(result);
@@ -103,7 +111,7 @@ fn time(
             work.title, engine.name
         );
         ensure!(
-            difference <= TOLERANCE || !engine.is_exact || !options.is_exact(),
+            difference <= TOLERANCE || engine.results != Results::Exact || !options.is_exact(),
             "{}: {} gives other numbers, relative difference {difference:.3e}",
             work.title,
             engine.name

@@ -14,7 +14,8 @@ pub(crate) const HELP: &str = "\
 cargo xtask bench CHECKPOINT [OPTIONS]
                               time our engine on a checkpoint of SD1.5, in turns with:
     --pytorch PYTHON          PyTorch, by an interpreter with torch, diffusers, transformers and safetensors
-    --sd-cpp PROGRAM          stable-diffusion.cpp, by its command line program (whole pictures only)
+    --comfyui CHECKOUT        ComfyUI, from the process's start to the picture, on PYTHON of --pytorch, which needs all that it does
+    --sd-cpp PROGRAM          stable-diffusion.cpp, by the program that xtask/src/bench/peer.cpp is compiled to
     --bf16                    ourselves with --bf16-unet
     --fp32                    ourselves with --fp32-unet; on a graphics card f16 is the default
     --sdxl FILE               also call a UNet of SDXL; the file is made with PyTorch if it is not there
@@ -40,6 +41,7 @@ cargo xtask bench CHECKPOINT [OPTIONS]
 pub(super) struct Options {
     pub(super) checkpoint: PathBuf,
     pub(super) pytorch: Option<String>,
+    pub(super) comfyui: Option<PathBuf>,
     pub(super) sd_cpp: Option<String>,
     pub(super) bf16: bool,
     pub(super) fp32: bool,
@@ -64,6 +66,7 @@ impl Options {
         let mut options = Self {
             checkpoint: PathBuf::new(),
             pytorch: None,
+            comfyui: None,
             sd_cpp: None,
             bf16: false,
             fp32: false,
@@ -90,6 +93,7 @@ impl Options {
             };
             match word {
                 "--pytorch" => options.pytorch = Some(value()?),
+                "--comfyui" => options.comfyui = Some(value()?.into()),
                 "--sd-cpp" => options.sd_cpp = Some(value()?),
                 "--sdxl" => options.sdxl = Some(value()?.into()),
                 "--device" => options.device = value()?,
@@ -121,6 +125,10 @@ impl Options {
             options.checkpoint.display()
         );
         ensure!(options.rounds > 0, "expected at least one round");
+        ensure!(
+            options.comfyui.is_none() || options.pytorch.is_some(),
+            "expected --pytorch beside --comfyui, for the interpreter"
+        );
         if options.pack.is_none() {
             options.checkpoint = std::path::absolute(&options.checkpoint)?;
         }
@@ -165,20 +173,12 @@ impl Options {
     pub(super) fn pictures(&self) -> Vec<Picture> {
         let mut list = if self.device == "cpu" {
             vec![
-                Picture {
-                    side: 256,
-                    steps: 4,
-                },
-                Picture {
-                    side: 512,
-                    steps: 20,
-                },
+                Picture::new(256, 4),
+                Picture::new(256, 4).cold(),
+                Picture::new(512, 20),
             ]
         } else {
-            vec![Picture {
-                side: 512,
-                steps: 20,
-            }]
+            vec![Picture::new(512, 20)]
         };
         list.retain(|picture| self.wants(&picture.title()));
         list

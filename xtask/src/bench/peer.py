@@ -3,17 +3,23 @@
 
     peer.py serve CHECKPOINT [--device cuda] [--dtype float16]     answers requests, a line of JSON each
     peer.py picture CHECKPOINT SIDE STEPS FILE [--device …]        makes one picture and ends; prints its peak memory
+    peer.py comfyui CHECKOUT WORKFLOW PATHS [--device …]           starts ComfyUI, makes one picture and ends; prints its peak memory
     peer.py sdxl FILE                                              writes a UNet of SDXL's size with random weights in half precision
 
 Requests and answers are described in crates/comfy-diffusion/examples/speed.rs. A checkpoint is one of Stable Diffusion 1.5, or a UNet of
-SDXL as `sdxl` writes it. Needs torch, diffusers, transformers and safetensors; fetches nothing.
+SDXL as `sdxl` writes it. WORKFLOW is a prompt in the API's form, PATHS a file for --extra-model-paths-config.
+Needs torch, diffusers, transformers and safetensors; fetches nothing.
 """
 import argparse
 import json
 import os
 import resource
+import socket
+import subprocess
 import sys
+import tempfile
 import time
+import urllib.request
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
@@ -68,12 +74,11 @@ class Checkpoint:
         from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 
         weights = self.weights("model.diffusion_model.")
-        if weights:
-            unet = UNet2DConditionModel(**UNET)
-            unet.load_state_dict(convert_ldm_unet_checkpoint(weights, dict(unet.config)))
-        else:
-            unet = UNet2DConditionModel(**SDXL)
-            unet.load_state_dict(self.weights(""))
+        # Without memory of its own, which would be filled and thrown away.
+        with torch.device("meta"):
+            unet = UNet2DConditionModel(**(UNET if weights else SDXL))
+        weights = convert_ldm_unet_checkpoint(weights, dict(unet.config)) if weights else self.weights("")
+        unet.load_state_dict(weights, assign=True)
         return unet
 
     def make_vae(self):
@@ -90,6 +95,9 @@ class Checkpoint:
         prefix = "cond_stage_model.transformer."
         text = CLIPTextModel(CLIPTextConfig(**TEXT))
         weights = {name[len(prefix):]: value for name, value in self.weights(prefix).items()}
+        # Since transformers 5 the names have no such beginning.
+        if not any(name.startswith("text_model.") for name in text.state_dict()):
+            weights = {name.removeprefix("text_model."): value for name, value in weights.items()}
         missing, _ = text.load_state_dict(weights, strict=False)
         assert all("position_ids" in name for name in missing), missing
         return text
@@ -198,6 +206,43 @@ def picture(checkpoint, side, steps, path):
     say({"peak_mib": peak_mib()})
 
 
+def comfyui(checkout, workflow, paths, device):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, os.path.join(checkout, "main.py"), "--port", address.split(":")[1], "--extra-model-paths-config", paths]
+        command += ["--disable-all-custom-nodes", "--front-end-root", folder, "--database-url", "sqlite:///:memory:"]
+        for name in ("output", "input", "temp", "user"):
+            command += [f"--{name}-directory", folder]
+        process = subprocess.Popen(command + ["--cpu"] * (device == "cpu"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(process, address, "/prompt")
+            with open(workflow) as file:
+                body = json.dumps({"prompt": json.load(file)}).encode()
+            id_ = json.load(urllib.request.urlopen(f"http://{address}/prompt", body))["prompt_id"]
+            entry = wait_for(process, address, f"/history/{id_}")[id_]
+            assert entry["status"]["status_str"] == "success", entry["status"]
+            with open(f"/proc/{process.pid}/status") as file:
+                peak = next(line.split()[1] for line in file if line.startswith("VmHWM"))
+        finally:
+            process.kill()
+            process.wait()
+    say({"peak_mib": int(peak) / 1024})
+
+
+def wait_for(process, address, path):
+    """The answer that is not empty."""
+    while process.poll() is None:
+        try:
+            if answer := json.load(urllib.request.urlopen(f"http://{address}{path}")):
+                return answer
+        except OSError:
+            pass
+        time.sleep(0.02)
+    raise SystemExit(f"ComfyUI ended with {process.returncode}")
+
+
 def write_sdxl(path):
     from diffusers import UNet2DConditionModel
     from safetensors.torch import save_file
@@ -209,7 +254,7 @@ def write_sdxl(path):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["serve", "picture", "sdxl"])
+    parser.add_argument("what", choices=["serve", "picture", "comfyui", "sdxl"])
     parser.add_argument("path")
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--device", default="cpu")
@@ -217,6 +262,8 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.what == "sdxl":
         write_sdxl(given.path)
+    elif given.what == "comfyui":
+        comfyui(given.path, *given.rest, given.device)
     else:
         opened = Checkpoint(given.path, given.device, getattr(torch, given.dtype))
         if given.what == "serve":

@@ -1,5 +1,6 @@
 //! Whole pictures, from the start of a program to its end.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,38 +8,78 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::json;
 
-use super::engine::PEER;
+use super::engine::{PEER, SD_CPP};
 use super::options::Options;
 use super::report::Row;
 
 /// A picture of so many pixels each way, in so many steps of Euler's method with guidance.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Picture {
-    pub(super) side: usize,
-    pub(super) steps: usize,
+    side: usize,
+    steps: usize,
+    /// Whether the checkpoint has to be read from the disk.
+    is_cold: bool,
 }
 
 impl Picture {
+    pub(super) fn new(side: usize, steps: usize) -> Self {
+        Self {
+            side,
+            steps,
+            is_cold: false,
+        }
+    }
+
+    /// The same with a checkpoint that is not in the system's cache of files.
+    pub(super) fn cold(self) -> Self {
+        Self {
+            is_cold: true,
+            ..self
+        }
+    }
+
     pub(super) fn title(&self) -> String {
-        let Self { side, steps } = self;
-        format!("picture {side}², {steps} steps, from process start")
+        let Self { side, steps, .. } = self;
+        let cold = if self.is_cold {
+            ", checkpoint not cached"
+        } else {
+            ""
+        };
+        format!("picture {side}², {steps} steps, from process start{cold}")
     }
 }
 
-/// Times one picture on all engines in turns; the first time, which also brings files into the system's cache, is not counted.
+/// Lets the system forget what it has of a file in memory, with a program of GNU's; elsewhere there is no such way.
+fn forget(file: &Path) -> anyhow::Result<()> {
+    let status = Command::new("dd")
+        .arg(format!("if={}", file.display()))
+        .args(["iflag=nocache", "count=0", "status=none"])
+        .status();
+    let status = status.context("cannot run dd, to take the checkpoint out of the cache")?;
+    ensure!(status.success(), "dd failed");
+    Ok(())
+}
+
+/// Times one picture on all engines in turns. Programs and, unless it is to be cold, the checkpoint are brought into the system's
+/// cache before, by a picture of one step that is not counted.
 pub(super) fn time(options: &Options, picture: &Picture, scratch: &Path) -> anyhow::Result<Row> {
     let engines = engines(options, picture, scratch)?;
     let mut row = Row::new(
         &picture.title(),
         engines.iter().map(|(name, _)| name.clone()),
     );
-    for round in 0..=options.rounds {
+    let short = Picture::new(256, 1);
+    for (name, arguments) in self::engines(options, &short, scratch)? {
+        run(&arguments).with_context(|| format!("{name}, {}", short.title()))?;
+    }
+    for _ in 0..options.rounds {
         for (index, (name, arguments)) in engines.iter().enumerate() {
+            if picture.is_cold {
+                forget(&options.checkpoint)?;
+            }
             let (seconds, peak) =
                 run(arguments).with_context(|| format!("{name}, {}", row.title))?;
-            if round > 0 {
-                row.add(index, seconds, peak);
-            }
+            row.add(index, seconds, peak);
         }
     }
     Ok(row)
@@ -51,7 +92,7 @@ fn engines(
     scratch: &Path,
 ) -> anyhow::Result<Vec<(String, Vec<String>)>> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let Picture { side, steps } = *picture;
+    let Picture { side, steps, .. } = *picture;
     let (side_text, steps_text) = (side.to_string(), steps.to_string());
     let checkpoint = &options.checkpoint;
     let folder = checkpoint.parent().context("a file is in a folder")?;
@@ -96,35 +137,30 @@ fn engines(
             &options.dtype,
         ];
         list.push(("PyTorch".to_owned(), words.map(str::to_owned).to_vec()));
+        if let Some(checkout) = &options.comfyui {
+            let words = [
+                python,
+                &peer,
+                "comfyui",
+                &text(checkout),
+                &text(&prompt),
+                &text(&paths),
+                "--device",
+                &options.torch_device,
+            ];
+            list.push(("ComfyUI".to_owned(), words.map(str::to_owned).to_vec()));
+        }
     }
     if let Some(program) = &options.sd_cpp {
         let words = [
             program,
-            "-m",
+            "picture",
             &text(checkpoint),
-            "-p",
-            "a photo of a cat",
-            "-n",
-            "bad",
-            "-W",
             &side_text,
-            "-H",
-            &side_text,
-            "--steps",
             &steps_text,
-            "--cfg-scale",
-            "7",
-            "--sampling-method",
-            "euler",
-            "-s",
-            "42",
-            "-o",
             &result,
         ];
-        list.push((
-            "stable-diffusion.cpp".to_owned(),
-            words.map(str::to_owned).to_vec(),
-        ));
+        list.push((SD_CPP.to_owned(), words.map(str::to_owned).to_vec()));
     }
     Ok(list)
 }
@@ -143,15 +179,20 @@ fn workflow(checkpoint: &str, side: usize, steps: usize) -> serde_json::Value {
     })
 }
 
-/// Seconds, and the peak memory in MiB where the system tells.
+/// Seconds, and the peak memory in MiB: what the program says of it in its last line, else what the system tells.
 fn run(arguments: &[String]) -> anyhow::Result<(f64, Option<f64>)> {
     let start = Instant::now();
     let mut process = Command::new(&arguments[0])
         .args(&arguments[1..])
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot run {}", arguments[0]))?;
+    let mut output = process.stdout.take().context("the program has an output")?;
+    let said = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        output.read_to_end(&mut said).map(|_| said)
+    });
     let mut peak = None;
     let status = loop {
         peak = peak_mib(process.id()).or(peak);
@@ -166,7 +207,13 @@ fn run(arguments: &[String]) -> anyhow::Result<(f64, Option<f64>)> {
         "`{}` failed: {status}",
         arguments.join(" ")
     );
-    Ok((seconds, peak))
+    let said = said.join().ok().context("a thread panicked")??;
+    let told = String::from_utf8_lossy(&said);
+    let told = told.lines().last().and_then(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        line["peak_mib"].as_f64()
+    });
+    Ok((seconds, told.or(peak)))
 }
 
 /// The largest resident size of a process so far; on Linux.

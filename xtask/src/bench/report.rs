@@ -55,7 +55,7 @@ impl Cell {
         let memory = self
             .peak_mib
             .map_or(String::new(), |peak| format!("; {peak:.0} MiB"));
-        format!("{:.3} ({least:.3}–{most:.3}){memory}", self.median())
+        format!("{:.3} s ({least:.3}–{most:.3}){memory}", self.median())
     }
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for Row {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:", self.title)?;
         for cell in &self.cells {
-            write!(formatter, " {} {} s.", cell.engine, cell.text())?;
+            write!(formatter, " {} {};", cell.engine, cell.text())?;
         }
         Ok(())
     }
