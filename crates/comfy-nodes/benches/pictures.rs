@@ -4,6 +4,8 @@
 //! cargo bench -p comfy-nodes --bench pictures [-- [--rounds N] [--only TEXT] [--pytorch PYTHON]]
 //! ```
 //!
+//! `--only beside` times previews and PNG files, which are made beside sampling.
+//!
 //! PYTHON is an interpreter that has torch, numpy, scipy, pillow and kornia; both sides take turns, so that a busy machine slows
 //! both.
 
@@ -19,9 +21,16 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
+use burn::tensor::{Device, Tensor, TensorData};
+use comfy_diffusion::device::{DevicePlan, DeviceRequest};
+use comfy_diffusion::sampling::LatentFormat;
 use comfy_graph::{
     Call, Host, Inputs, Json, NodeContext, NodeRegistry, Preview, Services, Slot, Value,
 };
+use comfy_nodes::folders::{Folders, FoldersOptions};
+use comfy_nodes::pictures::{Compression, encode_png};
+use comfy_nodes::preview::Previewer;
+use comfy_nodes::runtime::{PreviewMethod, Runtime, RuntimeOptions};
 use comfy_nodes::sockets::{Image, Mask};
 use serde_json::{Number, json};
 
@@ -197,6 +206,50 @@ fn main() {
                 ours / theirs
             );
         }
+    }
+    if only.is_empty() || only == "beside" {
+        beside_sampling(rounds);
+    }
+}
+
+/// What is done beside sampling: a preview of each step, and the file of a picture. Nothing to compare with, but a step takes far longer.
+fn beside_sampling(rounds: usize) {
+    let time = |label: &str, work: &dyn Fn()| {
+        let times = (0..=rounds).map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64() * 1e3
+        });
+        // The first round warms up.
+        let mut times: Vec<f64> = times.skip(1).collect();
+        println!("{label:<60} {:8.1}", median(&mut times));
+    };
+    let folders = Folders::new(FoldersOptions::default()).unwrap();
+    let runtime = Runtime::new(RuntimeOptions {
+        folders: Arc::new(folders),
+        device: DevicePlan::survey(DeviceRequest::Cpu).unwrap(),
+        preview: PreviewMethod::Latent2Rgb,
+        preview_size: 512,
+        metadata: true,
+    });
+    let previewer = Previewer::new(&runtime, &LatentFormat::SD15, None).unwrap();
+    for side in [512, 1024] {
+        let cells = side / 8;
+        let latent = values(1, 4)[..4 * cells * cells].to_vec();
+        let latent = TensorData::new(latent, [1, 4, cells, cells]);
+        let latent = Tensor::<4>::from_data(latent, &Device::flex());
+        time(
+            &format!("a preview while {side}x{side} is sampled"),
+            &|| {
+                drop(previewer.render(&latent).unwrap());
+            },
+        );
+        let pixels = values(1, 3)[..side * side * 3].to_vec();
+        let bytes: Vec<u8> = pixels.iter().map(|value| (value * 255.0) as u8).collect();
+        time(&format!("the PNG file of {side}x{side}"), &|| {
+            let compression = Compression::Balanced;
+            drop(encode_png(&bytes, side, side, 3, &[], compression).unwrap());
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::Mmap;
 #[cfg(unix)]
-use memmap2::UncheckedAdvice;
+use memmap2::{Advice, UncheckedAdvice};
 use rayon::prelude::*;
 use safetensors::Dtype;
 
@@ -18,6 +18,8 @@ use super::header::{self, Declaration, Fault, Header};
 use super::pickle::{self, Found};
 use super::scale;
 use super::scope::Scope;
+#[cfg(unix)]
+use crate::device::MachineMemory;
 use crate::error::{Error, Result};
 
 /// A file of weights, mapped into memory: safetensors, or what PyTorch pickled. What it says of its tensors is read and checked; they
@@ -106,17 +108,20 @@ impl Weights {
                 reason: "it is empty".to_owned(),
             });
         }
-        Self::read(path, Content::Mapped(map(&file).map_err(io)?))
+        let content = Arc::new(Content::Mapped(map(&file).map_err(io)?));
+        let weights = Self::read(path, &content)?;
+        read_ahead(content);
+        Ok(weights)
     }
 
     /// Weights held in memory, in the format of the file; `name` stands for the path in messages.
     pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
-        Self::read(Path::new(name), Content::Owned(bytes))
+        Self::read(Path::new(name), &Arc::new(Content::Owned(bytes)))
     }
 
-    fn read(path: &Path, content: Content) -> Result<Self> {
+    fn read(path: &Path, content: &Arc<Content>) -> Result<Self> {
         let path = path.to_owned();
-        match parse(&Arc::new(content)) {
+        match parse(content) {
             Ok(parsed) => Ok(Self {
                 path,
                 tensors: Arc::new(parsed.tensors),
@@ -474,6 +479,33 @@ fn map(file: &File) -> std::io::Result<Mmap> {
     // renaming, not by writing into them, and every program that maps them takes this for granted.
     unsafe { Mmap::map(file) }
 }
+
+/// Files below this are read when they are needed.
+const READ_AHEAD: usize = 32 << 20;
+
+/// Lets the system bring a large file into its cache while something else is computed, such as the text encoder, which is small, while
+/// the network that comes next is read. Where the machine has not twice the room, pages would be gone again before they are needed.
+#[cfg(unix)]
+fn read_ahead(content: Arc<Content>) {
+    let length = content.bytes().len();
+    if length < READ_AHEAD || MachineMemory::measure().available / 2 < length as u64 {
+        return;
+    }
+    let read = move || {
+        if let Content::Mapped(map) = &*content
+            && let Err(error) = map.advise(Advice::WillNeed)
+        {
+            tracing::debug!(%error, "the system reads the file only when it is needed");
+        }
+    };
+    // It reads the same without.
+    let _ = std::thread::Builder::new()
+        .name("comfy read ahead".to_owned())
+        .spawn(read);
+}
+
+#[cfg(not(unix))]
+fn read_ahead(_: Arc<Content>) {}
 
 #[cfg(unix)]
 #[expect(

@@ -28,6 +28,7 @@ mod sampling;
 mod save_image;
 mod saving;
 mod shapes;
+mod steps;
 mod text;
 mod vae_decode;
 mod vae_encode;

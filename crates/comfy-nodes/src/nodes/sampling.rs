@@ -11,6 +11,7 @@ use comfy_diffusion::sampling::{
 };
 use comfy_graph::{NodeContext, NodeError, Outputs};
 
+use super::steps::StepReports;
 use crate::errors::from_diffusion;
 use crate::preview::Previewer;
 use crate::runtime::Runtime;
@@ -154,18 +155,18 @@ impl CustomRun<'_> {
         };
         let mut stopped = None;
         let mut last = None;
-        let result = sample(request, &mut |step| {
-            last = Some(step.x0.clone());
-            let preview = previewer
-                .as_ref()
-                .and_then(|previewer| previewer.render(step.x0));
-            match context.progress_with_preview(step.index as u64 + 1, step.count as u64, preview) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    stopped = Some(error);
-                    ControlFlow::Break(())
+        let result = std::thread::scope(|scope| {
+            let mut reports = StepReports::new(scope, previewer, context);
+            sample(request, &mut |step| {
+                last = Some(step.x0.clone());
+                match reports.tell(&step) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => {
+                        stopped = Some(error);
+                        ControlFlow::Break(())
+                    }
                 }
-            }
+            })
         });
         match (result, stopped) {
             (_, Some(error)) => Err(error),
