@@ -221,11 +221,13 @@ impl Engine {
         self.state().history.clear();
     }
 
-    /// Interrupts the prompt that runs, or only if it is this one. Whether there was one to interrupt.
+    /// Interrupts the prompt that clients see at work, or the one that runs under this id. Whether there was one to interrupt.
     pub fn interrupt(&self, prompt_id: Option<&str>) -> bool {
         let state = self.state();
-        let job = state.running.as_ref();
-        let job = job.filter(|job| prompt_id.is_none_or(|id| id == job.row.prompt_id));
+        let job = match prompt_id {
+            Some(id) => state.running(id),
+            None => state.running.first(),
+        };
         if let Some(job) = job {
             job.signals.interrupt();
         }
@@ -270,9 +272,9 @@ impl Engine {
         self.state().state_of(prompt_id)
     }
 
-    /// The prompt that runs, if any.
+    /// The prompt that clients see at work, if any.
     pub fn running(&self) -> Option<Running> {
-        self.state().running.as_ref().map(|job| Running {
+        self.state().running.first().map(|job| Running {
             prompt_id: job.row.prompt_id.clone(),
             client_id: job.client_id.clone(),
             node: job.node.clone(),
@@ -300,12 +302,14 @@ impl Engine {
 
         let mut state = shared.state.lock();
         shared.wait_until_idle(&mut state, grace);
-        if let Some(job) = &state.running {
-            job.signals.interrupt();
+        if let Some(job) = state.running.last() {
             outcome.interrupted = Some(job.row.prompt_id.clone());
+            for job in &state.running {
+                job.signals.interrupt();
+            }
             shared.wait_until_idle(&mut state, INTERRUPT_PATIENCE);
         }
-        outcome.stopped = state.running.is_none();
+        outcome.stopped = state.running.is_empty();
         // Whoever still waits for a node that does not stop gets an answer too.
         state.waiters.clear();
         outcome

@@ -54,7 +54,7 @@ impl KnownJob {
 }
 
 impl Engine {
-    /// All prompts that are known: the one that runs, those that wait, the next one first, and those that have ended, the oldest
+    /// All prompts that are known: those that run, those that wait, the next one first, and those that have ended, the oldest
     /// first.
     pub fn jobs(&self) -> Vec<KnownJob> {
         let state = self.state();
@@ -67,8 +67,7 @@ impl Engine {
     /// One prompt. Of several with the same id it is the one that runs, else the one that waits, else the one that has ended.
     pub fn job(&self, prompt_id: &str) -> Option<KnownJob> {
         let state = self.state();
-        let runs = state.running.as_ref();
-        if let Some(job) = runs.filter(|job| job.row.prompt_id == prompt_id) {
+        if let Some(job) = state.running(prompt_id) {
             return Some(running(job));
         }
         let mut pending = state.pending.iter().zip(1..);

@@ -4,7 +4,8 @@
 //! prompts by priority, runs their nodes and tells an [`EventSink`] about it; what became of them is in the history.
 //!
 //! - Only the worker and the tasks of the prompt that runs execute code of nodes, and a node that panics fails its prompt, not
-//!   the server.
+//!   the server. While the last node of a prompt [finishes](comfy_graph::Finish), on a thread for that, the worker begins with the
+//!   next prompt; clients hear of it when the one before has ended.
 //! - No lock is held while code of nodes or of the sink runs.
 //! - The history has a prompt before anyone hears that it has ended.
 
@@ -23,6 +24,7 @@ mod shared;
 mod signals;
 mod sink;
 mod submission;
+mod voice;
 mod worker;
 
 pub use engine::Engine;

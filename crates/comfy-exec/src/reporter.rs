@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use comfy_api::events::{
-    Executed, Executing, ExecutionBlocked, ExecutionCached, ExecutionStart, Framing, PreviewSource,
-    Progress, ProgressState, TextEvent,
+    Event, Executed, Executing, ExecutionBlocked, ExecutionCached, ExecutionStart, Framing,
+    PreviewSource, Progress, ProgressState, TextEvent,
 };
 use comfy_api::history::StatusMessage;
 use comfy_graph::{Json, Preview};
@@ -16,6 +16,7 @@ use crate::Audience;
 use crate::names::NodeNames;
 use crate::progress::ProgressBook;
 use crate::shared::Shared;
+use crate::voice::Voice;
 
 /// The voice of one prompt.
 ///
@@ -25,6 +26,7 @@ pub(crate) struct Reporter {
     prompt_id: String,
     client_id: Option<String>,
     progress: Arc<Mutex<ProgressBook>>,
+    voice: Arc<Voice>,
     messages: Mutex<Vec<StatusMessage>>,
 }
 
@@ -34,14 +36,25 @@ impl Reporter {
         prompt_id: &str,
         client_id: Option<&str>,
         progress: Arc<Mutex<ProgressBook>>,
+        voice: Arc<Voice>,
     ) -> Self {
         Self {
             shared,
             prompt_id: prompt_id.to_owned(),
             client_id: client_id.map(str::to_owned),
             progress,
+            voice,
             messages: Mutex::default(),
         }
+    }
+
+    fn push(&self, audience: Audience, event: impl Into<Event>) {
+        self.voice.push(&self.shared.outbox, audience, event.into());
+    }
+
+    fn send(&self, audience: Audience, event: impl Into<Event>) {
+        self.push(audience, event);
+        self.shared.outbox.flush();
     }
 
     fn prompt_id(&self) -> String {
@@ -60,7 +73,7 @@ impl Reporter {
 
     fn send_to_client(&self, event: TextEvent) {
         if let Some(client) = self.client() {
-            self.shared.outbox.send(client, event);
+            self.send(client, event);
         }
     }
 
@@ -102,13 +115,12 @@ impl Reporter {
 
     /// Changes the state of a node, and tells of it in the order of the changes.
     fn change(&self, change: impl FnOnce(&mut ProgressBook) -> ProgressState) {
-        let outbox = &self.shared.outbox;
         {
             let mut progress = self.progress.lock();
             let state = TextEvent::ProgressState(change(&mut progress));
-            outbox.push(self.client_or_all(), state);
+            self.push(self.client_or_all(), state);
         }
-        outbox.flush();
+        self.shared.outbox.flush();
     }
 
     /// A node is about to begin: its inputs are being gathered.
@@ -143,9 +155,7 @@ impl Reporter {
                 framing: Framing::WithMetadata,
                 ..preview.clone()
             };
-            self.shared
-                .outbox
-                .send(audience.clone(), comfy_api::events::Event::Preview(preview));
+            self.send(audience.clone(), Event::Preview(preview));
         }
         let progress = Progress {
             value,
@@ -153,13 +163,9 @@ impl Reporter {
             prompt_id: self.prompt_id(),
             node: names.id.to_string(),
         };
-        self.shared
-            .outbox
-            .send(audience.clone(), TextEvent::Progress(progress));
+        self.send(audience.clone(), TextEvent::Progress(progress));
         if let Some(preview) = preview {
-            self.shared
-                .outbox
-                .send(audience, comfy_api::events::Event::Preview(preview));
+            self.send(audience, Event::Preview(preview));
         }
     }
 
@@ -169,8 +175,7 @@ impl Reporter {
             node: names.id.to_string(),
             text: text.to_owned(),
         };
-        let event = comfy_api::events::Event::NodeText(text);
-        self.shared.outbox.send(Audience::All, event);
+        self.send(Audience::All, Event::NodeText(text));
     }
 
     fn preview(&self, names: &NodeNames, preview: Preview) -> comfy_api::events::Preview {
@@ -218,7 +223,7 @@ impl Reporter {
             current_inputs: Vec::new(),
             current_outputs: Vec::new(),
         });
-        self.shared.outbox.send(self.client_or_all(), event);
+        self.send(self.client_or_all(), event);
     }
 
     /// A node has run, or its result was there.

@@ -16,6 +16,7 @@ use crate::progress::ProgressBook;
 use crate::reporter::now;
 use crate::signals::Signals;
 use crate::sink::Outbox;
+use crate::voice::Voice;
 use crate::{Audience, EngineOptions, PromptState};
 
 /// What the handles and the worker share.
@@ -32,7 +33,8 @@ pub(crate) struct Shared {
 /// The queue, the history and who waits for what.
 pub(crate) struct State {
     pub(crate) pending: PendingQueue,
-    pub(crate) running: Option<RunningJob>,
+    /// The prompts that run, the first one first. More than one only while the last node of the first finishes.
+    pub(crate) running: Vec<RunningJob>,
     pub(crate) history: HistoryStore,
     pub(crate) waiters: HashMap<String, Vec<oneshot::Sender<Arc<HistoryEntry>>>>,
     pub(crate) free: Option<FreeRequest>,
@@ -41,13 +43,14 @@ pub(crate) struct State {
     pub(crate) closing: bool,
 }
 
-/// The prompt that runs.
+/// A prompt that runs.
 pub(crate) struct RunningJob {
     pub(crate) row: QueueTuple,
     pub(crate) client_id: Option<String>,
     pub(crate) node: Option<String>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) progress: Arc<Mutex<ProgressBook>>,
+    pub(crate) voice: Arc<Voice>,
     /// When it was submitted, in milliseconds since 1970.
     pub(crate) created: u64,
     /// When it began to run, in milliseconds since 1970.
@@ -56,8 +59,8 @@ pub(crate) struct RunningJob {
 
 /// What the worker is to do next.
 pub(crate) enum Task {
-    /// Run this prompt, note how far it is, and stop when the signals say so.
-    Run(Job, Arc<Signals>, Arc<Mutex<ProgressBook>>),
+    /// Run this prompt, note how far it is, tell of it, and stop when the signals say so.
+    Run(Arc<Job>, Arc<Signals>, Arc<Mutex<ProgressBook>>, Arc<Voice>),
     /// Free memory.
     Free(FreeRequest),
 }
@@ -73,15 +76,17 @@ pub(crate) struct Finished {
 
 impl State {
     pub(crate) fn remaining(&self) -> usize {
-        self.pending.len() + usize::from(self.running.is_some())
+        self.pending.len() + self.running.len()
+    }
+
+    /// The prompt that runs under this id.
+    pub(crate) fn running(&self, prompt_id: &str) -> Option<&RunningJob> {
+        let mut running = self.running.iter();
+        running.find(|job| job.row.prompt_id == prompt_id)
     }
 
     pub(crate) fn state_of(&self, prompt_id: &str) -> PromptState {
-        if self
-            .running
-            .as_ref()
-            .is_some_and(|job| job.row.prompt_id == prompt_id)
-        {
+        if self.running(prompt_id).is_some() {
             PromptState::Running
         } else if self.pending.contains(prompt_id) {
             PromptState::Pending
@@ -99,7 +104,7 @@ impl Shared {
             outbox: Outbox::new(Arc::clone(&options.sink)),
             state: Mutex::new(State {
                 pending: PendingQueue::default(),
-                running: None,
+                running: Vec::new(),
                 history: HistoryStore::new(options.max_history),
                 waiters: HashMap::new(),
                 free: None,
@@ -127,7 +132,7 @@ impl Shared {
     pub(crate) fn wait_until_idle(&self, state: &mut MutexGuard<'_, State>, patience: Duration) {
         let deadline = Instant::now() + patience;
         self.idle
-            .wait_while_until(state, |state| state.running.is_some(), deadline);
+            .wait_while_until(state, |state| !state.running.is_empty(), deadline);
     }
 
     /// Waits for work; none when the engine is closed.
@@ -151,32 +156,38 @@ impl Shared {
                 let signals = Arc::new(Signals::default());
                 let progress = ProgressBook::new(job.row.prompt_id.clone());
                 let progress = Arc::new(Mutex::new(progress));
-                state.running = Some(RunningJob {
+                let is_ahead = !state.running.is_empty();
+                let voice = Arc::new(Voice::new(is_ahead));
+                state.running.push(RunningJob {
                     row: job.row.clone(),
                     client_id: job.client_id.clone(),
                     node: None,
                     signals: Arc::clone(&signals),
                     progress: Arc::clone(&progress),
+                    voice: Arc::clone(&voice),
                     created: job.created,
                     started: now(),
                 });
-                self.push_status(&state);
+                if !is_ahead {
+                    self.push_status(&state);
+                }
                 drop(state);
                 self.outbox.flush();
-                return Some(Task::Run(job, signals, progress));
+                return Some(Task::Run(Arc::new(job), signals, progress, voice));
             }
             self.wake.wait(&mut state);
         }
     }
 
-    /// Notes which node runs.
+    /// Notes which node of the prompt that began last runs.
     pub(crate) fn set_running_node(&self, node_id: &str) {
-        if let Some(job) = &mut self.state.lock().running {
+        if let Some(job) = self.state.lock().running.last_mut() {
             job.node = Some(node_id.to_owned());
         }
     }
 
-    /// Puts a prompt into the history and only then tells that it has ended.
+    /// Puts the first of the prompts that run into the history, and only then tells that it has ended. From then on the next one is
+    /// heard, if it has begun.
     pub(crate) fn finish(&self, finished: Finished) {
         let Finished {
             entry,
@@ -188,7 +199,8 @@ impl Shared {
         let entry = Arc::new(entry);
         let waiters = {
             let mut state = self.state.lock();
-            let created = state.running.take().map_or(0, |job| job.created);
+            let ended = (!state.running.is_empty()).then(|| state.running.remove(0));
+            let created = ended.map_or(0, |job| job.created);
             let kept = Kept {
                 entry: Arc::clone(&entry),
                 created,
@@ -201,6 +213,10 @@ impl Shared {
             if let Some(client_id) = client_id {
                 let end = Event::Text(TextEvent::Executing(Executing::end(prompt_id.clone())));
                 self.outbox.push(Audience::Client(client_id), end);
+            }
+            if let Some(next) = state.running.first() {
+                self.push_status(&state);
+                next.voice.release(&self.outbox);
             }
             state.waiters.remove(&prompt_id).unwrap_or_default()
         };

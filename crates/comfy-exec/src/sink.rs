@@ -49,6 +49,7 @@ impl Outbox {
     }
 
     /// Queues an event and delivers.
+    #[cfg(test)]
     pub(crate) fn send(&self, audience: Audience, event: impl Into<Event>) {
         self.push(audience, event);
         self.flush();

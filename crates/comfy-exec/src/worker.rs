@@ -6,7 +6,7 @@ use std::sync::Arc;
 use comfy_api::queue::FreeRequest;
 
 use crate::caches::ResultCache;
-use crate::run::{self, Memory, Runtime};
+use crate::run::{self, Closer, Ended, Memory, Runtime};
 use crate::shared::{Shared, Task};
 
 /// Owns everything that only one thread may touch.
@@ -21,6 +21,7 @@ impl Worker {
             results: ResultCache::new(shared.options.cache),
             instances: Arc::default(),
             runtime: Runtime::default(),
+            closer: Closer::start(),
         };
         Self { shared, memory }
     }
@@ -29,16 +30,32 @@ impl Worker {
     pub(crate) fn work(mut self) {
         while let Some(task) = self.shared.next_task() {
             match task {
-                Task::Run(job, signals, progress) => {
-                    let finished =
-                        run::run(&self.shared, &mut self.memory, &job, &signals, progress);
+                Task::Run(job, signals, progress, voice) => {
+                    let memory = &mut self.memory;
+                    let ended = run::run(&self.shared, memory, &job, &signals, progress, voice);
                     // The job keeps the prompt alive; the history has what it needs of it.
                     drop(job);
-                    self.shared.finish(finished);
+                    self.settle();
+                    match ended {
+                        Ended::Finished(finished) => self.shared.finish(*finished),
+                        Ended::Closing(closing) => self.memory.closer.close(*closing),
+                    }
                 }
-                Task::Free(request) => self.free(request),
+                Task::Free(request) => {
+                    self.settle();
+                    self.free(request);
+                }
             }
         }
+        self.settle();
+    }
+
+    /// Waits until the prompt before has ended.
+    fn settle(&mut self) {
+        let Memory {
+            closer, results, ..
+        } = &mut self.memory;
+        closer.settle(results);
     }
 
     fn free(&mut self, request: FreeRequest) {

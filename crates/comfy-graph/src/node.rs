@@ -37,7 +37,8 @@ pub trait NodeSpec: Sized {
 
 /// A node class; `self` holds the inputs of one run.
 pub trait Node: NodeSpec + 'static {
-    /// What the node gives: [`Outputs`](crate::Outputs), [`Expand`](crate::Expand), or [`Later`](crate::Later) of either.
+    /// What the node gives: [`Outputs`](crate::Outputs), [`Expand`](crate::Expand), or [`Later`](crate::Later) of either,
+    /// or [`Finish`](crate::Finish).
     type Output: Returns;
 
     /// Whether [`fingerprint`](Self::fingerprint) is worth asking.

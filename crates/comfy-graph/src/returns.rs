@@ -1,6 +1,8 @@
 //! How a node gives its outputs: at once, later, or by way of other nodes.
 
-use crate::{Blocker, NodeError, Output, Outputs, PromptInput, Subgraph, Value};
+use crate::{
+    Blocker, FinishWork, NodeContext, NodeError, Output, Outputs, PromptInput, Subgraph, Value,
+};
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -15,6 +17,8 @@ pub enum Step {
     Now(Returned),
     /// It goes on beside other nodes.
     Later(NodeFuture),
+    /// It has no outputs, and something left to do.
+    Finish(FinishWork),
 }
 
 /// What a node returned.
@@ -26,10 +30,10 @@ pub enum Returned {
     Expand(Subgraph, Vec<PromptInput>),
 }
 
-/// What [`Node::run`](crate::Node::run) may return: [`Outputs`], [`Expand`], or [`Later`] of either.
+/// What [`Node::run`](crate::Node::run) may return: [`Outputs`], [`Expand`], [`Later`] of either, or [`Finish`](crate::Finish).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be what a node returns",
-    label = "expected sockets, a tuple of them, a struct that derives `Outputs`, `Expand` or `Later`"
+    label = "expected sockets, a tuple of them, a struct that derives `Outputs`, `Expand`, `Later` or `Finish`"
 )]
 pub trait Returns: Sized {
     /// The outputs in the end.
@@ -40,6 +44,16 @@ pub trait Returns: Sized {
 
     /// For the engine.
     fn into_step(self) -> Step;
+
+    /// The same with what a [`Finish`](crate::Finish) leaves done here and now.
+    ///
+    /// # Errors
+    ///
+    /// The node's.
+    fn finished(self, context: &mut NodeContext<'_>) -> Result<Self, NodeError> {
+        let _ = context;
+        Ok(self)
+    }
 }
 
 impl<O: Outputs> Returns for O {
@@ -128,6 +142,9 @@ impl<R: Returns + 'static> Returns for Later<R> {
             match step {
                 Step::Now(returned) => Ok(returned),
                 Step::Later(rest) => rest.await,
+                Step::Finish(_) => Err(NodeError::runtime(
+                    "what a node returns later cannot leave something to be finished",
+                )),
             }
         }))
     }
@@ -166,6 +183,7 @@ impl fmt::Debug for Step {
         match self {
             Self::Now(returned) => formatter.debug_tuple("Now").field(returned).finish(),
             Self::Later(_) => formatter.debug_tuple("Later").finish_non_exhaustive(),
+            Self::Finish(_) => formatter.debug_tuple("Finish").finish_non_exhaustive(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Runs a single node, for the tests of its author.
 
 use crate::{
-    Call, EmptyCatalog, Host, Inputs, Json, Needs, Node, NodeContext, NodeError, Preview, Services,
-    Slot, Socket, Value,
+    Call, EmptyCatalog, Host, Inputs, Json, Needs, Node, NodeContext, NodeError, Preview, Returns,
+    Services, Slot, Socket, Value,
 };
 use indexmap::IndexMap;
 use serde_json::Number;
@@ -128,7 +128,8 @@ impl<N: Node> NodeTester<N> {
         Ok(needs.names().to_vec())
     }
 
-    /// Runs the node. What it returns [`Later`](crate::Later) has still to be awaited.
+    /// Runs the node, with what it leaves to be [finished](crate::Finish). What it returns [`Later`](crate::Later) has still to be
+    /// awaited.
     pub fn run(self) -> Result<N::Output, NodeError> {
         self.trace().map(|(output, _)| output)
     }
@@ -145,7 +146,7 @@ impl<N: Node> NodeTester<N> {
             services: self.services,
             host: host.clone(),
         });
-        let output = node.run(&mut context)?;
+        let output = node.run(&mut context)?.finished(&mut context)?;
         let ui = context.take_ui();
         let progress = std::mem::take(&mut *lock(&host.progress));
         Ok((output, Trace { ui, progress }))

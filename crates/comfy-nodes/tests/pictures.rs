@@ -78,7 +78,8 @@ fn run(
     }
     inputs.insert("unique_id", Slot::Hidden(Arc::new(Json::from("1"))));
     let class = registry.get(class.as_str().unwrap()).unwrap();
-    let Step::Now(Returned::Outputs(outputs)) = class.run(&mut inputs, context)? else {
+    let step = class.run(&mut inputs, context)?.finished(context)?;
+    let Step::Now(Returned::Outputs(outputs)) = step else {
         panic!("picture nodes are done when they return");
     };
     let single = |output| match output {

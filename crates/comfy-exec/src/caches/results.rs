@@ -160,6 +160,25 @@ impl<K: Copy + Eq + Hash + Ord> ResultCache<K> {
         self.entries.get(signature).map(|entry| &entry.result)
     }
 
+    /// Counts the prompts.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Keeps a result of a prompt that was the present one at this generation. Where others have begun meanwhile it is kept as it would
+    /// be if it had come in time, provided that the present prompt has no node of this signature.
+    pub(crate) fn insert_late(&mut self, signature: K, result: Arc<NodeResult>, generation: u64) {
+        let is_late = generation != self.generation;
+        match self.policy {
+            CachePolicy::None => return,
+            CachePolicy::Classic if is_late => return,
+            _ => self.insert(signature, result, None),
+        }
+        if let Some(entry) = self.entries.get_mut(&signature) {
+            entry.used = generation;
+        }
+    }
+
     pub(crate) fn insert(&mut self, signature: K, result: Arc<NodeResult>, owner: Option<Owner>) {
         self.clock += 1;
         let entry = Entry {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use comfy_graph::{
-    Blocker, Call, Host, Inputs, Json, Needs, NodeClass, NodeContext, NodeError, NodeFuture,
-    Output, Returned, Services, Step,
+    Blocker, Call, FinishWork, Host, Inputs, Json, Needs, NodeClass, NodeContext, NodeError,
+    NodeFuture, Output, Returned, Services, Step,
 };
 use indexmap::IndexMap;
 
@@ -39,11 +39,20 @@ pub(crate) enum Calling {
     Done(Called),
     /// It goes on.
     Later(LaterCall),
+    /// It has something left to do, and no outputs.
+    Finish(FinishCall),
 }
 
 /// A call that goes on beside other nodes.
 pub(crate) struct LaterCall {
     future: NodeFuture,
+    context: NodeContext<'static>,
+    outputs: Expected,
+}
+
+/// What is left of a call.
+pub(crate) struct FinishCall {
+    work: FinishWork,
     context: NodeContext<'static>,
     outputs: Expected,
 }
@@ -82,6 +91,11 @@ impl Caller<'_> {
                 context: context.detach(),
                 outputs,
             })),
+            Step::Finish(work) => Ok(Calling::Finish(FinishCall {
+                work,
+                context: context.detach(),
+                outputs,
+            })),
         }
     }
 
@@ -111,6 +125,24 @@ impl LaterCall {
             outputs,
         } = self;
         let returned = Guarded(future).await?;
+        outputs.check(&returned)?;
+        Ok(Called {
+            returned,
+            shown: context.take_ui(),
+        })
+    }
+}
+
+impl FinishCall {
+    /// Does what is left.
+    pub(crate) fn finish(self) -> Result<Called, Failure> {
+        let Self {
+            work,
+            mut context,
+            outputs,
+        } = self;
+        guarded(|| work(&mut context))?;
+        let returned = Returned::Outputs(Vec::new());
         outputs.check(&returned)?;
         Ok(Called {
             returned,

@@ -2,10 +2,12 @@
 //!
 //! [`Run::all`] takes node after node from the pending graph. A node that is [begun](node) gathers its [arguments], asks for
 //! its lazy inputs, and is [called](call) once for each value of its [lists]. It is done then, or it is put aside: until its
-//! [tasks] end if it goes on beside others, or until the nodes of its [expansion] have run.
+//! [tasks] end if it goes on beside others, or until the nodes of its [expansion] have run. The last node may finish while the
+//! prompt is [closing] and the next one runs.
 
 mod arguments;
 mod call;
+mod closing;
 mod expansion;
 mod fingerprints;
 mod host;
@@ -30,10 +32,13 @@ use crate::progress::ProgressBook;
 use crate::reporter::Reporter;
 use crate::shared::{Finished, Shared};
 use crate::signals::Signals;
+use crate::voice::Voice;
+use closing::LastNode;
 use node::Suspended;
 use outcome::Stop;
 use tasks::Tasks;
 
+pub(crate) use closing::{Closer, Closing};
 pub(crate) use tasks::{Completion, Runtime};
 
 /// What lives from prompt to prompt.
@@ -41,21 +46,32 @@ pub(crate) struct Memory {
     pub(crate) results: ResultCache<comfy_graph::signature::Signature>,
     pub(crate) instances: Arc<Mutex<InstanceCache>>,
     pub(crate) runtime: Runtime,
+    pub(crate) closer: Closer,
 }
 
-/// Runs a prompt. Its last event is left to the caller, who publishes it when the history has the entry.
+/// How far a prompt came.
+pub(crate) enum Ended {
+    /// It has ended. Its last event is left to the caller, who publishes it when the history has the entry.
+    Finished(Box<Finished>),
+    /// Its last node has yet to finish.
+    Closing(Box<Closing>),
+}
+
+/// Runs a prompt.
 pub(crate) fn run(
     shared: &Arc<Shared>,
     memory: &mut Memory,
-    job: &Job,
+    job: &Arc<Job>,
     signals: &Arc<Signals>,
     progress: Arc<Mutex<ProgressBook>>,
-) -> Finished {
+    voice: Arc<Voice>,
+) -> Ended {
     let reporter = Arc::new(Reporter::new(
         Arc::clone(shared),
         &job.row.prompt_id,
         job.client_id.as_deref(),
         progress,
+        voice,
     ));
     reporter.prompt_started();
 
@@ -67,7 +83,11 @@ pub(crate) fn run(
         results,
         instances,
         runtime,
+        closer,
     } = memory;
+    if closer.expects(signatures.iter()) {
+        closer.settle(results);
+    }
     results.begin(signatures.iter(), |owner| {
         let node = graph.node(&owner.node_id);
         node.is_some_and(|node| node.class_type == owner.class)
@@ -97,6 +117,8 @@ pub(crate) fn run(
         signatures,
         results,
         instances,
+        closer,
+        last: None,
         asked: HashMap::new(),
         suspended: HashMap::new(),
         tasks: Tasks::new(runtime, signals),
@@ -105,14 +127,23 @@ pub(crate) fn run(
         reporter,
     };
     let outcome = run.all();
+    if let (Ok(()), Some(last)) = (&outcome, run.last.take()) {
+        return Ended::Closing(Box::new(Closing {
+            generation: run.results.generation(),
+            signals: Arc::clone(signals),
+            ending: run.end(true),
+            last,
+        }));
+    }
     signals.close();
-    run.finish(outcome)
+    let ending = run.end(outcome.is_ok());
+    Ended::Finished(Box::new(ending.finish(outcome)))
 }
 
 /// One prompt on its way through the worker.
 struct Run<'a> {
-    shared: &'a Shared,
-    job: &'a Job,
+    shared: &'a Arc<Shared>,
+    job: &'a Arc<Job>,
     signals: &'a Arc<Signals>,
     reporter: Arc<Reporter>,
     graph: Arc<Graph>,
@@ -123,6 +154,10 @@ struct Run<'a> {
     pending: PendingGraph<'a>,
     results: &'a mut ResultCache<comfy_graph::signature::Signature>,
     instances: &'a Arc<Mutex<InstanceCache>>,
+    /// Where the prompt before may still be closing.
+    closer: &'a mut Closer,
+    /// The last node, if it has yet to finish.
+    last: Option<LastNode>,
     /// The lazy inputs that nodes have asked for.
     asked: HashMap<usize, HashSet<String>>,
     /// Nodes that have begun and wait for something.

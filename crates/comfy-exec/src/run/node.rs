@@ -5,7 +5,8 @@ use std::sync::Arc;
 use comfy_graph::{Blocker, Host, Json, Returned};
 
 use super::arguments::{Arguments, HiddenValues, Prepared};
-use super::call::{Called, Caller, Calling};
+use super::call::{Called, Caller, Calling, FinishCall};
+use super::closing::LastNode;
 use super::expansion::Part;
 use super::host::NodeHost;
 use super::lists::{join_outputs, join_shown};
@@ -30,6 +31,10 @@ impl Run<'_> {
     /// Runs a node, or goes on with it, or finds its result.
     pub(super) fn visit(&mut self, node: usize) -> Result<(), Stop> {
         let names = Arc::new(self.names(node));
+        if self.class_of(node).template().output_node {
+            // What it writes comes after what the prompt before writes.
+            self.closer.settle(self.results);
+        }
         match self.suspended.remove(&node) {
             Some(Suspended::Calls(calls)) => self.conclude(node, &names, calls.into_results()),
             Some(Suspended::Expanded { parts, shown }) => {
@@ -75,6 +80,17 @@ impl Run<'_> {
                     return self
                         .conclude(node, names, calls.into_results())
                         .map_err(|stop| stop.with_inputs(&arguments));
+                }
+                Ok(Begun::Last(call)) => {
+                    self.last = Some(LastNode {
+                        node,
+                        names: Arc::clone(names),
+                        call,
+                        arguments,
+                        signature: self.signatures.get(node),
+                    });
+                    self.pending.complete(node);
+                    return Ok(());
                 }
                 Ok(Begun::Calls(calls)) => {
                     self.pending.block(node);
@@ -150,6 +166,10 @@ impl Run<'_> {
                 }
                 Prepared::Inputs(inputs) => match caller.call(inputs, index)? {
                     Calling::Done(called) => calls.done(called),
+                    Calling::Finish(rest) if arguments.calls() == 1 && self.is_last(node) => {
+                        return Ok(Begun::Last(rest));
+                    }
+                    Calling::Finish(rest) => calls.done(rest.finish()?),
                     Calling::Later(later) => {
                         let call = calls.later();
                         self.tasks.spawn(node, call, later);
@@ -158,6 +178,11 @@ impl Run<'_> {
             }
         }
         Ok(Begun::Calls(calls))
+    }
+
+    /// Whether the prompt ends with this node of the client's.
+    fn is_last(&self, node: usize) -> bool {
+        self.pending.len() == 1 && self.owner(node).is_none()
     }
 
     fn refuse_if_interrupted(&self) -> Result<(), Failure> {
@@ -279,4 +304,6 @@ enum Begun {
     Needs(Vec<(String, usize)>),
     /// It was called.
     Calls(tasks::Calls),
+    /// It was called, and what is left of it ends the prompt.
+    Last(FinishCall),
 }

@@ -1,10 +1,13 @@
 //! How a prompt ends, and what the history gets of it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use comfy_api::events::{ExecutionError, ExecutionInterrupted, ExecutionSuccess, TextEvent};
 use comfy_api::history::{ExecutionStatus, HistoryEntry, NodeMeta, StatusText};
 use comfy_api::queue::FreeRequest;
-use comfy_graph::Json;
 use comfy_graph::order::DependencyCycle;
+use comfy_graph::{Graph, Json};
 use indexmap::IndexMap;
 use serde_json::Map;
 
@@ -12,8 +15,9 @@ use super::Run;
 use super::arguments::Arguments;
 use crate::failure::{Failure, NodeFailure};
 use crate::names::NodeNames;
-use crate::reporter::now;
-use crate::shared::Finished;
+use crate::pending::Job;
+use crate::reporter::{Reporter, now};
+use crate::shared::{Finished, Shared};
 
 /// Why a prompt ended early.
 pub(super) struct Stop {
@@ -44,6 +48,18 @@ impl Stop {
     }
 }
 
+/// A prompt of which all nodes have run, or as many as will.
+pub(super) struct Ending {
+    pub(super) shared: Arc<Shared>,
+    job: Arc<Job>,
+    graph: Arc<Graph>,
+    reporter: Arc<Reporter>,
+    /// Nodes that ran in this prompt, in order.
+    executed: Vec<String>,
+    /// What nodes show, also those with results of earlier prompts, by their places in the graph.
+    shown: BTreeMap<usize, Json>,
+}
+
 impl Run<'_> {
     /// Nodes wait for each other. Validation refuses such prompts, so that a node must have added one of them: it is blamed.
     pub(super) fn going_round(&self, cycle: &DependencyCycle) -> Stop {
@@ -52,6 +68,38 @@ impl Run<'_> {
         let blamed = blamed.map_or("", String::as_str);
         let failure = NodeFailure::new("graph.DependencyCycleError", cycle.to_string());
         Stop::at(NodeNames::of(&self.graph, blamed), Failure::Failed(failure))
+    }
+
+    /// No more nodes run here.
+    pub(super) fn end(mut self, completed: bool) -> Ending {
+        let mut shown = BTreeMap::new();
+        for node in 0..self.graph.len() {
+            let own = self.shown.remove(&node);
+            if let Some(json) = own.or_else(|| self.result_at(node)?.shown.clone()) {
+                shown.insert(node, json);
+            }
+        }
+        self.results.end(completed);
+        Ending {
+            shared: Arc::clone(self.shared),
+            job: Arc::clone(self.job),
+            graph: self.graph,
+            reporter: self.reporter,
+            executed: self.executed,
+            shown,
+        }
+    }
+}
+
+impl Ending {
+    /// One more node has run.
+    pub(super) fn show(&mut self, node: usize, names: &Arc<NodeNames>, shown: Option<Json>) {
+        if let Some(shown) = shown {
+            self.reporter.node_shows(names, Some(shown.clone()));
+            self.shown.insert(node, shown);
+        }
+        self.executed.push(names.id.to_string());
+        self.reporter.node_finished(names);
     }
 
     /// Ends the prompt.
@@ -64,8 +112,7 @@ impl Run<'_> {
             }),
             Err(stop) => self.stopped(stop),
         };
-        let (outputs, meta) = self.show();
-        self.results.end(completed);
+        let (outputs, meta) = self.outputs();
         Finished {
             client_id: self.job.client_id.clone(),
             last_audience: self.reporter.audience_of(&last_event),
@@ -147,16 +194,13 @@ impl Run<'_> {
         nodes.map(|(id, _)| id)
     }
 
-    /// What the nodes show, in the order of the graph, with results of earlier prompts.
-    fn show(&mut self) -> (IndexMap<String, Json>, IndexMap<String, NodeMeta>) {
+    /// What the nodes show, in the order of the graph.
+    fn outputs(&mut self) -> (IndexMap<String, Json>, IndexMap<String, NodeMeta>) {
         let mut outputs = IndexMap::new();
         let mut meta = IndexMap::new();
-        for node in 0..self.graph.len() {
-            let own = self.shown.remove(&node);
-            let Some(shown) = own.or_else(|| self.result_at(node)?.shown.clone()) else {
-                continue;
-            };
-            let names = self.names(node);
+        for (node, shown) in std::mem::take(&mut self.shown) {
+            let id = self.graph.at(node).map_or("", |(id, _)| id);
+            let names = NodeNames::of(&self.graph, id);
             let id = names.id.to_string();
             outputs.insert(id.clone(), shown);
             let names = NodeMeta {

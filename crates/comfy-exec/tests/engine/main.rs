@@ -11,6 +11,7 @@ mod closing;
 mod diffusion;
 mod expanding;
 mod failing;
+mod finishing;
 mod flow;
 mod graph_toys;
 mod history;

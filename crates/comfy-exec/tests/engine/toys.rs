@@ -6,8 +6,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use comfy_graph::{
-    Constants, Json, Node, NodeContext, NodeError, NodeRegistry, NodeSpec, Services, Socket,
-    UniqueId,
+    Constants, Finish, Json, Node, NodeContext, NodeError, NodeRegistry, NodeSpec, Services,
+    Socket, UniqueId,
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -139,12 +139,14 @@ pub(crate) struct Show {
 }
 
 impl Node for Show {
-    type Output = ();
+    type Output = Finish;
 
-    fn run(self, context: &mut NodeContext<'_>) -> Result<(), NodeError> {
+    fn run(self, context: &mut NodeContext<'_>) -> Result<Finish, NodeError> {
         context.service::<Ledger>()?.note(context);
-        context.add_ui("number", json!(*self.value.0));
-        Ok(())
+        Ok(Finish::new(move |context| {
+            context.add_ui("number", json!(*self.value.0));
+            Ok(())
+        }))
     }
 }
 

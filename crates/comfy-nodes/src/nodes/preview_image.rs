@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use comfy_graph::{ExtraPngInfo, Node, NodeContext, NodeError, NodeSpec, PromptJson};
+use comfy_graph::{ExtraPngInfo, Finish, Node, NodeContext, NodeError, NodeSpec, PromptJson};
 
 use super::saving::{Destination, save_images};
 use crate::folders::DirectoryKind;
@@ -28,27 +28,34 @@ pub struct PreviewImage {
 }
 
 impl Node for PreviewImage {
-    type Output = ();
+    type Output = Finish;
 
-    fn run(self, context: &mut NodeContext<'_>) -> Result<(), NodeError> {
-        preview(context, &self.images, &self.prompt, &self.extra_pnginfo)
+    fn run(self, context: &mut NodeContext<'_>) -> Result<Finish, NodeError> {
+        Ok(preview(
+            context,
+            self.images,
+            self.prompt,
+            self.extra_pnginfo,
+        ))
     }
 }
 
 /// Shows pictures from the temporary directory, for the node that runs.
 pub(super) fn preview(
-    context: &mut NodeContext<'_>,
-    images: &Image,
-    prompt: &PromptJson,
-    extra_pnginfo: &ExtraPngInfo,
-) -> Result<(), NodeError> {
+    context: &NodeContext<'_>,
+    images: Image,
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPngInfo,
+) -> Finish {
     let prefix = context.instance(TemporaryPrefix::new);
-    let destination = Destination {
-        directory: DirectoryKind::Temp,
-        prefix: &prefix.0,
-        compression: Compression::Fast,
-    };
-    save_images(context, images, &destination, prompt, extra_pnginfo)
+    Finish::new(move |context| {
+        let destination = Destination {
+            directory: DirectoryKind::Temp,
+            prefix: &prefix.0,
+            compression: Compression::Fast,
+        };
+        save_images(context, &images, &destination, &prompt, &extra_pnginfo)
+    })
 }
 
 /// The start of the file names of one node, as long as it lives.

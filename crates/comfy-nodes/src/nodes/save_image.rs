@@ -1,6 +1,6 @@
 //! `SaveImage`.
 
-use comfy_graph::{ExtraPngInfo, Node, NodeContext, NodeError, NodeSpec, PromptJson};
+use comfy_graph::{ExtraPngInfo, Finish, Node, NodeContext, NodeError, NodeSpec, PromptJson};
 
 use super::saving::{Destination, save_images};
 use crate::folders::DirectoryKind;
@@ -31,20 +31,22 @@ pub struct SaveImage {
 }
 
 impl Node for SaveImage {
-    type Output = ();
+    type Output = Finish;
 
-    fn run(self, context: &mut NodeContext<'_>) -> Result<(), NodeError> {
-        let destination = Destination {
-            directory: DirectoryKind::Output,
-            prefix: &self.filename_prefix,
-            compression: Compression::Balanced,
-        };
-        save_images(
-            context,
-            &self.images,
-            &destination,
-            &self.prompt,
-            &self.extra_pnginfo,
-        )
+    fn run(self, _: &mut NodeContext<'_>) -> Result<Finish, NodeError> {
+        Ok(Finish::new(move |context| {
+            let destination = Destination {
+                directory: DirectoryKind::Output,
+                prefix: &self.filename_prefix,
+                compression: Compression::Balanced,
+            };
+            save_images(
+                context,
+                &self.images,
+                &destination,
+                &self.prompt,
+                &self.extra_pnginfo,
+            )
+        }))
     }
 }

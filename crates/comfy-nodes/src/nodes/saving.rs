@@ -1,6 +1,7 @@
 //! What the nodes that save pictures have in common.
 
 use comfy_graph::{ExtraPngInfo, NodeContext, NodeError, PromptJson};
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::metadata;
@@ -44,17 +45,21 @@ pub(super) fn save_images(
         .folders()
         .save_target(destination.directory, destination.prefix, width, height)
         .map_err(from_folders)?;
-    for (index, picture) in pictures.members().enumerate() {
+    let members: Vec<_> = pictures.members().collect();
+    let encode = |picture: &[u8]| {
+        let compression = destination.compression;
+        encode_png(picture, width, height, channels, &texts, compression)
+    };
+    // As many at a time as there are cores, so that a large batch is not in memory as a whole.
+    let encoded = members
+        .chunks(rayon::current_num_threads())
+        .flat_map(|some| match some {
+            [picture] => vec![encode(picture)],
+            some => some.par_iter().map(|picture| encode(picture)).collect(),
+        });
+    for (index, file) in encoded.enumerate() {
         context.check_interrupt()?;
-        let file = encode_png(
-            picture,
-            width,
-            height,
-            channels,
-            &texts,
-            destination.compression,
-        )
-        .map_err(from_writing)?;
+        let file = file.map_err(from_writing)?;
         let stem = target.stem.replace("%batch_num%", &index.to_string());
         let (name, counter) = save_new(
             &target.folder,

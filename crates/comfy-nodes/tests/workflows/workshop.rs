@@ -146,7 +146,8 @@ impl Workshop {
             services: self.services.clone(),
             host: self.watcher.clone(),
         });
-        let values = class.run(&mut inputs, &mut context)?.into_values()?;
+        let values = class.run(&mut inputs, &mut context)?;
+        let values = values.finished(&mut context)?.into_values()?;
         done.insert(id.to_owned(), values);
         Ok(context.take_ui().swap_remove("images").unwrap_or_default())
     }

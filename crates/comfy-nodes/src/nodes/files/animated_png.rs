@@ -1,6 +1,6 @@
 //! `SaveAnimatedPNG`.
 
-use comfy_graph::{ExtraPngInfo, Node, NodeContext, NodeError, NodeSpec, PromptJson};
+use comfy_graph::{ExtraPngInfo, Finish, Node, NodeContext, NodeError, NodeSpec, PromptJson};
 use serde_json::json;
 
 use crate::nodes::saving::{AnimationFile, bytes_of, save_animation};
@@ -34,21 +34,23 @@ pub struct SaveAnimatedPng {
 }
 
 impl Node for SaveAnimatedPng {
-    type Output = ();
+    type Output = Finish;
 
-    fn run(self, context: &mut NodeContext<'_>) -> Result<(), NodeError> {
-        let pictures = bytes_of(&self.images)?;
-        let file = AnimationFile {
-            prefix: &self.filename_prefix,
-            ending: "png",
-            prompt: &self.prompt,
-            extra: &self.extra_pnginfo,
-        };
-        let level = self.compress_level.min(9) as u8;
-        save_animation(context, &pictures, self.fps, &file, |frames, texts| {
-            encode_animated_png(frames, texts, level)
-        })?;
-        context.add_ui("animated", json!(true));
-        Ok(())
+    fn run(self, _: &mut NodeContext<'_>) -> Result<Finish, NodeError> {
+        Ok(Finish::new(move |context| {
+            let pictures = bytes_of(&self.images)?;
+            let file = AnimationFile {
+                prefix: &self.filename_prefix,
+                ending: "png",
+                prompt: &self.prompt,
+                extra: &self.extra_pnginfo,
+            };
+            let level = self.compress_level.min(9) as u8;
+            save_animation(context, &pictures, self.fps, &file, |frames, texts| {
+                encode_animated_png(frames, texts, level)
+            })?;
+            context.add_ui("animated", json!(true));
+            Ok(())
+        }))
     }
 }

@@ -1,6 +1,8 @@
 //! `SaveAnimatedWEBP`.
 
-use comfy_graph::{Choice, ExtraPngInfo, Node, NodeContext, NodeError, NodeSpec, PromptJson};
+use comfy_graph::{
+    Choice, ExtraPngInfo, Finish, Node, NodeContext, NodeError, NodeSpec, PromptJson,
+};
 use serde_json::json;
 
 use crate::nodes::saving::{AnimationFile, bytes_of, save_animation};
@@ -53,29 +55,31 @@ pub struct SaveAnimatedWebp {
 }
 
 impl Node for SaveAnimatedWebp {
-    type Output = ();
+    type Output = Finish;
 
-    fn run(self, context: &mut NodeContext<'_>) -> Result<(), NodeError> {
-        let pictures = bytes_of(&self.images)?;
-        let file = AnimationFile {
-            prefix: &self.filename_prefix,
-            ending: "webp",
-            prompt: &self.prompt,
-            extra: &self.extra_pnginfo,
-        };
-        let options = WebpOptions {
-            lossless: self.lossless,
-            quality: self.quality.min(100) as f32,
-            method: match self.method {
-                WebpMethod::Default => 4,
-                WebpMethod::Fastest => 0,
-                WebpMethod::Slowest => 6,
-            },
-        };
-        save_animation(context, &pictures, self.fps, &file, |frames, texts| {
-            encode_webp(frames, texts, options)
-        })?;
-        context.add_ui("animated", json!(pictures.shape[0] != 1));
-        Ok(())
+    fn run(self, _: &mut NodeContext<'_>) -> Result<Finish, NodeError> {
+        Ok(Finish::new(move |context| {
+            let pictures = bytes_of(&self.images)?;
+            let file = AnimationFile {
+                prefix: &self.filename_prefix,
+                ending: "webp",
+                prompt: &self.prompt,
+                extra: &self.extra_pnginfo,
+            };
+            let options = WebpOptions {
+                lossless: self.lossless,
+                quality: self.quality.min(100) as f32,
+                method: match self.method {
+                    WebpMethod::Default => 4,
+                    WebpMethod::Fastest => 0,
+                    WebpMethod::Slowest => 6,
+                },
+            };
+            save_animation(context, &pictures, self.fps, &file, |frames, texts| {
+                encode_webp(frames, texts, options)
+            })?;
+            context.add_ui("animated", json!(pictures.shape[0] != 1));
+            Ok(())
+        }))
     }
 }

@@ -1,6 +1,6 @@
 //! `MaskPreview`.
 
-use comfy_graph::{ExtraPngInfo, Node, NodeContext, NodeError, NodeSpec, PromptJson};
+use comfy_graph::{ExtraPngInfo, Finish, Node, NodeContext, NodeError, NodeSpec, PromptJson};
 
 use super::convert::grey;
 use crate::nodes::preview_image::preview;
@@ -25,10 +25,10 @@ pub struct MaskPreview {
 }
 
 impl Node for MaskPreview {
-    type Output = ();
+    type Output = Finish;
 
-    fn run(self, context: &mut NodeContext<'_>) -> Result<(), NodeError> {
+    fn run(self, context: &mut NodeContext<'_>) -> Result<Finish, NodeError> {
         let images = grey(&self.mask)?;
-        preview(context, &images, &self.prompt, &self.extra_pnginfo)
+        Ok(preview(context, images, self.prompt, self.extra_pnginfo))
     }
 }
