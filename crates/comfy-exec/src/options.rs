@@ -1,6 +1,7 @@
 //! What an engine is made of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use comfy_api::queue::FreeRequest;
 use comfy_graph::{Catalog, NodeRegistry, Services};
@@ -26,10 +27,15 @@ pub struct EngineOptions {
     /// Frees what the nodes hold outside of their results, such as weights. The worker calls it between prompts, and when a
     /// node ran out of memory.
     pub on_free: Box<dyn Fn(FreeRequest) + Send + Sync>,
+    /// After this much time without a prompt the engine is idle.
+    pub idle_after: Duration,
+    /// Is told, by the worker, that the engine is idle, once after each time that it was not, and that memory was freed. An allocator may give
+    /// back what it has kept.
+    pub on_idle: Box<dyn Fn() + Send + Sync>,
 }
 
 impl EngineOptions {
-    /// ComfyUI's defaults: classic cache, 65,536 waiting prompts, 10,000 finished ones; nothing to free.
+    /// ComfyUI's defaults: classic cache, 65,536 waiting prompts, 10,000 finished ones; nothing to free, idle after 5 seconds.
     pub fn new(
         registry: Arc<NodeRegistry>,
         catalog: Arc<dyn Catalog>,
@@ -44,6 +50,8 @@ impl EngineOptions {
             max_history: 10_000,
             sink,
             on_free: Box::new(|_| ()),
+            idle_after: Duration::from_secs(5),
+            on_idle: Box::new(|| ()),
         }
     }
 }

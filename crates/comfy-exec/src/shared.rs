@@ -41,6 +41,8 @@ pub(crate) struct State {
     /// The next number that the engine gives.
     pub(crate) counter: u64,
     pub(crate) closing: bool,
+    /// Whether anything has run since the engine was last idle.
+    pub(crate) has_worked: bool,
 }
 
 /// A prompt that runs.
@@ -63,6 +65,8 @@ pub(crate) enum Task {
     Run(Arc<Job>, Arc<Signals>, Arc<Mutex<ProgressBook>>, Arc<Voice>),
     /// Free memory.
     Free(FreeRequest),
+    /// There has been nothing to do for a while.
+    Rest,
 }
 
 /// A prompt that has ended.
@@ -110,6 +114,7 @@ impl Shared {
                 free: None,
                 counter: 0,
                 closing: false,
+                has_worked: false,
             }),
             options,
             wake: Condvar::new(),
@@ -138,6 +143,7 @@ impl Shared {
     /// Waits for work; none when the engine is closed.
     pub(crate) fn next_task(&self) -> Option<Task> {
         let mut state = self.state.lock();
+        let mut idle_at = Instant::now() + self.options.idle_after;
         loop {
             if let Some(mut request) = state.free.take() {
                 request.unload_models |= request.free_memory;
@@ -171,11 +177,23 @@ impl Shared {
                 if !is_ahead {
                     self.push_status(&state);
                 }
+                state.has_worked = true;
                 drop(state);
                 self.outbox.flush();
                 return Some(Task::Run(Arc::new(job), signals, progress, voice));
             }
-            self.wake.wait(&mut state);
+            if !state.has_worked {
+                self.wake.wait(&mut state);
+            } else if !state.running.is_empty() {
+                // A prompt is closing.
+                self.wake.wait(&mut state);
+                idle_at = Instant::now() + self.options.idle_after;
+            } else if Instant::now() < idle_at {
+                self.wake.wait_until(&mut state, idle_at);
+            } else {
+                state.has_worked = false;
+                return Some(Task::Rest);
+            }
         }
     }
 
@@ -225,6 +243,7 @@ impl Shared {
             let _ = waiter.send(Arc::clone(&entry));
         }
         self.idle.notify_all();
+        self.wake.notify_all();
         self.outbox.flush();
     }
 }

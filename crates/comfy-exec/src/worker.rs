@@ -45,6 +45,10 @@ impl Worker {
                     self.settle();
                     self.free(request);
                 }
+                Task::Rest => {
+                    self.settle();
+                    self.shared.tell_idle();
+                }
             }
         }
         self.settle();
@@ -64,10 +68,17 @@ impl Worker {
             self.memory.instances.lock().clear();
         }
         self.shared.free_models(request);
+        self.shared.tell_idle();
     }
 }
 
 impl Shared {
+    fn tell_idle(&self) {
+        if catch_unwind(AssertUnwindSafe(|| (self.options.on_idle)())).is_err() {
+            tracing::error!("giving memory back panicked");
+        }
+    }
+
     /// Frees what nodes hold outside of their results.
     pub(crate) fn free_models(&self, request: FreeRequest) {
         if catch_unwind(AssertUnwindSafe(|| (self.options.on_free)(request))).is_err() {

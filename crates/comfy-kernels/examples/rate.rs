@@ -34,7 +34,7 @@ const PRODUCTS: [[usize; 3]; 12] = [
 ];
 
 /// Images, channels, output channels, height and width of convolutions: of the UNet, then of the autoencoder.
-const CONVOLUTIONS: [[usize; 5]; 16] = [
+const CONVOLUTIONS: [[usize; 5]; 17] = [
     [1, 320, 320, 64, 64],
     [1, 960, 320, 64, 64],
     [1, 640, 640, 32, 32],
@@ -42,6 +42,7 @@ const CONVOLUTIONS: [[usize; 5]; 16] = [
     [2, 1280, 1280, 16, 16],
     [2, 640, 640, 16, 16],
     [2, 2560, 1280, 16, 16],
+    [2, 1280, 1280, 32, 32],
     [2, 1280, 1280, 8, 8],
     [2, 2560, 1280, 8, 8],
     [2, 2560, 1280, 4, 4],

@@ -13,6 +13,7 @@
 //!
 //! This crate knows HTTP statuses and nothing of how a node computes.
 
+pub mod allocator;
 mod asyncapi;
 mod body;
 pub mod cli;

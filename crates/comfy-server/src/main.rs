@@ -3,13 +3,14 @@
 use std::process::{Command, ExitCode};
 
 use comfy_server::cli::{self, Options};
-use comfy_server::{Server, StartError, logging};
+use comfy_server::{Server, StartError, allocator, logging};
 
 // Sampling allocates and frees large buffers all the time, which the allocator of some systems answers with growth.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    allocator::keep_memory();
     let options = match cli::parse(std::env::args_os()) {
         Ok(options) => options,
         Err(error) => error.exit(),
@@ -34,7 +35,9 @@ fn run(options: Options) -> Result<ExitCode, StartError> {
     if let Some(run) = &options.run {
         return comfy_server::run::run(options.config, run).map(ExitCode::from);
     }
-    let server = Server::builder(options.config).start()?;
+    let server = Server::builder(options.config)
+        .on_idle(allocator::give_memory_back)
+        .start()?;
     if options.quick_test {
         server.shutdown();
         return Ok(ExitCode::SUCCESS);

@@ -78,6 +78,7 @@ impl Server {
             built_in_nodes: true,
             additions: Vec::new(),
             services: Services::default(),
+            on_idle: Box::new(|| ()),
         }
     }
 }
@@ -90,6 +91,7 @@ pub struct ServerBuilder {
     built_in_nodes: bool,
     additions: Vec<Addition>,
     services: Services,
+    on_idle: Box<dyn Fn() + Send + Sync>,
 }
 
 impl fmt::Debug for ServerBuilder {
@@ -130,6 +132,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn service<T: Any + Send + Sync>(mut self, service: Arc<T>) -> Self {
         self.services.insert(service);
+        self
+    }
+
+    /// Is called when there has been nothing to run for some seconds, and when memory was freed: an allocator may give back what it has kept.
+    #[must_use]
+    pub fn on_idle(mut self, on_idle: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_idle = Box::new(on_idle);
         self
     }
 
@@ -204,6 +213,7 @@ impl ServerBuilder {
             built_in_nodes,
             additions,
             mut services,
+            on_idle,
         } = self;
         let folders = Arc::new(Folders::new(FoldersOptions {
             base: config.base_directory.clone(),
@@ -270,6 +280,7 @@ impl ServerBuilder {
                 let count = models.unload_models();
                 tracing::debug!(count, "models were unloaded");
             }),
+            on_idle,
             ..EngineOptions::new(Arc::clone(&registry), Arc::clone(&catalog), sink)
         });
         let own_address = addresses

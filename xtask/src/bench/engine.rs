@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::Context;
+use comfy_server::allocator::KEPT_MILLISECONDS;
 use serde_json::{Value, json};
 
 use super::options::Options;
@@ -53,7 +54,9 @@ pub(super) fn all(options: &Options, checkpoint: &Path) -> anyhow::Result<Vec<En
         command
             .arg(checkpoint)
             .args(["--device", &options.device])
-            .args(more);
+            .args(more)
+            // What the server's program asks of its allocator.
+            .env("MIMALLOC_PURGE_DELAY", KEPT_MILLISECONDS.to_string());
         command
     };
     let mut list = vec![Engine::start("comfy-server", Results::Exact, ours(&[]))?];

@@ -12,6 +12,12 @@ use super::engine::{PEER, SD_CPP};
 use super::options::Options;
 use super::report::Row;
 
+/// A picture is not timed again after this much time.
+const LONG: Duration = Duration::from_mins(5);
+
+/// The most steps that stable-diffusion.cpp is asked for; it takes ten minutes for twenty of 512².
+const STEPS_OF_SD_CPP: usize = 4;
+
 /// A picture of so many pixels each way, in so many steps of Euler's method with guidance.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Picture {
@@ -72,7 +78,15 @@ pub(super) fn time(options: &Options, picture: &Picture, scratch: &Path) -> anyh
     for (name, arguments) in self::engines(options, &short, scratch)? {
         run(&arguments).with_context(|| format!("{name}, {}", short.title()))?;
     }
-    for _ in 0..options.rounds {
+    let start = Instant::now();
+    for round in 0..options.rounds {
+        if round > 0 && start.elapsed() > LONG {
+            println!(
+                "{}: it takes long, so it was timed {round} times",
+                row.title
+            );
+            break;
+        }
         for (index, (name, arguments)) in engines.iter().enumerate() {
             if picture.is_cold {
                 forget(&options.checkpoint)?;
@@ -151,7 +165,9 @@ fn engines(
             list.push(("ComfyUI".to_owned(), words.map(str::to_owned).to_vec()));
         }
     }
-    if let Some(program) = &options.sd_cpp {
+    if let Some(program) = &options.sd_cpp
+        && steps <= STEPS_OF_SD_CPP
+    {
         let words = [
             program,
             "picture",

@@ -362,6 +362,27 @@ fn what_is_not_last_finishes_at_once() {
     assert_eq!(started(&bench.recorder).len(), 0, "the events were taken");
 }
 
+/// Idle once after each time that something ran, and whenever memory is freed.
+#[test]
+fn the_engine_tells_that_it_is_idle() {
+    let told = Arc::new(Mutex::new(0));
+    let counter = Arc::clone(&told);
+    let (services, _) = services();
+    let bench = Bench::with(registry(), services, |options| {
+        options.idle_after = Duration::from_millis(30);
+        options.on_idle = Box::new(move || *counter.lock() += 1);
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(*told.lock(), 0);
+    bench.run(quick(1));
+    bench.run(quick(2));
+    wait_until("the engine to be idle", || *told.lock() == 1);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(*told.lock(), 1);
+    bench.engine.free(comfy_exec::FreeRequest::default());
+    wait_until("word of the free memory", || *told.lock() == 2);
+}
+
 /// For each of a list's values a file is written.
 #[test]
 fn several_calls_finish_in_order() {

@@ -9,7 +9,7 @@ use crate::patches::Images;
 const VALUES: usize = 1 << 20;
 
 /// Tiles of a block, at least where there are as many: so often a transformed kernel is used when it is read.
-const LEAST: usize = 64;
+const LEAST: usize = 128;
 
 /// All blocks.
 pub(super) struct Blocks {
