@@ -4,7 +4,7 @@ use libmimalloc_sys::{mi_collect, mi_option_set, mi_option_t, mi_option_use_numa
 
 /// How long freed memory is kept for the next who needs some, in milliseconds. A call of a large network takes seconds and frees and needs
 /// the same sizes again; what the system has taken back meanwhile has to be cleared and mapped anew, page by page.
-pub const KEPT_MILLISECONDS: i64 = 10_000;
+pub const KEPT_MILLISECONDS: i32 = 10_000;
 
 /// The binding has no name for it; it is the option before this one in both versions of mimalloc that the binding comes with.
 const PURGE_DELAY: mi_option_t = mi_option_use_numa_nodes - 1;
@@ -12,9 +12,8 @@ const PURGE_DELAY: mi_option_t = mi_option_use_numa_nodes - 1;
 /// Keeps memory that was freed for [a while](KEPT_MILLISECONDS).
 #[expect(unsafe_code, reason = "the allocator's options are C's")]
 pub fn keep_memory() {
-    let milliseconds = KEPT_MILLISECONDS.try_into().unwrap_or_default();
     // SAFETY: options may be set at any time by any thread.
-    unsafe { mi_option_set(PURGE_DELAY, milliseconds) }
+    unsafe { mi_option_set(PURGE_DELAY, KEPT_MILLISECONDS.into()) }
 }
 
 /// Gives what is free back to the system, all at once.

@@ -234,19 +234,7 @@ impl ServerBuilder {
         if let Some(precision) = config.network_precision {
             device.network_precision = precision;
         }
-        tracing::info!(
-            "Device: {} ({}): {}",
-            device.name,
-            device.api,
-            device.reason
-        );
-        tracing::info!(
-            "Memory for models: {}",
-            match device.memory.budget {
-                u64::MAX => "all there is".to_owned(),
-                bytes => ByteSize(bytes).to_string(),
-            }
-        );
+        tell_of(&device);
 
         let mut registry = NodeRegistry::new();
         if built_in_nodes {
@@ -328,6 +316,23 @@ fn offered_models(config: &Config) -> Vec<OfferedModel> {
     }
     let _ = config;
     Vec::new()
+}
+
+/// Says in the log what will compute.
+fn tell_of(device: &DevicePlan) {
+    tracing::info!(
+        "Device: {} ({}): {}",
+        device.name,
+        device.api,
+        device.reason
+    );
+    tracing::info!(
+        "Memory for models: {}",
+        match device.memory.budget {
+            u64::MAX => "all there is".to_owned(),
+            bytes => ByteSize(bytes).to_string(),
+        }
+    );
 }
 
 /// A server that is running. Dropping it ends it.

@@ -11,7 +11,7 @@ const RIGHT: f64 = 130.0;
 const BAR: f64 = 16.0;
 const GAP: f64 = 14.0;
 const TOP: f64 = 60.0;
-const COLOURS: [&str; 4] = ["#1f6feb", "#2da44e", "#bf8700", "#8250df"];
+const COLOURS: [&str; 5] = ["#1f6feb", "#2da44e", "#bf8700", "#8250df", "#cf222e"];
 
 /// The time of each engine relative to the slowest of each work, as SVG.
 pub(super) fn bars(table: &Table) -> String {
@@ -24,15 +24,15 @@ pub(super) fn bars(table: &Table) -> String {
          <text x=\"10\" y=\"20\" font-size=\"14\">Time for the same work with the same weights; shorter is faster</text>\n"
     );
     for (index, engine) in engines.iter().enumerate() {
-        let x = 10.0 + 200.0 * index as f64;
+        let x = 10.0 + WIDTH / engines.len() as f64 * index as f64;
         let colour = COLOURS[index % COLOURS.len()];
         let _ = writeln!(
             svg,
-            "<rect x=\"{x}\" y=\"32\" width=\"12\" height=\"12\" fill=\"{colour}\"/>"
+            "<rect x=\"{x:.1}\" y=\"32\" width=\"12\" height=\"12\" fill=\"{colour}\"/>"
         );
         let _ = writeln!(
             svg,
-            "<text x=\"{}\" y=\"42\">{}</text>",
+            "<text x=\"{:.1}\" y=\"42\">{}</text>",
             x + 18.0,
             escape(engine)
         );
