@@ -6,7 +6,7 @@ use super::report::{Cell, Table};
 
 const WIDTH: f64 = 900.0;
 /// Room for the names of works, and for numbers after the bars.
-const LEFT: f64 = 330.0;
+const LEFT: f64 = 400.0;
 const RIGHT: f64 = 130.0;
 const BAR: f64 = 16.0;
 const GAP: f64 = 14.0;
