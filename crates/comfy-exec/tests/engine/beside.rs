@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 use comfy_exec::CachePolicy;
 use serde_json::{Value, json};
 
 use crate::graph_toys::{Meeting, registry};
-use crate::recorder::{Bench, started};
+use crate::recorder::{Bench, started, wait_until};
 use crate::toys::{Ledger, node, services};
 
 /// An engine whose asynchronous toys meet when so many of them have come.
@@ -31,14 +30,6 @@ fn meeting_of_three() -> Value {
         prompt[format!("s{index}")] = show(&format!("m{index}"));
     }
     prompt
-}
-
-fn wait_until(what: &str, done: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !done() {
-        assert!(Instant::now() < deadline, "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 #[test]

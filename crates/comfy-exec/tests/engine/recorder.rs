@@ -170,3 +170,12 @@ pub(crate) fn started(recorder: &Recorder) -> Vec<String> {
         .filter_map(|data| Some(data["node"].as_str()?.to_owned()))
         .collect()
 }
+
+/// Waits for what no event tells.
+pub(crate) fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -24,4 +24,8 @@ mod tests;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failing test may panic")]
+mod writing_tests;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test may panic")]
 mod pillow_tests;
