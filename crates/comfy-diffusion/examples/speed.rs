@@ -4,8 +4,8 @@
 //! both as lines of JSON:
 //! `{"work": "unet", "inputs": {"latent": {"file": PATH, "shape": [2, 4, 32, 32]}, "context": …}, "output": PATH, "profile": false}` is
 //! answered by `{"seconds": 1.2, "peak_mib": 3000.0}`. Works are `unet` (inputs `latent`, `context` and, for SDXL, `label`),
-//! `decode` (`latent`), `encode` (`image`) and `text`. Files hold `f32` values, little endian, in C order. With `profile`, the answer has
-//! the time of every operator.
+//! `decode` (`latent`), `encode` (`image`) and `text`. Files hold `f32` values, little endian, in C order. With `profile`, the answer has,
+//! for every operator, its name, how often it was called, the seconds of all calls, and the operations of its matrix products.
 //!
 //! `speed --make NAME` makes a synthetic checkpoint such as `sd15_full_fp16`, if it is not there, and says where it is.
 
@@ -205,8 +205,15 @@ fn answer(
     let seconds = start.elapsed().as_secs_f64();
     let operators: Vec<_> = if request.profile {
         let list = profile::stop().into_iter();
-        list.map(|(name, spent)| json!([name, spent.calls, spent.time.as_secs_f64()]))
-            .collect()
+        list.map(|(name, spent)| {
+            json!([
+                name,
+                spent.calls,
+                spent.time.as_secs_f64(),
+                spent.operations
+            ])
+        })
+        .collect()
     } else {
         Vec::new()
     };

@@ -1,5 +1,6 @@
 //! Programs that answer requests: ours, PyTorch, and stable-diffusion.cpp.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -17,11 +18,16 @@ pub(super) const PEER: &str = "xtask/src/bench/peer.py";
 /// What the other C++ engine is called.
 pub(super) const SD_CPP: &str = "stable-diffusion.cpp";
 
+/// Operations in one of the units that rates are told in.
+pub(super) const TERA: f64 = 1e12;
+
 /// A program that is running.
 pub(super) struct Engine {
     pub(super) name: String,
     /// What it says of itself.
     pub(super) description: String,
+    /// Operations a second of a large matrix product in bf16, if it measured that.
+    pub(super) brain_rate: Option<f64>,
     pub(super) results: Results,
     process: Child,
     input: ChildStdin,
@@ -43,8 +49,17 @@ pub(super) enum Results {
 pub(super) struct Answer {
     pub(super) seconds: f64,
     pub(super) peak_mib: Option<f64>,
-    /// Operators with how often they were called and the seconds of all calls, if that was asked for.
-    pub(super) operators: Vec<(String, u64, f64)>,
+    /// What every operator took, if that was asked for.
+    pub(super) operators: Vec<Operator>,
+}
+
+/// All calls of one operator on one kind of problem.
+pub(super) struct Operator {
+    pub(super) name: String,
+    pub(super) calls: u64,
+    pub(super) seconds: f64,
+    /// Multiplications and additions of matrix products, where the engine counts them.
+    pub(super) operations: f64,
 }
 
 /// All that the options ask for, ours first.
@@ -95,6 +110,7 @@ impl Engine {
         let mut engine = Self {
             name: name.to_owned(),
             description: String::new(),
+            brain_rate: None,
             results,
             process,
             input,
@@ -103,6 +119,13 @@ impl Engine {
         let ready = engine.hear()?;
         let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
         engine.description = format!("{}, {}", text("api"), text("device"));
+        let rates = &ready["matrix_rates"];
+        engine.brain_rate = rates["bfloat16"].as_f64();
+        for (precision, rate) in rates.as_object().into_iter().flatten() {
+            let rate = rate.as_f64().unwrap_or(f64::NAN) / TERA;
+            let told = &mut engine.description;
+            let _ = write!(told, "; a matrix product in {precision}: {rate:.2} TFLOP/s");
+        }
         Ok(engine)
     }
 
@@ -136,11 +159,12 @@ impl Engine {
             peak_mib: answer["peak_mib"].as_f64(),
             operators: operators
                 .filter_map(|one| {
-                    Some((
-                        one[0].as_str()?.to_owned(),
-                        one[1].as_u64()?,
-                        one[2].as_f64()?,
-                    ))
+                    Some(Operator {
+                        name: one[0].as_str()?.to_owned(),
+                        calls: one[1].as_u64()?,
+                        seconds: one[2].as_f64()?,
+                        operations: one[3].as_f64().unwrap_or(0.0),
+                    })
                 })
                 .collect(),
         })

@@ -15,45 +15,52 @@ set -e
 here=$(cd "$(dirname "$0")" && pwd)
 programs=${TMPDIR:-/tmp}/comfy-bench-programs
 mkdir -p "$programs"
-for file in "$here"/*.xz; do
-    program=$programs/$(basename "$file" .xz)
-    if command -v xz >/dev/null; then
-        xz -dc "$file" >"$program"
-    else
-        python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' "$file" "$program"
-    fi
-    chmod +x "$program"
-done
+if command -v xz >/dev/null; then
+    xz -dc "$here/programs.tar.xz" | tar -x -C "$programs"
+else
+    python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1], "r|xz").extractall(sys.argv[2])' "$here/programs.tar.xz" "$programs"
+fi
 checkpoint=$(CARGO_MANIFEST_DIR="$PWD/tests/fixtures" "$programs/speed" --make sd15_full_fp16)
 exec env CARGO_MANIFEST_DIR="$PWD/xtask" "$programs/xtask" bench "$checkpoint" --programs "$programs" "$@"
 "#;
+
+/// What the programs are packed into. They share most of their code, so they are compressed as one stream whose window holds them all.
+const ARCHIVE: &str = "programs.tar.xz";
+const WINDOW: &str = "--lzma2=preset=9,dict=512MiB";
 
 /// Puts the programs into a folder, stripped and compressed, with a script that runs them.
 pub(super) fn pack(options: &Options, folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
     let programs = options.programs();
-    for (name, program) in [
-        ("speed", programs.join("examples/speed")),
-        ("comfy-server", programs.join("comfy-server")),
-        ("xtask", programs.join("xtask")),
-    ] {
+    let names = ["comfy-server", "speed", "xtask"];
+    let sources = [
+        programs.join("comfy-server"),
+        options.answering(),
+        programs.join("xtask"),
+    ];
+    for (name, program) in names.iter().zip(&sources) {
         let target = folder.join(name);
-        std::fs::copy(&program, &target)
+        std::fs::copy(program, &target)
             .with_context(|| format!("cannot copy {}", program.display()))?;
         call(Command::new("strip").arg(&target))?;
-        call(
-            Command::new("xz")
-                .args(["--force", "-T0", "-9"])
-                .arg(&target),
-        )?;
-        let packed = folder.join(format!("{name}.xz"));
-        let bytes = std::fs::metadata(&packed)?.len();
-        println!(
-            "{}: {:.1} MiB",
-            packed.display(),
-            bytes as f64 / f64::from(1 << 20)
-        );
     }
+    let archive = folder.join(ARCHIVE);
+    println!("{}: compressing takes minutes", archive.display());
+    call(
+        Command::new("tar")
+            .arg(format!("--use-compress-program=xz -T1 {WINDOW}"))
+            .arg("-cf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(folder)
+            .args(names),
+    )?;
+    for name in names {
+        std::fs::remove_file(folder.join(name))?;
+    }
+    let bytes = std::fs::metadata(&archive)?.len();
+    let mebibytes = bytes as f64 / f64::from(1 << 20);
+    println!("{}: {mebibytes:.1} MiB", archive.display());
     std::fs::write(folder.join("run"), RUN)?;
     println!(
         "run it with `sh {}/run` from the top of a checkout",

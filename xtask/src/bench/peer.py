@@ -149,6 +149,21 @@ def profiled(work):
     return result, [[event.key, event.count, spent(event) / 1e6] for event in events if spent(event) > 0]
 
 
+def matrix_rate(device, dtype):
+    """Operations a second of a large matrix product: what the machine has to give in this precision."""
+    size, rounds = (2048, 5) if device == "cpu" else (8192, 20)
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+
+    def seconds():
+        start = time.perf_counter()
+        left @ right
+        wait(device)
+        return time.perf_counter() - start
+
+    seconds()
+    return 2 * size**3 / min(seconds() for _ in range(rounds))
+
+
 def wait(device):
     if device != "cpu":
         torch.cuda.synchronize()
@@ -161,7 +176,8 @@ def peak_mib():
 @torch.inference_mode()
 def serve(checkpoint):
     name = torch.cuda.get_device_name() if checkpoint.device != "cpu" else f"{torch.get_num_threads()} threads"
-    say({"device": name, "api": f"PyTorch {torch.__version__}", "seconds": 0.0, "strategies": str(checkpoint.dtype)})
+    rates = {str(dtype).removeprefix("torch."): matrix_rate(checkpoint.device, dtype) for dtype in (torch.bfloat16, checkpoint.dtype)}
+    say({"device": name, "api": f"PyTorch {torch.__version__}", "seconds": 0.0, "strategies": str(checkpoint.dtype), "matrix_rates": rates})
     for line in sys.stdin:
         request, operators = json.loads(line), []
         work = prepare(checkpoint, request)

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::engine::Engine;
+use super::engine::{Engine, TERA};
 use super::options::Options;
 use super::work::Work;
 
@@ -11,6 +11,8 @@ use super::work::Work;
 pub(super) struct Row {
     pub(super) title: String,
     pub(super) cells: Vec<Cell>,
+    /// Multiplications and additions of the matrix products; none where they were not counted.
+    pub(super) operations: f64,
 }
 
 /// One work on one engine.
@@ -31,6 +33,7 @@ impl Row {
         Self {
             title: title.to_owned(),
             cells: engines.map(cell).collect(),
+            operations: 0.0,
         }
     }
 
@@ -73,6 +76,8 @@ impl fmt::Display for Row {
 pub(super) struct Table {
     pub(super) rows: Vec<Row>,
     facts: Vec<String>,
+    /// What the machine has to give in matrix products of bf16, in operations a second.
+    brain_rate: Option<f64>,
 }
 
 impl Table {
@@ -93,6 +98,7 @@ impl Table {
         Self {
             rows: Vec::new(),
             facts,
+            brain_rate: None,
         }
     }
 
@@ -101,6 +107,7 @@ impl Table {
         if !self.facts.contains(&fact) {
             self.facts.push(fact);
         }
+        self.brain_rate = self.brain_rate.or(engine.brain_rate);
     }
 
     /// The names of all engines, ours first.
@@ -122,8 +129,10 @@ impl Table {
         let names = self.engines();
         let _ = writeln!(
             text,
-            "\nSeconds: the median (and the range); the most memory the process has had. Ratios are to `{}`.\n",
-            names.first().unwrap_or(&"")
+            "\nSeconds: the median (and the range); the most memory the process has had. Ratios are to `{}`. Rates are of the matrix products' operations{}.\n",
+            names.first().unwrap_or(&""),
+            self.brain_rate
+                .map_or("", |_| ", with their share of the machine's rate in bf16"),
         );
         let _ = writeln!(text, "| work | {} |", names.join(" | "));
         let _ = writeln!(text, "|---|{}", "---|".repeat(names.len()));
@@ -133,12 +142,19 @@ impl Table {
                 let Some(cell) = cell else {
                     return String::new();
                 };
-                let ratio = row.cells[0].median() / cell.median();
-                if index == 0 {
-                    cell.text()
-                } else {
-                    format!("{}, ratio {ratio:.2}", cell.text())
+                let mut text = cell.text();
+                if row.operations > 0.0 {
+                    let rate = row.operations / cell.median();
+                    let _ = write!(text, ", {:.3} TFLOP/s", rate / TERA);
+                    if let Some(most) = self.brain_rate {
+                        let _ = write!(text, " ({:.1} %)", 100.0 * rate / most);
+                    }
                 }
+                if index > 0 {
+                    let ratio = row.cells[0].median() / cell.median();
+                    let _ = write!(text, ", ratio {ratio:.2}");
+                }
+                text
             });
             let _ = writeln!(
                 text,
@@ -156,15 +172,22 @@ pub(super) fn operators(engine: &mut Engine, work: &Work) -> anyhow::Result<Stri
     const SHOWN: usize = 25;
     let answer = engine.compute(work, None, true)?;
     let mut text = format!("{}, {}: {:.3} s\n", work.title, engine.name, answer.seconds);
-    let told: f64 = answer.operators.iter().map(|(_, _, seconds)| seconds).sum();
-    let mut line = |name: &str, calls: &str, seconds: f64| {
+    let told: f64 = answer.operators.iter().map(|one| one.seconds).sum();
+    let mut line = |name: &str, calls: &str, seconds: f64, rate: &str| {
         let share = 100.0 * seconds / answer.seconds;
-        let _ = writeln!(text, "{share:5.1} % {seconds:8.4} s {calls:>5} × {name}");
+        let _ = writeln!(
+            text,
+            "{share:5.1} % {seconds:8.4} s {rate:>14} {calls:>5} × {name}"
+        );
     };
-    for (name, calls, seconds) in answer.operators.iter().take(SHOWN) {
-        line(name, &calls.to_string(), *seconds);
+    for one in answer.operators.iter().take(SHOWN) {
+        let rate = match one.operations / one.seconds / TERA {
+            rate if rate > 0.0 => format!("{rate:.3} TFLOP/s"),
+            _ => String::new(),
+        };
+        line(&one.name, &one.calls.to_string(), one.seconds, &rate);
     }
-    line("everything else", "", answer.seconds - told);
+    line("everything else", "", answer.seconds - told, "");
     Ok(text)
 }
 

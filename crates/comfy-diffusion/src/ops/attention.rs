@@ -5,7 +5,7 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, DType, Tensor, activation};
 
 use super::host;
-use super::profile::timed;
+use super::profile::{Problem, timed};
 use super::strategy::{AttentionStrategy, Strategies};
 use super::within;
 
@@ -32,11 +32,15 @@ pub fn attention(
     mask: Mask,
 ) -> Tensor<3> {
     let ([batch, queries, width], [_, keys, _]) = (query.dims(), key.dims());
-    let name = || {
+    let problem = || {
         let size = width / heads;
-        format!("attention {queries}×{keys}, {batch}×{heads} heads of {size}")
+        let name = format!("attention {queries}×{keys}, {batch}×{heads} heads of {size}");
+        // Scores, and the values that they weigh.
+        Problem::of_pairs(name, &[2, batch, queries, keys, width])
     };
-    timed(name, || compute(strategies, query, key, value, heads, mask))
+    timed(problem, || {
+        compute(strategies, query, key, value, heads, mask)
+    })
 }
 
 fn compute(

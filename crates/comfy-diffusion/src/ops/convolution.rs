@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::{ConvOptions, PadMode};
 
-use super::profile::timed;
+use super::profile::{Problem, timed};
 use super::strategy::{ConvolutionStrategy, Strategies};
 use super::{InElement, within};
 use super::{card, host};
@@ -152,10 +152,19 @@ impl Conv2d {
     pub fn forward_add(&self, x: Tensor<4>, addend: Addend) -> Tensor<4> {
         let ([batch, inputs, height, width], outputs) = (x.dims(), self.outputs());
         let [rows, columns] = self.kernel;
-        let name = || {
-            format!("convolution {rows}×{columns}, {inputs} to {outputs}, {batch}×{height}×{width}")
+        let problem = || {
+            let (down, across) = (
+                self.geometry.output(height, rows),
+                self.geometry.output(width, columns),
+            );
+            Problem::of_pairs(
+                format!(
+                    "convolution {rows}×{columns}, {inputs} to {outputs}, {batch}×{height}×{width}"
+                ),
+                &[batch, down, across, outputs, inputs, rows, columns],
+            )
         };
-        timed(name, || self.compute(x, addend))
+        timed(problem, || self.compute(x, addend))
     }
 
     fn compute(&self, x: Tensor<4>, addend: Addend) -> Tensor<4> {

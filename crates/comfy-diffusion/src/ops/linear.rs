@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::activation::geglu;
 use super::host;
-use super::profile::timed;
+use super::profile::{Problem, timed};
 use super::strategy::{Kernels, Strategies};
 use super::{InElement, within};
 use crate::device::ComputeDevice;
@@ -74,14 +74,17 @@ impl Linear {
     }
 
     fn apply(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
-        let name = self.describe(&x);
-        timed(name, || self.compute(x, residual))
+        let problem = self.problem(&x, "");
+        timed(problem, || self.compute(x, residual))
     }
 
-    /// Its name in a profile.
-    fn describe(&self, x: &Tensor<3>) -> impl FnOnce() -> String + use<> {
+    /// What a profile says of it.
+    fn problem(&self, x: &Tensor<3>, more: &'static str) -> impl FnOnce() -> Problem + use<> {
         let ([batch, tokens, inputs], outputs) = (x.dims(), self.outputs());
-        move || format!("linear {inputs} to {outputs}, {batch}×{tokens} tokens")
+        move || {
+            let name = format!("linear {inputs} to {outputs}, {batch}×{tokens} tokens{more}");
+            Problem::of_pairs(name, &[batch, tokens, inputs, outputs])
+        }
     }
 
     fn compute(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
@@ -116,11 +119,10 @@ impl Linear {
         if self.strategies.kernels != Kernels::Host {
             return geglu(&self.strategies, self.forward(x));
         }
-        let name = self.describe(&x);
-        timed(
-            || format!("{} gated", name()),
-            || host::linear_geglu(&self.strategies.tile(), x, &self.weight, self.bias.as_ref()),
-        )
+        let problem = self.problem(&x, " gated");
+        timed(problem, || {
+            host::linear_geglu(&self.strategies.tile(), x, &self.weight, self.bias.as_ref())
+        })
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`.
@@ -132,8 +134,8 @@ impl Linear {
     /// Tokens `[batch, tokens, inputs]` to channels `[batch, outputs, tokens]`, plus `residual` of that shape: the transposition
     /// back to an image costs nothing.
     pub fn forward_to_channels(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
-        let name = self.describe(&x);
-        timed(name, || self.compute_to_channels(x, residual))
+        let problem = self.problem(&x, "");
+        timed(problem, || self.compute_to_channels(x, residual))
     }
 
     fn compute_to_channels(&self, x: Tensor<3>, residual: Option<Tensor<3>>) -> Tensor<3> {
