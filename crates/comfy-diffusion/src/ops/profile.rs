@@ -19,22 +19,22 @@ pub struct Spent {
     pub time: Duration,
     /// Multiplications and additions of the matrix products in all calls, as their definitions have them: two for each pair of numbers,
     /// whatever shorter way was taken.
-    pub operations: f64,
+    pub operations: u64,
 }
 
 /// What is computed: what it is called with its sizes, and the operations of its matrix products.
 pub(super) struct Problem {
     name: String,
-    operations: f64,
+    operations: u64,
 }
 
 impl Problem {
     /// Matrix products that multiply so many pairs of numbers: the product of all sizes in `pairs`.
     pub(super) fn of_pairs(name: String, pairs: &[usize]) -> Self {
-        let pairs: f64 = pairs.iter().map(|size| *size as f64).product();
+        let pairs: u64 = pairs.iter().map(|size| *size as u64).product();
         Self {
             name,
-            operations: 2.0 * pairs,
+            operations: 2 * pairs,
         }
     }
 }
@@ -44,7 +44,7 @@ impl From<String> for Problem {
     fn from(name: String) -> Self {
         Self {
             name,
-            operations: 0.0,
+            operations: 0,
         }
     }
 }
@@ -129,16 +129,16 @@ mod tests {
         };
         assert_eq!(
             operations("convolution 3×3, 13 to 17, 3×9×11"),
-            f64::from(2 * 3 * (5 * 6) * 17 * (13 * 9)),
+            2 * 3 * (5 * 6) * 17 * (13 * 9),
             "nine rows and eleven columns are halved to five and six"
         );
         assert_eq!(
             operations("linear 46 to 23, 3×19 tokens"),
-            f64::from(2 * 3 * 19 * 46 * 23)
+            2 * 3 * 19 * 46 * 23
         );
         assert_eq!(
             operations("attention 19×19, 3×2 heads of 23"),
-            f64::from(2 * 2 * 3 * 19 * 19 * 46)
+            2 * 2 * 3 * 19 * 19 * 46
         );
     }
 }
