@@ -321,34 +321,10 @@ vectorised! {
     /// Makes powers of two of `[keys, lanes]` scores times a factor and adds them up by lane; `correction` is what earlier sums are worth
     /// now that a larger score may have been seen.
     fn soften(scores: &mut [f32], largest: &mut [f32], sums: &mut [f32], correction: &mut [f32], factor: f32) {
-        let lanes = largest.len();
-        let (largest, _) = largest.as_chunks_mut::<GROUP>();
-        let (sums, _) = sums.as_chunks_mut::<GROUP>();
-        let (correction, _) = correction.as_chunks_mut::<GROUP>();
-        let (scores, _) = scores.as_chunks_mut::<GROUP>();
-        let groups = lanes / GROUP;
-        for (group, ((largest, sums), correction)) in largest.iter_mut().zip(sums).zip(correction).enumerate() {
-            let before = *largest;
-            let mut most = before;
-            for scores in scores.iter().skip(group).step_by(groups) {
-                for (most, score) in most.iter_mut().zip(scores) {
-                    *most = if *score > *most { *score } else { *most };
-                }
-            }
-            let shift = most.map(|most| -most * factor);
-            let mut sum = [0.0; GROUP];
-            for scores in scores.iter_mut().skip(group).step_by(groups) {
-                for ((score, shift), sum) in scores.iter_mut().zip(&shift).zip(&mut sum) {
-                    let exponent = multiply_add::<FUSED>(*score, factor, *shift);
-                    *score = function::power_of_two::<FUSED>(exponent);
-                    *sum += *score;
-                }
-            }
-            for lane in 0..GROUP {
-                correction[lane] = function::power_of_two::<FUSED>((before[lane] - most[lane]) * factor);
-                sums[lane] = sums[lane] * correction[lane] + sum[lane];
-            }
-            *largest = most;
+        if largest.len().is_multiple_of(2 * GROUP) {
+            soften_groups::<FUSED, { 2 * GROUP }>(scores, largest, sums, correction, factor);
+        } else {
+            soften_groups::<FUSED, GROUP>(scores, largest, sums, correction, factor);
         }
     }
 
@@ -363,5 +339,50 @@ vectorised! {
                 }
             }
         }
+    }
+}
+
+/// [`soften`] with so many lanes at a time. Lanes wait for their own sums alone, so that twice as many registers take little longer.
+#[expect(
+    clippy::inline_always,
+    reason = "compiled for the instruction set of its caller"
+)]
+#[inline(always)]
+fn soften_groups<const FUSED: bool, const LANES: usize>(
+    scores: &mut [f32],
+    largest: &mut [f32],
+    sums: &mut [f32],
+    correction: &mut [f32],
+    factor: f32,
+) {
+    let groups = largest.len() / LANES;
+    let (largest, _) = largest.as_chunks_mut::<LANES>();
+    let (sums, _) = sums.as_chunks_mut::<LANES>();
+    let (correction, _) = correction.as_chunks_mut::<LANES>();
+    let (scores, _) = scores.as_chunks_mut::<LANES>();
+    let lanes = largest.iter_mut().zip(sums).zip(correction);
+    for (group, ((largest, sums), correction)) in lanes.enumerate() {
+        let before = *largest;
+        let mut most = before;
+        for scores in scores.iter().skip(group).step_by(groups) {
+            for (most, score) in most.iter_mut().zip(scores) {
+                *most = if *score > *most { *score } else { *most };
+            }
+        }
+        let shift = most.map(|most| -most * factor);
+        let mut sum = [0.0; LANES];
+        for scores in scores.iter_mut().skip(group).step_by(groups) {
+            for ((score, shift), sum) in scores.iter_mut().zip(&shift).zip(&mut sum) {
+                let exponent = multiply_add::<FUSED>(*score, factor, *shift);
+                *score = function::power_of_two::<FUSED>(exponent);
+                *sum += *score;
+            }
+        }
+        for lane in 0..LANES {
+            correction[lane] =
+                function::power_of_two::<FUSED>((before[lane] - most[lane]) * factor);
+            sums[lane] = sums[lane] * correction[lane] + sum[lane];
+        }
+        *largest = most;
     }
 }
