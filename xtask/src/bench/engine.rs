@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::Context;
-use comfy_server::allocator::KEPT_MILLISECONDS;
 use serde_json::{Value, json};
 
 use super::options::Options;
@@ -17,6 +16,9 @@ pub(super) const PEER: &str = "xtask/src/bench/peer.py";
 
 /// What the other C++ engine is called.
 pub(super) const SD_CPP: &str = "stable-diffusion.cpp";
+
+/// What the server's program asks of its allocator: `comfy_server::allocator::KEPT_MILLISECONDS`.
+const KEPT_MILLISECONDS: i32 = 10_000;
 
 /// Operations in one of the units that rates are told in.
 pub(super) const TERA: f64 = 1e12;
@@ -70,7 +72,6 @@ pub(super) fn all(options: &Options, checkpoint: &Path) -> anyhow::Result<Vec<En
             .arg(checkpoint)
             .args(["--device", &options.device])
             .args(more)
-            // What the server's program asks of its allocator.
             .env("MIMALLOC_PURGE_DELAY", KEPT_MILLISECONDS.to_string());
         command
     };
@@ -183,5 +184,16 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+#[cfg(all(test, feature = "generators"))]
+mod tests {
+    #[test]
+    fn the_allocator_is_asked_as_by_the_server() {
+        assert_eq!(
+            super::KEPT_MILLISECONDS,
+            comfy_server::allocator::KEPT_MILLISECONDS
+        );
     }
 }

@@ -130,23 +130,38 @@ fn time(
 
 /// Compiles what is measured.
 fn build(options: &Options) -> anyhow::Result<()> {
+    let features = options.features.as_deref().unwrap_or_default();
+    let qualified = |package: &str| {
+        let names = features.split(',').filter(|name| !name.is_empty());
+        names
+            .map(|name| format!("{package}/{name}"))
+            .collect::<Vec<_>>()
+    };
+    let server = ["-p", "comfy-server", "--bin", "comfy-server"];
+    let speed = ["-p", "comfy-diffusion", "--example", "speed"];
+    // Together, so that what they share is compiled once.
+    let both = [qualified("comfy-server"), qualified("comfy-diffusion")].concat();
+    cargo(options, &[server, speed].concat(), &both.join(","))?;
+    if options.pack.is_some() {
+        // The demo model is most of the program, and is not measured; our own program needs nothing of the server there.
+        let bare = |program: [&'static str; 4]| [&program[..], &["--no-default-features"]].concat();
+        cargo(options, &bare(server), &qualified("comfy-server").join(","))?;
+        cargo(options, &bare(["-p", "xtask", "--bin", "xtask"]), "")?;
+    }
+    Ok(())
+}
+
+/// Compiles some programs.
+fn cargo(options: &Options, programs: &[&str], features: &str) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
-    // Together, so that what they share is compiled once.
     command
-        .args(["build", "-p", "comfy-diffusion", "--example", "speed"])
-        .args(["-p", "comfy-server", "--bin", "comfy-server"])
+        .arg("build")
+        .args(programs)
+        .args(["--features", features])
         .current_dir(crate::repository());
-    if options.pack.is_some() {
-        // The demo model is a third of the program, and is not measured.
-        command.args(["-p", "xtask", "--bin", "xtask", "--no-default-features"]);
-    }
     if !options.dev {
         command.arg("--release");
-    }
-    if let Some(features) = &options.features {
-        let features = format!("comfy-diffusion/{features},comfy-server/{features}");
-        command.args(["--features", &features]);
     }
     let status = command.status().context("cannot run cargo")?;
     ensure!(status.success(), "cargo build failed");

@@ -1,15 +1,15 @@
 //! `docs/nodes`, generated from the declarations of the nodes.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 
-/// Where the pages are kept: in the clone that cargo runs in, which may share its build cache with the one compiled.
+use crate::repository;
+
+/// Where the pages are kept.
 fn folder() -> PathBuf {
-    let here = std::env::var_os("CARGO_MANIFEST_DIR");
-    let here = here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    Path::new(&here).join("..").join("docs").join("nodes")
+    repository().join("docs").join("nodes")
 }
 
 /// The files that lie there.
