@@ -93,7 +93,10 @@ impl Table {
                     "--release"
                 }
             ),
-            format!("{} rounds in turns", options.rounds),
+            format!(
+                "{} rounds in turns; of a picture none is begun after five minutes",
+                options.rounds
+            ),
         ];
         Self {
             rows: Vec::new(),
@@ -103,9 +106,10 @@ impl Table {
     }
 
     pub(super) fn describe(&mut self, engine: &Engine) {
-        let fact = format!("{}: {}", engine.name, engine.description);
-        if !self.facts.contains(&fact) {
-            self.facts.push(fact);
+        // Each checkpoint starts it anew.
+        let start = format!("{}: ", engine.name);
+        if !self.facts.iter().any(|fact| fact.starts_with(&start)) {
+            self.facts.push(start + &engine.description);
         }
         self.brain_rate = self.brain_rate.or(engine.brain_rate);
     }
