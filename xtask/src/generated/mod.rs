@@ -1,10 +1,11 @@
 //! Files that are generated from the code, and the check that they are fresh.
 
-mod asyncapi;
 mod docs;
-mod openapi;
+mod document;
 
 use anyhow::bail;
+
+use document::Document;
 
 use crate::{bench, layers};
 
@@ -20,16 +21,14 @@ cargo xtask check             fail when one of these is stale or a crate depends
 /// Does what the words of the command line say.
 pub(crate) fn run(words: &[&str]) -> anyhow::Result<()> {
     match words {
-        ["openapi"] => openapi::write(),
-        ["openapi", "--check"] => openapi::check(),
-        ["asyncapi"] => asyncapi::write(),
-        ["asyncapi", "--check"] => asyncapi::check(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["check"] => layers::check()
-            .and_then(|()| openapi::check())
-            .and_then(|()| asyncapi::check())
+            .and_then(|()| Document::OpenApi.check())
+            .and_then(|()| Document::AsyncApi.check())
             .and_then(|()| docs::check()),
+        [name] if let Some(document) = Document::named(name) => document.write(),
+        [name, "--check"] if let Some(document) = Document::named(name) => document.check(),
         _ => bail!(
             "expected one of these commands, got `{}`:\n{HELP}\n{}",
             words.join(" "),
